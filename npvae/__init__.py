@@ -1,0 +1,17 @@
+"""npvae: an autoencoder and a variational autoencoder from scratch in NumPy.
+
+Letters used for shapes everywhere:
+
+==  ==================================================================
+N   samples (rows of a batch)
+D   features of a sample (pixels of an image)
+H   units of a hidden layer
+Z   latent dimensions
+==  ==================================================================
+
+``d_name`` (``dW``, ``dx`` for single letters) is always dL/d(name), with the
+shape of ``name``. ``log_var`` is ln sigma^2 and nothing else; ``std`` is
+exp(log_var / 2). Likelihoods, divergences and losses are in nats per sample.
+
+The lesson is ``npvae.core``; read it in the order that its docstring gives.
+"""

@@ -1,0 +1,184 @@
+"""What the AE and the VAE have in common: the encoder's hidden layers and the decoder."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from npvae import kernels
+from npvae.core.activations import Activation, get_activation
+from npvae.core.dense import DenseCache, dense_backward, dense_forward
+from npvae.core.likelihoods import bernoulli_backward, bernoulli_forward, gaussian_backward, gaussian_forward
+from npvae.core.mlp import LayerCache, Weights, mlp_backward, mlp_forward
+from npvae.core.parameters import Block, Parameters
+
+LIKELIHOODS = ("bernoulli", "gaussian")
+
+
+class DecoderCache(NamedTuple):
+    """What the hidden layers and the output layer keep."""
+
+    hidden: tuple[LayerCache, ...]
+    output: DenseCache
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """The numbers that describe a network; the parameters are kept apart.
+
+    Parameters
+    ----------
+    n_features : int
+        D, the width of the data.
+    latent_dim : int
+        Z, the width of the code.
+    hidden : tuple of int
+        Widths of the encoder's hidden layers; the decoder has the same in reverse. Empty: both
+        are linear.
+    activation : str
+        A name in `npvae.core.activations.ACTIVATIONS`; follows every hidden layer.
+    negative_slope : float
+        Of leaky_relu.
+    likelihood : {"bernoulli", "gaussian"}
+        What the decoder's output means: logits, or the mean of a normal distribution.
+    noise_variance : float or "learned"
+        Of the normal distribution. "learned" makes it a parameter, ``output.log_noise_var``.
+
+    Raises
+    ------
+    ValueError
+        A number is out of its range, or a name is unknown.
+    """
+
+    n_features: int
+    latent_dim: int
+    hidden: tuple[int, ...] = (400,)
+    activation: str = "relu"
+    negative_slope: float = 0.01
+    likelihood: str = "gaussian"
+    noise_variance: float | Literal["learned"] = 1.0
+
+    def __post_init__(self) -> None:
+        for name, width in [("n_features", self.n_features), ("latent_dim", self.latent_dim)]:
+            if not _is_count(width):
+                raise ValueError(f"{name} must be an integer of at least 1, got {width!r}")
+        if not (isinstance(self.hidden, tuple) and all(_is_count(width) for width in self.hidden)):
+            raise ValueError(
+                f"hidden must be a tuple of positive integers such as (400,), got {self.hidden!r}"
+            )
+        get_activation(self.activation)
+        if not self.negative_slope > 0:
+            raise ValueError(f"negative_slope must be positive, got {self.negative_slope!r}")
+        if self.likelihood not in LIKELIHOODS:
+            raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, got {self.likelihood!r}")
+        if self.noise_variance != "learned" and not _is_positive(self.noise_variance):
+            raise ValueError(
+                f'noise_variance must be a positive number or "learned", got {self.noise_variance!r}'
+            )
+
+    def encoder_blocks(self) -> list[Block]:
+        """Return the blocks of the encoder's hidden layers, encoder.0 and on."""
+        return _layer_blocks("encoder", (self.n_features, *self.hidden))
+
+    def decoder_blocks(self) -> list[Block]:
+        """Return the blocks of the decoder: its hidden layers, the output layer, the noise."""
+        widths = (self.latent_dim, *reversed(self.hidden))
+        blocks = _layer_blocks("decoder", widths)
+        blocks += [
+            Block(("output.W",), (widths[-1], self.n_features)),
+            Block(("output.b",), (self.n_features,)),
+        ]
+        if self.likelihood == "gaussian" and self.noise_variance == "learned":
+            blocks.append(Block(("output.log_noise_var",), (1,)))
+        return blocks
+
+    def code_width(self) -> int:
+        """Return the width of what the code is computed from: the last hidden layer's, or D."""
+        return self.hidden[-1] if self.hidden else self.n_features
+
+    def hidden_forward(self, params: Parameters, x: np.ndarray) -> tuple[np.ndarray, tuple[LayerCache, ...]]:
+        """Apply the encoder's hidden layers to x (N, D); returns h (N, H) and the caches."""
+        return mlp_forward(x, self._layers("encoder", params), self._activation())
+
+    def hidden_backward(self, dh: np.ndarray, caches: tuple[LayerCache, ...], grads: Parameters) -> None:
+        """Carry dL/dh (N, H) back and write the gradients of the encoder's hidden layers into `grads`."""
+        mlp_backward(dh, caches, out=self._layers("encoder", grads), need_dx=False)
+
+    def decoder_forward(self, params: Parameters, z: np.ndarray) -> tuple[np.ndarray, DecoderCache]:
+        """Decode z (N, Z) into the output (N, D): logits or means, as the likelihood says."""
+        g, hidden = mlp_forward(z, self._layers("decoder", params), self._activation())
+        output, dense = dense_forward(g, params["output.W"], params["output.b"])
+        return output, DecoderCache(hidden, dense)
+
+    def decoder_backward(self, d_output: np.ndarray, cache: DecoderCache, grads: Parameters) -> np.ndarray:
+        """Carry dL/doutput (N, D) back to dz (N, Z); write the decoder's gradients into `grads`."""
+        dg, _, _ = dense_backward(d_output, cache.output, out=(grads["output.W"], grads["output.b"]))
+        dz, _ = mlp_backward(dg, cache.hidden, out=self._layers("decoder", grads))
+        return dz
+
+    def reconstruction_forward(
+        self, params: Parameters, x: np.ndarray, output: np.ndarray
+    ) -> tuple[np.ndarray, Any]:
+        """Compute -ln p(x | z) (N,), in nats, of data x (N, D) from the decoder's output (N, D)."""
+        if self.likelihood == "bernoulli":
+            log_likelihood, cache = bernoulli_forward(x, output)
+        else:
+            log_likelihood, cache = gaussian_forward(x, output, self._log_noise_var(params))
+        return -log_likelihood, cache
+
+    def reconstruction_backward(
+        self, d_reconstruction: np.ndarray, cache: Any, grads: Parameters
+    ) -> np.ndarray:
+        """Carry dL/dreconstruction (N,) back to the output (N, D), and to the noise where it is learned."""
+        d_log_likelihood = -d_reconstruction
+        if self.likelihood == "bernoulli":
+            return bernoulli_backward(d_log_likelihood, cache)
+        d_output, d_log_noise_var = gaussian_backward(d_log_likelihood, cache)
+        if self.noise_variance == "learned":
+            grads["output.log_noise_var"] = d_log_noise_var
+        return d_output
+
+    def decode(self, params: Parameters, z: np.ndarray) -> np.ndarray:
+        """Return E[x | z] (N, D) for z (N, Z): probabilities for Bernoulli, means for Gaussian."""
+        output, _ = self.decoder_forward(params, z)
+        if self.likelihood == "bernoulli":
+            return kernels.sigmoid(output, np.zeros(output.shape[1], output.dtype))
+        return output
+
+    def noise_var(self, params: Parameters) -> float:
+        """Return the variance of the Gaussian likelihood, in the data's units squared."""
+        return float(np.exp(self._log_noise_var(params)[0]))
+
+    def _log_noise_var(self, params: Parameters) -> np.ndarray:
+        if self.noise_variance == "learned":
+            return params["output.log_noise_var"]
+        return np.log(np.array([self.noise_variance], dtype=params.flat.dtype))
+
+    def _activation(self) -> Activation:
+        return get_activation(self.activation, self.negative_slope)
+
+    def _layers(self, part: str, params: Parameters) -> list[Weights]:
+        return [(params[f"{part}.{i}.W"], params[f"{part}.{i}.b"]) for i in range(len(self.hidden))]
+
+
+def batch_mean(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of terms (N,) over the batch, and its gradient 1/N (N,).
+
+    This is the one place where a loss is divided by N.
+    """
+    return terms.mean(), np.full_like(terms, 1 / len(terms))
+
+
+def _layer_blocks(part: str, widths: tuple[int, ...]) -> list[Block]:
+    blocks = []
+    for i, (fan_in, fan_out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        blocks += [Block((f"{part}.{i}.W",), (fan_in, fan_out)), Block((f"{part}.{i}.b",), (fan_out,))]
+    return blocks
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and bool(0 < value < np.inf)

@@ -1,0 +1,88 @@
+"""Where training starts: random weights, and an output bias from the data's mean."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from npvae.core.parameters import Block, Parameters
+
+SCHEMES = ("uniform", "he", "glorot")
+
+
+def init_parameters(
+    blocks: Sequence[Block],
+    rng: np.random.Generator,
+    scheme: str = "uniform",
+    dtype: npt.DTypeLike = np.float32,
+) -> Parameters:
+    """Draw initial parameters.
+
+    Parameters
+    ----------
+    blocks : sequence of Block
+        A network's `blocks`.
+    rng : Generator
+    scheme : {"uniform", "he", "glorot"}
+        "uniform": W and b from U(-1, 1) / sqrt(fan_in), as PyTorch's Linear does.
+        "he": W from N(0, 2 / fan_in), b = 0; keeps the variance of activations through relu.
+        "glorot": W from U(-1, 1) * sqrt(6 / (fan_in + fan_out)), b = 0; keeps the variance of
+        activations and of gradients through tanh.
+    dtype : dtype
+
+    Returns
+    -------
+    Parameters
+        A name that ends neither in .W nor in .b is left at zero.
+
+    Raises
+    ------
+    ValueError
+        There is no such scheme.
+
+    References
+    ----------
+    He, Zhang, Ren & Sun (2015), Delving deep into rectifiers, equation 10.
+    Glorot & Bengio (2010), Understanding the difficulty of training deep feedforward neural
+    networks, equation 16. LeCun, Bottou, Orr & Mueller (1998), Efficient backprop, section 4.6.
+    """
+    if scheme not in SCHEMES:
+        raise ValueError(f"init must be one of {', '.join(SCHEMES)}, got {scheme!r}")
+    params = Parameters(blocks, dtype=dtype)
+    for name in params:
+        layer, _, kind = name.rpartition(".")
+        if kind not in ("W", "b"):
+            continue
+        fan_in, fan_out = params[f"{layer}.W"].shape
+        shape = params[name].shape
+        if scheme == "uniform":
+            params[name] = rng.uniform(-1, 1, shape) / np.sqrt(fan_in)
+        elif kind == "W" and scheme == "he":
+            params[name] = rng.standard_normal(shape) * np.sqrt(2 / fan_in)
+        elif kind == "W":
+            params[name] = rng.uniform(-1, 1, shape) * np.sqrt(6 / (fan_in + fan_out))
+    return params
+
+
+def output_bias(mean: np.ndarray, likelihood: str) -> np.ndarray:
+    """Return the output bias with which a decoder that knows nothing predicts the data's mean.
+
+    Parameters
+    ----------
+    mean : (D,) array
+        Mean of each feature over the training data.
+    likelihood : {"bernoulli", "gaussian"}
+        For "bernoulli" the mean becomes a logit, clipped at probabilities 0.001 and 0.999.
+
+    Returns
+    -------
+    bias : (D,) array
+
+    References
+    ----------
+    Burda, Grosse & Salakhutdinov (2016), Importance weighted autoencoders, their code.
+    """
+    if likelihood == "gaussian":
+        return mean
+    p = np.clip(mean, 0.001, 0.999)
+    return np.log(p) - np.log1p(-p)
