@@ -84,7 +84,7 @@ def relu_backward(dy: np.ndarray, cache: OutputCache) -> np.ndarray:
 def leaky_relu_forward(
     a: np.ndarray, b: np.ndarray, slope: float = 0.01
 ) -> tuple[np.ndarray, LeakyReluCache]:
-    """Compute y = t for t = a + b > 0 and slope * t elsewhere, slope > 0; shapes as for `identity_forward`."""
+    """Compute y = t for t = a + b > 0 and slope * t elsewhere, shapes as for `identity_forward`."""
     _check(a, b)
     if not slope > 0:
         raise ValueError(f"slope must be positive, got {slope}; for slope 0 take relu")

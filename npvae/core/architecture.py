@@ -1,6 +1,7 @@
 """What the AE and the VAE have in common: the encoder's hidden layers and the decoder."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -122,9 +123,9 @@ class Architecture:
         """Compute -ln p(x | z) (N,), in nats, of data x (N, D) from the decoder's output (N, D)."""
         if self.likelihood == "bernoulli":
             log_likelihood, cache = bernoulli_forward(x, output)
-        else:
-            log_likelihood, cache = gaussian_forward(x, output, self._log_noise_var(params))
-        return -log_likelihood, cache
+            return -log_likelihood, cache
+        log_likelihood, gaussian_cache = gaussian_forward(x, output, self._log_noise_var(params))
+        return -log_likelihood, gaussian_cache
 
     def reconstruction_backward(
         self, d_reconstruction: np.ndarray, cache: Any, grads: Parameters
@@ -171,7 +172,7 @@ def batch_mean(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _layer_blocks(part: str, widths: tuple[int, ...]) -> list[Block]:
     blocks = []
-    for i, (fan_in, fan_out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for i, (fan_in, fan_out) in enumerate(pairwise(widths)):
         blocks += [Block((f"{part}.{i}.W",), (fan_in, fan_out)), Block((f"{part}.{i}.b",), (fan_out,))]
     return blocks
 
@@ -181,4 +182,4 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_positive(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and bool(0 < value < np.inf)
+    return isinstance(value, int | float | np.number) and 0 < float(value) < np.inf

@@ -32,7 +32,7 @@ def init_parameters(
 
     Returns
     -------
-    Parameters
+    params : Parameters
         A name that ends neither in .W nor in .b is left at zero.
 
     Raises

@@ -105,7 +105,7 @@ class Parameters(Mapping[str, np.ndarray]):
         return f"Parameters({self.flat.size} of {self.flat.dtype}: {inside})"
 
     def __eq__(self, other: object) -> bool:
-        """Same names, shapes and values; the data types may differ."""
+        """Compare names, shapes and values; the data types may differ."""
         if not isinstance(other, Parameters):
             return NotImplemented
         return self.blocks == other.blocks and np.array_equal(self.flat, other.flat)

@@ -61,7 +61,8 @@ class VAENetwork(Architecture):
 
     Notes
     -----
-    ln p(x) >= E_q[ln p(x | z)] - KL(q(z | x) || p(z)),  p(z) = N(0, I),  q(z | x) = N(mu, diag(exp(log_var))).
+    ln p(x) >= E_q[ln p(x | z)] - KL(q(z | x) || p(z))
+    with the prior p(z) = N(0, I) and the posterior q(z | x) = N(mu, diag(exp(log_var))).
 
     The first term is estimated with one draw z = mu + exp(log_var / 2) * eps, the second is exact.
     The KL term pulls every q(z | x) towards N(0, I), and the noise forbids gaps between them:

@@ -134,7 +134,7 @@ def _log1p_of_unit_overload(e: Any) -> Any:
 
 
 @_compile(_ARITHMETIC)
-def relu(a, b):  # noqa: D103
+def relu(a, b):
     y = np.empty_like(a)
     zero = a.dtype.type(0)
     for i in range(a.shape[0]):
@@ -145,7 +145,7 @@ def relu(a, b):  # noqa: D103
 
 
 @_compile(_ARITHMETIC)
-def relu_gradient(dy, y):  # noqa: D103
+def relu_gradient(dy, y):
     da = np.empty_like(dy)
     zero = dy.dtype.type(0)
     for i in range(dy.shape[0]):
@@ -155,7 +155,7 @@ def relu_gradient(dy, y):  # noqa: D103
 
 
 @_compile(_ARITHMETIC)
-def leaky_relu(a, b, slope):  # noqa: D103
+def leaky_relu(a, b, slope):
     y = np.empty_like(a)
     zero, slope = a.dtype.type(0), a.dtype.type(slope)
     for i in range(a.shape[0]):
@@ -166,7 +166,7 @@ def leaky_relu(a, b, slope):  # noqa: D103
 
 
 @_compile(_ARITHMETIC)
-def leaky_relu_gradient(dy, y, slope):  # noqa: D103
+def leaky_relu_gradient(dy, y, slope):
     da = np.empty_like(dy)
     zero, slope = dy.dtype.type(0), dy.dtype.type(slope)
     for i in range(dy.shape[0]):
@@ -176,7 +176,7 @@ def leaky_relu_gradient(dy, y, slope):  # noqa: D103
 
 
 @_compile(_ARITHMETIC)
-def tanh_gradient(dy, y):  # noqa: D103
+def tanh_gradient(dy, y):
     da = np.empty_like(dy)
     one = dy.dtype.type(1)
     for i in range(dy.shape[0]):
@@ -186,7 +186,7 @@ def tanh_gradient(dy, y):  # noqa: D103
 
 
 @_compile(_ARITHMETIC)
-def sigmoid(a, b):  # noqa: D103
+def sigmoid(a, b):
     y = np.empty_like(a)
     zero, one = a.dtype.type(0), a.dtype.type(1)
     for i in range(a.shape[0]):
@@ -198,7 +198,7 @@ def sigmoid(a, b):  # noqa: D103
 
 
 @_compile(_ARITHMETIC)
-def sigmoid_gradient(dy, y):  # noqa: D103
+def sigmoid_gradient(dy, y):
     da = np.empty_like(dy)
     one = dy.dtype.type(1)
     for i in range(dy.shape[0]):
@@ -208,7 +208,7 @@ def sigmoid_gradient(dy, y):  # noqa: D103
 
 
 @_compile(_ARITHMETIC)
-def softplus(a, b):  # noqa: D103
+def softplus(a, b):
     y = np.empty_like(a)
     zero = a.dtype.type(0)
     for i in range(a.shape[0]):
@@ -227,7 +227,7 @@ def _sum(terms):
 
 
 @_compile(_ARITHMETIC)
-def bernoulli(x, logits):  # noqa: D103
+def bernoulli(x, logits):
     zero, one = logits.dtype.type(0), logits.dtype.type(1)
     log_likelihood = np.empty(logits.shape[0], logits.dtype)
     residual = np.empty_like(logits)
@@ -243,7 +243,7 @@ def bernoulli(x, logits):  # noqa: D103
 
 
 @_compile(_ARITHMETIC)
-def sgd(theta, gradient, velocity, learning_rate, momentum):  # noqa: D103
+def sgd(theta, gradient, velocity, learning_rate, momentum):
     learning_rate, momentum = theta.dtype.type(learning_rate), theta.dtype.type(momentum)
     for i in range(theta.size):
         velocity[i] = momentum * velocity[i] + gradient[i]
@@ -251,7 +251,7 @@ def sgd(theta, gradient, velocity, learning_rate, momentum):  # noqa: D103
 
 
 @_compile(_ARITHMETIC)
-def adagrad(theta, gradient, squares, learning_rate, epsilon):  # noqa: D103
+def adagrad(theta, gradient, squares, learning_rate, epsilon):
     learning_rate, epsilon = theta.dtype.type(learning_rate), theta.dtype.type(epsilon)
     for i in range(theta.size):
         squares[i] += gradient[i] * gradient[i]
@@ -259,7 +259,7 @@ def adagrad(theta, gradient, squares, learning_rate, epsilon):  # noqa: D103
 
 
 @_compile(_ARITHMETIC)
-def adam(theta, gradient, m, v, learning_rate, beta1, beta2, epsilon, t):  # noqa: D103
+def adam(theta, gradient, m, v, learning_rate, beta1, beta2, epsilon, t):
     real = theta.dtype.type
     step = real(learning_rate / (1 - beta1**t))
     scale = real(1 / math.sqrt(1 - beta2**t))
