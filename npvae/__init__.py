@@ -15,3 +15,24 @@ exp(log_var / 2). Likelihoods, divergences and losses are in nats per sample.
 
 The lesson is ``npvae.core``; read it in the order that its docstring gives.
 """
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["VAE", "Autoencoder", "__version__", "load"]
+
+if TYPE_CHECKING:
+    from npvae.estimators import VAE, Autoencoder, load
+
+
+def __getattr__(name: str) -> Any:
+    """Import the estimators, and with them scikit-learn, when they are first asked for."""
+    if name in ("VAE", "Autoencoder", "load"):
+        from npvae import estimators
+
+        return getattr(estimators, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

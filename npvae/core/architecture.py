@@ -178,8 +178,9 @@ def _layer_blocks(part: str, widths: tuple[int, ...]) -> list[Block]:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 
 def _is_positive(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and 0 < float(value) < np.inf
+    is_number = isinstance(value, int | float | np.integer | np.floating)
+    return is_number and bool(0 < value < np.inf)

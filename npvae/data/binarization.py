@@ -1,0 +1,50 @@
+"""Black-and-white pixels drawn from grey ones."""
+
+import numpy as np
+
+from npvae.data.scaling import check_unit_interval
+
+
+def binarize(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw each pixel as Bernoulli with its grey value as the probability of white.
+
+    Drawn once for a whole data set, this is static binarisation; drawn anew for every batch, dynamic
+    binarisation, which sees more than one picture of each image and so generalises better.
+
+    Parameters
+    ----------
+    x : array of any shape
+        Floats in [0, 1], or uint8 meaning pixels 0..255.
+    rng : numpy.random.Generator
+        Advanced by the draw.
+
+    Returns
+    -------
+    drawn : array of x's shape and dtype
+        Holds 0 and 1 for floats, 0 and 255 for uint8; its expectation is x.
+
+    Raises
+    ------
+    ValueError
+        If x holds floats outside [0, 1] or NaN, or has another dtype.
+
+    Notes
+    -----
+    A uniform u on [0, 1) is below x with probability x; so is a uniform u on 0..254 below the integer k with
+    probability k / 255. Both ends are exact: 0 stays 0 and white stays white.
+
+    References
+    ----------
+    Salakhutdinov & Murray 2008 (static); Burda et al. 2016, section 5 (dynamic).
+
+    Examples
+    --------
+    >>> binarize(np.array([0.0, 1.0, 0.5, 0.5, 0.5]), np.random.default_rng(0))
+    array([0., 1., 1., 1., 0.])
+    """
+    if x.dtype == np.uint8:
+        below = rng.integers(0, 255, size=x.shape, dtype=np.uint8) < x
+        return below * np.uint8(255)
+    check_unit_interval(x)
+    uniform = rng.random(x.shape, dtype=np.float64 if x.dtype == np.float64 else np.float32)
+    return (uniform < x).astype(x.dtype)

@@ -1,0 +1,41 @@
+"""The handwritten digits that come with scikit-learn: always there, small enough for a first try."""
+
+import numpy as np
+
+from npvae.data.dataset import Dataset
+from npvae.data.split import split_indices
+
+
+def load_digits(*, test_fraction: float = 0.2, seed: int = 0) -> Dataset:
+    """Load 1797 images of 8 x 8 pixels, ten classes.
+
+    Parameters
+    ----------
+    test_fraction : float in (0, 1)
+        Part of each class that is set aside for testing.
+    seed : int
+        Decides which images those are.
+
+    Returns
+    -------
+    dataset : Dataset
+        float32 in [0, 1]: the original values 0..16 divided by 16, which is exact. Labels are int64.
+
+    Raises
+    ------
+    ValueError
+        If test_fraction is not in (0, 1), or leaves one part empty.
+
+    Examples
+    --------
+    >>> digits = load_digits()
+    >>> digits.X_train.shape, digits.X_test.shape, digits.value_range
+    ((1438, 64), (359, 64), (0.0, 1.0))
+    """
+    from sklearn import datasets
+
+    values, labels = datasets.load_digits(return_X_y=True)
+    X = (values / 16).astype(np.float32)
+    y = labels.astype(np.int64)
+    train, test = split_indices(len(X), test_fraction, seed, labels=y)
+    return Dataset("digits", X[train], y[train], X[test], y[test], image_shape=(8, 8))

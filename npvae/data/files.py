@@ -1,0 +1,126 @@
+"""What the readers of files have in common: stored arrays become rows, errors name the file."""
+
+from pathlib import Path
+
+import numpy as np
+
+from npvae.data.blocks import row_blocks
+
+
+def as_rows(array: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[int, int] | None]:
+    """Check stored samples and bring them into the form a `Dataset` takes.
+
+    Parameters
+    ----------
+    array : (N, D) or (N, height, width) array
+        uint8 (pixels 0..255), bool, or any floating dtype.
+    path : Path
+        Where the array comes from, for the error messages.
+
+    Returns
+    -------
+    X : (N, D) array, uint8 or float32
+        Without a copy if the array has that dtype already; bool becomes 0 and 1 in float32.
+    image_shape : (height, width), or None for a two-dimensional array
+
+    Raises
+    ------
+    ValueError
+        For another number of dimensions or another dtype, an array without values, NaN or infinity, or uint8
+        with no value above 1: that is a binary image, which pixels of 0..255 would make all but black.
+    """
+    if array.ndim not in (2, 3):
+        raise ValueError(
+            f"{path}: an array of shape {array.shape}; samples must be (N, D), "
+            "or (N, height, width) for images"
+        )
+    if array.size == 0:
+        raise ValueError(f"{path}: an array of shape {array.shape} holds no values")
+    image_shape = None if array.ndim == 2 else (array.shape[1], array.shape[2])
+    X = array.reshape(len(array), -1)
+    if X.dtype == np.uint8:
+        if max(block.max() for block in row_blocks(X)) <= 1:
+            raise ValueError(
+                f"{path}: uint8 means pixels 0..255, but no value is above 1; "
+                "save binary images as bool or float32"
+            )
+    elif X.dtype == np.bool_:
+        X = X.astype(np.float32)
+    elif np.issubdtype(X.dtype, np.floating):
+        with np.errstate(over="ignore"):
+            X = X.astype(np.float32, copy=False)
+        if not all(np.isfinite(block).all() for block in row_blocks(X)):
+            raise ValueError(
+                f"{path}: contains NaN, infinity or a number beyond float32; remove or fill in those values"
+            )
+    else:
+        raise ValueError(
+            f"{path}: samples of dtype {X.dtype}; save pixels 0..255 as uint8 (X.astype(np.uint8)), "
+            "anything else as float32"
+        )
+    return X, image_shape
+
+
+def check_same_shape(first: np.ndarray, first_path: Path, second: np.ndarray, second_path: Path) -> None:
+    """Raise unless training and test samples have one shape.
+
+    Parameters
+    ----------
+    first, second : arrays, one sample a row
+    first_path, second_path : Path
+        Where they come from, for the error message.
+
+    Raises
+    ------
+    ValueError
+        If they differ.
+    """
+    if first.shape[1:] != second.shape[1:]:
+        raise ValueError(
+            f"{first_path} holds samples of shape {first.shape[1:]}, but {second_path} samples of shape "
+            f"{second.shape[1:]}; training and test data must be of one kind"
+        )
+
+
+def check_labels(X: np.ndarray, X_path: Path, y: np.ndarray, y_path: Path) -> None:
+    """Raise unless there is one label for each sample.
+
+    Parameters
+    ----------
+    X : array, one sample a row
+    y : array
+    X_path, y_path : Path
+        Where they come from, for the error message.
+
+    Raises
+    ------
+    ValueError
+        If y is not one-dimensional, holds neither integers nor strings, or its length is not that of X.
+    """
+    if y.ndim != 1:
+        raise ValueError(f"{y_path}: labels must be one-dimensional, but have shape {y.shape}")
+    if y.dtype.kind not in "biuUS":
+        raise ValueError(f"{y_path}: labels of dtype {y.dtype}; save them as integers or strings")
+    if len(X) != len(y):
+        raise ValueError(
+            f"{X_path} holds {len(X)} samples but {y_path} {len(y)} labels; the files do not belong together"
+        )
+
+
+def listing(folder: Path) -> str:
+    """Name what is in a folder, for an error message.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    names : str
+        Up to ten names in alphabetical order, and how many more there are.
+    """
+    names = sorted(entry.name for entry in folder.iterdir())
+    if not names:
+        return "nothing"
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more

@@ -1,0 +1,193 @@
+"""IDX files, the format of MNIST and of the sets made after it.
+
+An IDX file starts with two zero bytes, a byte for the type of its values, a byte for the number of
+dimensions, and each dimension as a big-endian 32-bit integer. The values follow in C order, big-endian, and
+nothing after them.
+"""
+
+import gzip
+import io
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from npvae.data.dataset import Dataset
+from npvae.data.files import as_rows, check_labels, check_same_shape, listing
+
+DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+MAX_DIMENSIONS = 64  # NumPy's own limit
+CHUNK_BYTES = 2**20
+
+STEMS = {
+    "X_train": "train-images-idx3-ubyte",
+    "y_train": "train-labels-idx1-ubyte",
+    "X_test": "t10k-images-idx3-ubyte",
+    "y_test": "t10k-labels-idx1-ubyte",
+}
+
+
+def load_idx_folder(folder: str | Path) -> Dataset:
+    """Load a folder of files named as MNIST's are.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Holds train-images-idx3-ubyte and t10k-images-idx3-ubyte and, for labels, train-labels-idx1-ubyte and
+        t10k-labels-idx1-ubyte, each of them plain or with .gz, and with "-idx" or ".idx" in its name.
+
+    Returns
+    -------
+    dataset : Dataset
+        Named after the folder. Bytes stay uint8; labels are int64, or None where the file is missing.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no training or no test images.
+    ValueError
+        If a file is damaged, or the files do not fit each other.
+    """
+    folder = Path(folder)
+    X_train, y_train, train_path = _read_part(folder, "train")
+    X_test, y_test, test_path = _read_part(folder, "test")
+    rows_train, image_shape = as_rows(X_train, train_path)
+    rows_test, _ = as_rows(X_test, test_path)
+    check_same_shape(X_train, train_path, X_test, test_path)
+    return Dataset(folder.resolve().name, rows_train, y_train, rows_test, y_test, image_shape)
+
+
+def _read_part(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray | None, Path]:
+    """Read the images (N, height, width) and labels (N,) of one part; return the images' path too."""
+    X_path = find_idx(folder, f"X_{part}")
+    if X_path is None:
+        raise FileNotFoundError(
+            f"{folder}: no {' or '.join(idx_names(f'X_{part}'))}; the folder contains {listing(folder)}"
+        )
+    X = read_idx(X_path)
+    if X.ndim != 3:
+        raise ValueError(f"{X_path}: images must be (N, height, width), but the file's shape is {X.shape}")
+    y_path = find_idx(folder, f"y_{part}")
+    if y_path is None:
+        return X, None, X_path
+    y = read_idx(y_path)
+    check_labels(X, X_path, y, y_path)
+    return X, y.astype(np.int64), X_path
+
+
+def idx_names(array: str) -> list[str]:
+    """File names under which an array is looked for.
+
+    Parameters
+    ----------
+    array : {"X_train", "y_train", "X_test", "y_test"}
+
+    Returns
+    -------
+    names : list of str
+
+    Examples
+    --------
+    >>> idx_names("y_test")[:2]
+    ['t10k-labels-idx1-ubyte', 't10k-labels-idx1-ubyte.gz']
+    """
+    stem = STEMS[array]
+    return [name + ending for name in (stem, stem.replace("-idx", ".idx")) for ending in ("", ".gz")]
+
+
+def find_idx(folder: Path, array: str) -> Path | None:
+    """Path of the file that holds an array.
+
+    Parameters
+    ----------
+    folder : Path
+    array : {"X_train", "y_train", "X_test", "y_test"}
+
+    Returns
+    -------
+    path : Path, or None if the folder has no such file
+    """
+    return next((folder / name for name in idx_names(array) if (folder / name).is_file()), None)
+
+
+def read_idx(path: str | Path) -> np.ndarray:
+    """Read one IDX file, plain or compressed by gzip.
+
+    Parameters
+    ----------
+    path : str or Path
+        Whether it is compressed is seen from its first bytes, not from its name.
+
+    Returns
+    -------
+    array : array of the shape and type that the file states, in the machine's byte order
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not an IDX file, is cut off, has bytes left over, or its compression is damaged. Memory
+        is used for what the file holds, not for what its header claims.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+    try:
+        with gzip.open(path, "rb") if compressed else path.open("rb") as stream:
+            return _read_stream(stream, path)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path}: damaged or incomplete gzip file ({error}); fetch it again") from error
+
+
+def _read_stream(stream: io.BufferedIOBase, path: Path) -> np.ndarray:
+    magic = stream.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0":
+        raise ValueError(
+            f"{path}: not an IDX file: it starts with the bytes {magic.hex(' ') or '(none)'}, "
+            "not with 00 00, a type and a number of dimensions"
+        )
+    code, ndim = magic[2], magic[3]
+    if code not in DTYPES:
+        raise ValueError(
+            f"{path}: unknown IDX type 0x{code:02x}; "
+            f"known are {', '.join(f'0x{known:02x}' for known in DTYPES)}"
+        )
+    if not 1 <= ndim <= MAX_DIMENSIONS:
+        raise ValueError(
+            f"{path}: the IDX header states {ndim} dimensions, possible are 1 to {MAX_DIMENSIONS}"
+        )
+    header = stream.read(4 * ndim)
+    if len(header) < 4 * ndim:
+        raise ValueError(f"{path}: the file ends within its header; fetch it again")
+    shape = struct.unpack(f">{ndim}I", header)
+    if 0 in shape:
+        raise ValueError(f"{path}: the IDX header states the shape {shape}: no values")
+    dtype = np.dtype(DTYPES[code])
+    n_bytes = math.prod(shape) * dtype.itemsize
+    data = _read_up_to(stream, n_bytes)
+    if len(data) < n_bytes:
+        raise ValueError(
+            f"{path}: cut off: the header states {n_bytes} bytes of values, shape {shape}, "
+            f"but only {len(data)} follow; fetch the file again"
+        )
+    # Reading beyond the values also makes gzip compare its checksum.
+    if stream.read(1):
+        raise ValueError(
+            f"{path}: bytes left over after the {n_bytes} that the header states, shape {shape}; "
+            "header and values do not belong together"
+        )
+    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+
+def _read_up_to(stream: io.BufferedIOBase, n_bytes: int) -> bytearray:
+    """Read n_bytes or, if the stream is shorter, what there is."""
+    data = bytearray()
+    while len(data) < n_bytes:
+        chunk = stream.read(min(CHUNK_BYTES, n_bytes - len(data)))
+        if not chunk:
+            break
+        data += chunk
+    return data

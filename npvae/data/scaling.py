@@ -1,0 +1,62 @@
+"""Pixels to numbers in [0, 1]."""
+
+import numpy as np
+
+
+def to_unit_interval(X: np.ndarray) -> np.ndarray:
+    """Scale a batch to [0, 1].
+
+    Parameters
+    ----------
+    X : array of any shape
+        uint8, meaning pixels 0..255, or floats already in [0, 1].
+
+    Returns
+    -------
+    scaled : array of X's shape
+        uint8 becomes float32, X / 255. Floats in [0, 1] are returned as they are, without a copy.
+
+    Raises
+    ------
+    ValueError
+        If X is neither: values outside [0, 1], NaN, or another dtype.
+
+    Examples
+    --------
+    >>> to_unit_interval(np.array([[0, 51, 255]], dtype=np.uint8))
+    array([[0. , 0.2, 1. ]], dtype=float32)
+    """
+    if X.dtype == np.uint8:
+        return np.divide(X, 255, dtype=np.float32)
+    check_unit_interval(X)
+    return X
+
+
+def check_unit_interval(X: np.ndarray) -> None:
+    """Raise unless X holds floats in [0, 1].
+
+    Parameters
+    ----------
+    X : array of any shape
+
+    Raises
+    ------
+    ValueError
+        If a value is outside [0, 1] or NaN, or if X is not of a floating dtype.
+    """
+    if X.size == 0:
+        return
+    low, high = X.min(), X.max()
+    if np.isnan(low) or np.isnan(high):
+        raise ValueError("X contains NaN; remove or fill in those values")
+    if not np.issubdtype(X.dtype, np.floating):
+        raise ValueError(
+            f"X is {X.dtype} with values from {low} to {high}, but must be uint8 (pixels 0..255) "
+            "or floats in [0, 1]; use X.astype(np.uint8) for pixels 0..255, otherwise scale to [0, 1], "
+            "for example (X - X.min()) / (X.max() - X.min())"
+        )
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"X has values from {low:g} to {high:g}, outside [0, 1]; scale it first, for example X / 255 for "
+            "pixels 0..255, or (X - X.min()) / (X.max() - X.min())"
+        )

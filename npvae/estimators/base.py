@@ -1,0 +1,205 @@
+"""What the two fitted estimators share: inference in blocks, scores, files."""
+
+import os
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from npvae.core.parameters import Parameters
+from npvae.estimators.files import save
+from npvae.estimators.inputs import RandomState, check_unit_range, make_generator, row_blocks, validate_rows
+from npvae.training.batches import as_floats
+from npvae.training.optimizers import Optimizer
+from npvae.training.schedules import LearningRate
+
+
+class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Base of `VAE` and `Autoencoder`; the parameters are described there."""
+
+    latent_dim: int
+    hidden: tuple[int, ...]
+    activation: str
+    negative_slope: float
+    likelihood: str
+    noise_variance: float | Literal["learned"]
+    init: str
+    init_output_bias: bool
+    optimizer: str | Optimizer
+    learning_rate: LearningRate
+    max_grad_norm: float | None
+    batch_size: int
+    max_epochs: int
+    dynamic_binarization: bool
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
+    random_state: RandomState
+    verbose: int
+
+    network_: Any
+    params_: Parameters
+    history_: dict[str, list[float]]
+    n_iter_: int
+    stop_reason_: str
+    data_range_: tuple[float, float]
+    n_features_in_: int
+
+    def transform(self, X: npt.ArrayLike) -> np.ndarray:
+        """Encode X.
+
+        Parameters
+        ----------
+        X : (N, D) array
+
+        Returns
+        -------
+        Z : (N, Z) array
+            The codes; for a VAE the posterior means. In X's floating type, float32 for uint8.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            Not fitted; X is not finite or has another number of features.
+        """
+        return self._in_blocks(self._codes, self._validate(X))
+
+    def inverse_transform(self, Z: npt.ArrayLike) -> np.ndarray:
+        """Decode latent points.
+
+        Parameters
+        ----------
+        Z : (N, Z) array
+
+        Returns
+        -------
+        X : (N, D) array
+            E[x | z] in the units of the training data; for pixels, and for the Bernoulli likelihood, the
+            unit interval.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            Not fitted; Z is not finite or has another width than `latent_dim`.
+        """
+        check_is_fitted(self, "params_")
+        points = check_array(Z, dtype=[np.float64, np.float32])
+        width = self.network_.latent_dim
+        if points.shape[1] != width:
+            raise ValueError(
+                f"Z must have {width} columns, one for each latent dimension, got {points.shape[1]}"
+            )
+        return self._in_blocks(self.network_.decode, points)
+
+    def reconstruct(self, X: npt.ArrayLike) -> np.ndarray:
+        """Return ``inverse_transform(transform(X))``, (N, D), for X (N, D)."""
+        return self._in_blocks(
+            lambda params, x: self.network_.decode(params, self._codes(params, x)), self._validate(X)
+        )
+
+    def sample(self, n_samples: int = 1, random_state: RandomState = None) -> np.ndarray:
+        """Draw z from N(0, I) and decode it.
+
+        Parameters
+        ----------
+        n_samples : int
+        random_state : int, Generator or RandomState, optional
+            None draws anew in every call.
+
+        Returns
+        -------
+        X : (n_samples, D) array, float32
+            E[x | z] of each z.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            Not fitted; `n_samples` is not a positive integer.
+        """
+        check_is_fitted(self, "params_")
+        if not isinstance(n_samples, int | np.integer) or n_samples < 1:
+            raise ValueError(f"n_samples must be an integer of at least 1, got {n_samples!r}")
+        shape = (n_samples, self.network_.latent_dim)
+        return self.inverse_transform(make_generator(random_state).standard_normal(shape, dtype=np.float32))
+
+    def score_samples(self, X: npt.ArrayLike) -> np.ndarray:
+        """Score each sample; higher is better.
+
+        Parameters
+        ----------
+        X : (N, D) array
+
+        Returns
+        -------
+        scores : (N,) array
+            In nats. VAE: the evidence lower bound (ELBO), with one draw of z for each sample that depends
+            on the sample's values alone. Autoencoder: ln p(x | code(x)).
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            Not fitted; X is unsuitable, as for `fit`.
+        """
+        rows = self._validate(X)
+        if self.likelihood == "bernoulli":
+            check_unit_range(rows)
+        return self._in_blocks(self._scores, rows)
+
+    def score(self, X: npt.ArrayLike, y: None = None) -> float:
+        """Return the mean of `score_samples`, in nats per sample; higher is better."""
+        return float(np.mean(self.score_samples(X)))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted estimator to one safetensors file; `npvae.load` reads it.
+
+        Parameters
+        ----------
+        path : path
+            Replaced atomically if it exists.
+
+        Raises
+        ------
+        NotFittedError
+            Not fitted.
+        OSError
+            The file cannot be written.
+
+        Warns
+        -----
+        UserWarning
+            A parameter that is a function or an object of another library can't be stored; its default
+            takes its place.
+        """
+        check_is_fitted(self, "params_")
+        save(self, path)
+
+    @abstractmethod
+    def _codes(self, params: Parameters, x: np.ndarray) -> np.ndarray: ...
+
+    @abstractmethod
+    def _scores(self, params: Parameters, x: np.ndarray) -> np.ndarray: ...
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.network_.latent_dim
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _validate(self, X: npt.ArrayLike) -> np.ndarray:
+        check_is_fitted(self, "params_")
+        return validate_rows(self, X, reset=False)
+
+    def _in_blocks(
+        self, function: Callable[[Parameters, np.ndarray], np.ndarray], X: np.ndarray
+    ) -> np.ndarray:
+        """Apply function(params, rows) to blocks of rows, in the rows' floating type."""
+        dtype = np.dtype(np.float32) if X.dtype == np.uint8 else X.dtype
+        params = self.params_ if self.params_.flat.dtype == dtype else self.params_.astype(dtype)
+        return np.concatenate([function(params, as_floats(x, dtype)) for x in row_blocks(X)])

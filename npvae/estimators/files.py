@@ -1,0 +1,112 @@
+"""Estimators to model files and back."""
+
+import dataclasses
+import os
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from npvae.persistence import ModelFileError, load_model, save_model
+from npvae.training.optimizers import SGD, Adagrad, Adam
+from npvae.training.schedules import CosineDecay
+
+if TYPE_CHECKING:
+    from npvae.estimators.base import LatentVariableModel
+
+_OBJECTS = {cls.__name__: cls for cls in (SGD, Adagrad, Adam, CosineDecay)}
+
+
+def save(estimator: "LatentVariableModel", path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator; see its `save` method."""
+    import npvae
+
+    metadata = {
+        "npvae_version": npvae.__version__,
+        "estimator": type(estimator).__name__,
+        "hyperparameters": _hyperparameters(estimator),
+        "feature_names": list(getattr(estimator, "feature_names_in_", [])),
+        "data_range": list(estimator.data_range_),
+        "training": {
+            "n_iter": estimator.n_iter_,
+            "stop_reason": estimator.stop_reason_,
+            "best_epoch": estimator.best_epoch_,
+            "history": estimator.history_,
+        },
+    }
+    save_model(path, estimator.network_, estimator.params_, metadata)
+
+
+def load(path: str | os.PathLike[str]) -> "LatentVariableModel":
+    """Read an estimator that was saved with its `save` method.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    VAE or Autoencoder
+        Fitted: parameters, hyperparameters, history and data range are as they were. The optimizer's
+        state is not stored, so `partial_fit` starts with a fresh one.
+
+    Raises
+    ------
+    ModelFileError
+        The file is truncated, of another version, or does not hold what an estimator needs.
+    FileNotFoundError
+        There is no such file.
+    """
+    from npvae.estimators import VAE, Autoencoder
+
+    network, params, metadata = load_model(path)
+    try:
+        cls = {"VAE": VAE, "Autoencoder": Autoencoder}[metadata["estimator"]]
+        estimator = cls(**{name: _decoded(value) for name, value in metadata["hyperparameters"].items()})
+        training = metadata["training"]
+        estimator.network_, estimator.params_ = network, params
+        estimator.n_features_in_ = network.n_features
+        if metadata["feature_names"]:
+            estimator.feature_names_in_ = np.array(metadata["feature_names"], dtype=object)
+        estimator.data_range_ = (metadata["data_range"][0], metadata["data_range"][1])
+        estimator.history_, estimator.n_iter_ = training["history"], training["n_iter"]
+        estimator.stop_reason_, estimator.best_epoch_ = training["stop_reason"], training["best_epoch"]
+        if type(estimator._make_network(network.n_features)) is not type(network):
+            raise ValueError(f"an estimator {metadata['estimator']} with the network of another")
+        if estimator._make_network(network.n_features) != network:
+            raise ValueError("its hyperparameters describe another network")
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise ModelFileError(f"{path}: its description of the estimator is not valid ({error!r})") from error
+    return estimator
+
+
+def _hyperparameters(estimator: "LatentVariableModel") -> dict[str, Any]:
+    stored = {}
+    for name, value in estimator.get_params(deep=False).items():
+        try:
+            stored[name] = _encoded(value)
+        except TypeError:
+            warnings.warn(
+                f"{name}={value!r} can't be stored in a model file; the loaded model will have the default",
+                UserWarning,
+                stacklevel=4,
+            )
+    return stored
+
+
+def _encoded(value: Any) -> Any:
+    if type(value).__name__ in _OBJECTS and type(value) is _OBJECTS[type(value).__name__]:
+        return {"object": type(value).__name__, "fields": dataclasses.asdict(value)}
+    if isinstance(value, tuple | list):
+        return [_encoded(entry) for entry in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _OBJECTS[value["object"]](**value["fields"])
+    return tuple(value) if isinstance(value, list) else value

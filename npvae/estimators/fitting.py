@@ -1,0 +1,203 @@
+"""Fitting the estimators: fit and partial_fit, over the training room's loop and step."""
+
+import copy
+import time
+import warnings
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import train_test_split
+
+from npvae.core.init import init_parameters, output_bias
+from npvae.core.parameters import Parameters
+from npvae.estimators.base import LatentVariableModel
+from npvae.estimators.inputs import check_unit_range, make_generator, row_blocks, validate_rows
+from npvae.training import Stepper, Training, TrainingDivergedError, TrainingSettings, train
+from npvae.training.batches import as_floats
+from npvae.training.loop import Callback, record
+from npvae.training.optimizers import get_optimizer
+from npvae.training.schedules import kl_weight, learning_rate_at
+from npvae.training.step import Network
+
+
+class TrainableModel(LatentVariableModel):
+    """Adds training to `LatentVariableModel`."""
+
+    _stepper: Stepper
+
+    @abstractmethod
+    def _make_network(self, n_features: int) -> Network:
+        """Return the core's description of the network."""
+
+    def _warmup_epochs(self) -> int:
+        return 0
+
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: None = None,
+        *,
+        X_val: npt.ArrayLike | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> Self:
+        """Train on X.
+
+        Parameters
+        ----------
+        X : (N, D) array
+            Floats, or uint8 for pixels 0..255, which are scaled to [0, 1] batch by batch. A memory map is
+            read batch by batch.
+        y : None
+            Ignored.
+        X_val : (M, D) array, optional
+            Validation data: its loss is recorded after every epoch, and early stopping watches it. Without
+            it, early stopping sets `validation_fraction` of X aside.
+        callbacks : sequence of callable
+            Each is called with a `npvae.training.EpochEnd` after every epoch; returning True ends the
+            training.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            A parameter is out of its range, or X is unsuitable: not finite, or outside of [0, 1] for the
+            Bernoulli likelihood.
+        TrainingDivergedError
+            A loss or gradient was not finite; `params_` and `history_` hold what was reached before.
+
+        Notes
+        -----
+        Ctrl-C ends the training after the current step, with a warning; what was learned is kept, and
+        `stop_reason_` is "interrupted". A second Ctrl-C is a KeyboardInterrupt.
+        """
+        rows = self._validate_for_fit(X, reset=True)
+        settings = self._settings()
+        rng = make_generator(self.random_state)
+        validation = None
+        if X_val is not None:
+            validation = self._validate_for_fit(X_val, reset=False)
+        elif self.early_stopping:
+            rows, validation = split_validation(rows, self.validation_fraction, rng)
+        self._start(rows, rng)
+        training = Training()
+        try:
+            train(
+                self._stepper,
+                rows,
+                settings,
+                rng,
+                X_val=validation,
+                callbacks=callbacks,
+                verbose=bool(self.verbose),
+                training=training,
+            )
+        except TrainingDivergedError:
+            training.stop_reason = "diverged"
+            raise
+        finally:
+            self.history_ = training.history
+            self.n_iter_ = len(training.history.get("loss", []))
+            self.stop_reason_ = training.stop_reason
+            self.best_epoch_ = training.best_epoch
+        if training.stop_reason == "interrupted":
+            warnings.warn(
+                f"training was interrupted after {self.n_iter_} complete epochs; what was learned is kept",
+                UserWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def partial_fit(self, X: npt.ArrayLike, y: None = None) -> Self:
+        """Take one gradient step on X as a whole.
+
+        Parameters
+        ----------
+        X : (N, D) array
+            As for `fit`. The first call, unless `fit` came before it, draws the initial parameters.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TrainingDivergedError
+            As for `fit`.
+
+        Notes
+        -----
+        Each call adds an entry to `history_`. Learning-rate schedules and KL warm-up, which count epochs,
+        count these entries.
+        """
+        fitted = hasattr(self, "params_")
+        rows = self._validate_for_fit(X, reset=not fitted)
+        started = time.perf_counter()
+        if not fitted:
+            self._settings()
+            self._start(rows, make_generator(self.random_state))
+            self.history_, self.n_iter_, self.stop_reason_, self.best_epoch_ = {}, 0, "partial_fit", None
+        elif not hasattr(self, "_stepper"):  # a loaded model comes without the optimizer's state
+            self._stepper = self._make_stepper(self.network_, self.params_, make_generator(self.random_state))
+        elif not self.params_.flat.flags.writeable:  # joblib hands its workers read-only memory maps
+            self._stepper = copy.deepcopy(self._stepper)
+            self.params_ = self._stepper.params
+        rate = learning_rate_at(self.learning_rate, self.n_iter_)
+        weight = kl_weight(self.n_iter_, self._warmup_epochs())
+        loss = self._stepper.step(as_floats(rows, self.params_.flat.dtype), rate, weight)
+        record(self.history_, self.network_, loss._asdict(), rate, weight, time.perf_counter() - started)
+        self.n_iter_ += 1
+        return self
+
+    def _settings(self) -> TrainingSettings:
+        if self.max_grad_norm is not None and not self.max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm must be positive or None, got {self.max_grad_norm!r}")
+        if self.dynamic_binarization and self.likelihood != "bernoulli":
+            raise ValueError('dynamic_binarization makes binary data; it needs likelihood="bernoulli"')
+        return TrainingSettings(
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            max_epochs=self.max_epochs,
+            kl_warmup_epochs=self._warmup_epochs(),
+            early_stopping=self.early_stopping,
+            n_iter_no_change=self.n_iter_no_change,
+            dynamic_binarization=self.dynamic_binarization,
+        )
+
+    def _start(self, X: np.ndarray, rng: np.random.Generator) -> None:
+        network = self._make_network(X.shape[1])
+        params = init_parameters(network.blocks(), rng, self.init)
+        if self.init_output_bias:
+            total = sum(as_floats(x, np.dtype(np.float64)).sum(axis=0) for x in row_blocks(X))
+            params["output.b"] = output_bias(total / len(X), self.likelihood)
+        self._stepper = self._make_stepper(network, params, rng)
+        self.network_, self.params_ = network, params
+        self.data_range_ = (0.0, 1.0) if X.dtype == np.uint8 else (float(X.min()), float(X.max()))
+
+    def _make_stepper(self, network: Network, params: Parameters, rng: np.random.Generator) -> Stepper:
+        return Stepper(network, params, get_optimizer(self.optimizer), rng, self.max_grad_norm)
+
+    def _validate_for_fit(self, X: npt.ArrayLike, *, reset: bool) -> np.ndarray:
+        rows = validate_rows(self, X, reset=reset)
+        if self.likelihood == "bernoulli":
+            check_unit_range(rows)
+        return rows
+
+
+def split_validation(
+    X: np.ndarray, fraction: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split X (N, D) at random; the second part holds `fraction` of the rows."""
+    if not 0 < fraction < 1:
+        raise ValueError(f"validation_fraction must be between 0 and 1, got {fraction!r}")
+    train_rows, validation_rows = train_test_split(
+        np.arange(len(X)), test_size=fraction, random_state=int(rng.integers(2**31))
+    )
+    return X[train_rows], X[validation_rows]

@@ -1,0 +1,185 @@
+"""The variational autoencoder as a scikit-learn estimator."""
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from npvae.core.parameters import Parameters
+from npvae.core.vae import VAENetwork
+from npvae.estimators.fitting import TrainableModel
+from npvae.estimators.inputs import RandomState
+from npvae.estimators.noise import noise_of_samples
+from npvae.training.optimizers import Optimizer
+from npvae.training.schedules import LearningRate
+
+
+class VAE(TrainableModel):
+    """Variational autoencoder with dense layers.
+
+    Parameters
+    ----------
+    latent_dim : int, default=2
+        Z.
+    hidden : tuple of int, default=(400,)
+        Widths of the encoder's hidden layers; the decoder mirrors them. ``()`` is a linear model.
+    activation : {"relu", "leaky_relu", "tanh", "sigmoid", "softplus", "identity"}
+    negative_slope : float, default=0.01
+        Of "leaky_relu".
+    likelihood : {"gaussian", "bernoulli"}
+        "bernoulli" is for data in [0, 1].
+    noise_variance : float or "learned", default=1.0
+        Of the Gaussian likelihood. 0.5 makes the reconstruction term the summed squared error, up to a
+        constant; "learned" makes it one more parameter.
+    beta : float, default=1.0
+        Weight of the KL term.
+    kl_warmup_epochs : int, default=0
+        Over so many epochs the weight rises linearly to beta.
+    init : {"uniform", "he", "glorot"}
+        Initial weights: see `npvae.core.init.init_parameters`.
+    init_output_bias : bool, default=False
+        Start the output bias at the data's mean.
+    optimizer : {"adam", "adagrad", "sgd"} or object, default="adam"
+        An object such as ``npvae.training.Adam(epsilon=1e-4)``.
+    learning_rate : float or callable, default=1e-3
+        A function of the epoch, counted from 0, such as ``npvae.training.CosineDecay(1e-3, 10)``.
+    max_grad_norm : float, optional
+        Larger gradients, by their norm over all parameters, are scaled down to it.
+    batch_size, max_epochs : int, default=128, 10
+    dynamic_binarization : bool, default=False
+        Draw the pixels of every batch anew from Bernoulli(x).
+    early_stopping : bool, default=False
+        Stop when the validation loss has not fallen for `n_iter_no_change` epochs; the best parameters
+        are restored.
+    validation_fraction : float, default=0.1
+        Part of X that early stopping sets aside, if `fit` is given no validation data.
+    n_iter_no_change : int, default=10
+    random_state : int, Generator, RandomState or None
+        An int gives the same bits in every fit on the same machine.
+    verbose : int, default=0
+        Other than 0 shows a progress bar on stderr.
+
+    Attributes
+    ----------
+    network_ : VAENetwork
+        The core's description; ``network_.loss_and_grad(params_, X, eps)`` is the loss and its gradient.
+    params_ : Parameters
+        float32.
+    history_ : dict of list
+        One entry an epoch: loss, reconstruction, kl, validation_loss, in nats per sample; beta,
+        learning_rate, seconds.
+    n_iter_ : int
+        Epochs completed.
+    stop_reason_ : {"max_epochs", "early_stopping", "interrupted", "callback", "diverged", "partial_fit"}
+    best_epoch_ : int or None
+        The epoch restored by early stopping.
+    data_range_ : (float, float)
+        Least and greatest value of the training data (of [0, 1] for pixels).
+    n_features_in_ : int
+        D.
+
+    References
+    ----------
+    Kingma & Welling (2014), Auto-encoding variational Bayes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from npvae import VAE
+    >>> X = np.random.default_rng(0).random((200, 16))
+    >>> vae = VAE(latent_dim=2, hidden=(32,), max_epochs=2, random_state=0).fit(X)
+    >>> vae.transform(X).shape, vae.sample(5, random_state=0).shape
+    ((200, 2), (5, 16))
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 2,
+        *,
+        hidden: tuple[int, ...] = (400,),
+        activation: str = "relu",
+        negative_slope: float = 0.01,
+        likelihood: str = "gaussian",
+        noise_variance: float | Literal["learned"] = 1.0,
+        beta: float = 1.0,
+        kl_warmup_epochs: int = 0,
+        init: str = "uniform",
+        init_output_bias: bool = False,
+        optimizer: str | Optimizer = "adam",
+        learning_rate: LearningRate = 1e-3,
+        max_grad_norm: float | None = None,
+        batch_size: int = 128,
+        max_epochs: int = 10,
+        dynamic_binarization: bool = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
+        self.latent_dim = latent_dim
+        self.hidden = hidden
+        self.activation = activation
+        self.negative_slope = negative_slope
+        self.likelihood = likelihood
+        self.noise_variance = noise_variance
+        self.beta = beta
+        self.kl_warmup_epochs = kl_warmup_epochs
+        self.init = init
+        self.init_output_bias = init_output_bias
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.max_grad_norm = max_grad_norm
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.dynamic_binarization = dynamic_binarization
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def encode(self, X: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """Return the parameters of q(z | x) for every sample.
+
+        Parameters
+        ----------
+        X : (N, D) array
+
+        Returns
+        -------
+        mu, log_var : (N, Z) arrays
+            Means and log-variances.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As for `transform`.
+        """
+        both = self._in_blocks(
+            lambda params, x: np.stack(self.network_.encode(params, x), axis=1), self._validate_fitted(X)
+        )
+        return both[:, 0], both[:, 1]
+
+    def _make_network(self, n_features: int) -> VAENetwork:
+        return VAENetwork(
+            n_features=n_features,
+            latent_dim=self.latent_dim,
+            hidden=tuple(self.hidden),
+            activation=self.activation,
+            negative_slope=self.negative_slope,
+            likelihood=self.likelihood,
+            noise_variance=self.noise_variance,
+            beta=self.beta,
+        )
+
+    def _warmup_epochs(self) -> int:
+        return self.kl_warmup_epochs
+
+    def _codes(self, params: Parameters, x: np.ndarray) -> np.ndarray:
+        return self.network_.encode(params, x)[0]
+
+    def _scores(self, params: Parameters, x: np.ndarray) -> np.ndarray:
+        eps = noise_of_samples(x, self.network_.latent_dim).astype(x.dtype)
+        (reconstruction, kl), _ = self.network_.forward(params, x, eps)
+        return -(reconstruction + kl)

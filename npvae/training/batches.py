@@ -1,0 +1,45 @@
+"""Minibatches: rows drawn in a random order, as float32 in the network's units."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from npvae.data import binarize, to_unit_interval
+
+
+def as_floats(rows: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return rows in `dtype`; uint8 means pixels, 0..255, and is scaled to [0, 1]."""
+    rows = to_unit_interval(rows) if rows.dtype == np.uint8 else rows
+    return rows.astype(dtype, copy=False)
+
+
+def minibatches(
+    X: np.ndarray,
+    batch_size: int,
+    rng: np.random.Generator,
+    *,
+    dtype: np.dtype,
+    dynamic_binarization: bool = False,
+) -> Iterator[np.ndarray]:
+    """Go once through X in a random order.
+
+    Parameters
+    ----------
+    X : (N, D) array
+        May be a memory map: only the rows of a batch are read and converted.
+    batch_size : int
+        The last batch holds what is left.
+    rng : Generator
+    dtype : dtype
+        Of the batches.
+    dynamic_binarization : bool
+        Draw every batch's pixels anew from Bernoulli(x).
+
+    Yields
+    ------
+    x : (n, D) array, n <= batch_size
+    """
+    order = rng.permutation(len(X))
+    for start in range(0, len(X), batch_size):
+        x = as_floats(X[order[start : start + batch_size]], dtype)
+        yield binarize(x, rng) if dynamic_binarization else x

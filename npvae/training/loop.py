@@ -1,0 +1,258 @@
+"""The loop over epochs: history, validation, early stopping, callbacks, progress, Ctrl-C."""
+
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from npvae.core.parameters import Parameters
+from npvae.core.vae import VAENetwork
+from npvae.data import binarize
+from npvae.training.batches import as_floats, minibatches
+from npvae.training.interrupt import InterruptRequest
+from npvae.training.schedules import LearningRate, kl_weight, learning_rate_at
+from npvae.training.step import Network, Stepper, TrainingDivergedError, draw_noise
+
+_VALIDATION_BLOCK = 1024  # rows evaluated at once
+_VALIDATION_SEED = 0  # the same noise in every epoch: what changes from one to the next is the network
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How to train; see `npvae.VAE` for what each setting means.
+
+    Raises
+    ------
+    ValueError
+        A setting is out of its range.
+    """
+
+    learning_rate: LearningRate = 1e-3
+    batch_size: int = 128
+    max_epochs: int = 10
+    kl_warmup_epochs: int = 0
+    early_stopping: bool = False
+    n_iter_no_change: int = 10
+    dynamic_binarization: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in [
+            ("batch_size", 1), ("max_epochs", 1), ("n_iter_no_change", 1), ("kl_warmup_epochs", 0)
+        ]:  # fmt: skip
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or value < least:
+                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+        learning_rate_at(self.learning_rate, 0)
+
+
+class EpochEnd(NamedTuple):
+    """What a callback is given after every epoch."""
+
+    epoch: int  # counted from 0
+    network: Network
+    params: Parameters  # live: copy what you want to keep
+    history: dict[str, list[float]]
+
+
+Callback = Callable[[EpochEnd], Any]
+
+
+@dataclass
+class Training:
+    """What `train` did.
+
+    Attributes
+    ----------
+    history : dict of list
+        One entry for each complete epoch: loss, reconstruction, kl (VAE only), validation_loss (with
+        validation data only), in nats per sample; beta (VAE only), learning_rate; seconds.
+    stop_reason : {"max_epochs", "early_stopping", "interrupted", "callback"}
+    best_epoch : int or None
+        The epoch, counted from 0, whose parameters were restored by early stopping.
+    """
+
+    history: dict[str, list[float]] = field(default_factory=dict)
+    stop_reason: str = "max_epochs"
+    best_epoch: int | None = None
+
+
+def train(
+    stepper: Stepper,
+    X: np.ndarray,
+    settings: TrainingSettings,
+    rng: np.random.Generator,
+    *,
+    X_val: np.ndarray | None = None,
+    callbacks: Sequence[Callback] = (),
+    verbose: bool = False,
+    training: Training | None = None,
+) -> Training:
+    """Train the stepper's parameters in place.
+
+    Parameters
+    ----------
+    stepper : Stepper
+    X : (N, D) array, float or uint8
+    settings : TrainingSettings
+    rng : Generator
+        Shuffles and binarises.
+    X_val : (M, D) array, optional
+        Its loss is recorded after every epoch; early stopping watches it.
+    callbacks : sequence of callable
+        Called with an `EpochEnd` after every epoch; one that returns True ends the training.
+    verbose : bool
+        Show a progress bar on stderr.
+    training : Training, optional
+        Filled while training goes on, so that it holds what was reached if an error ends it.
+
+    Returns
+    -------
+    Training
+
+    Raises
+    ------
+    TrainingDivergedError
+        A loss or a gradient was not finite; says in which epoch and batch.
+    ValueError
+        Early stopping was asked for without validation data.
+    """
+    training = training if training is not None else Training()
+    if settings.early_stopping and X_val is None:
+        raise ValueError("early_stopping needs validation data")
+    _warn_of_long_warmup(stepper.network, settings)
+    best_loss, best_params = np.inf, None
+    n_batches = -(-len(X) // settings.batch_size)
+    bar = tqdm(
+        total=settings.max_epochs * n_batches,
+        disable=not verbose,
+        unit="batch",
+        mininterval=0.2 if sys.stderr.isatty() else 10,  # a log file should not be filled with bars
+    )
+    with bar, InterruptRequest() as interrupt:
+        for epoch in range(settings.max_epochs):
+            if not _run_epoch(epoch, stepper, X, settings, rng, training.history, bar, interrupt):
+                training.stop_reason = "interrupted"
+                break
+            if X_val is not None:
+                loss = validation_loss(stepper.network, stepper.params, X_val, settings.dynamic_binarization)
+                training.history.setdefault("validation_loss", []).append(loss)
+                if settings.early_stopping and loss < best_loss:
+                    best_loss, best_params, training.best_epoch = loss, stepper.params.copy(), epoch
+            bar.set_postfix_str(_summary(epoch, training.history))
+            state = EpochEnd(epoch, stepper.network, stepper.params, training.history)
+            answers = [callback(state) for callback in callbacks]
+            if any(answer is True for answer in answers):
+                training.stop_reason = "callback"
+                break
+            if training.best_epoch is not None and epoch - training.best_epoch >= settings.n_iter_no_change:
+                training.stop_reason = "early_stopping"
+                break
+    if best_params is not None:
+        stepper.params.flat[:] = best_params.flat
+    return training
+
+
+def _run_epoch(
+    epoch: int,
+    stepper: Stepper,
+    X: np.ndarray,
+    settings: TrainingSettings,
+    rng: np.random.Generator,
+    history: dict[str, list[float]],
+    bar: tqdm,
+    interrupt: InterruptRequest,
+) -> bool:
+    """Take one step for each batch and record the epoch; False if it was interrupted."""
+    started = time.perf_counter()
+    rate = learning_rate_at(settings.learning_rate, epoch)
+    weight = kl_weight(epoch, settings.kl_warmup_epochs)
+    sums: dict[str, float] = {}
+    batches = minibatches(
+        X,
+        settings.batch_size,
+        rng,
+        dtype=stepper.params.flat.dtype,
+        dynamic_binarization=settings.dynamic_binarization,
+    )
+    for i, x in enumerate(batches):
+        try:
+            loss = stepper.step(x, rate, weight)
+        except TrainingDivergedError as error:
+            error.where = f" in epoch {epoch + 1}, batch {i + 1}"
+            raise
+        for name, value in zip(loss._fields, loss, strict=True):
+            sums[name] = sums.get(name, 0.0) + float(value) * len(x)
+        bar.update()
+        if interrupt.requested:
+            return False
+    means = {name: value / len(X) for name, value in sums.items()}
+    record(history, stepper.network, means, rate, weight, time.perf_counter() - started)
+    return True
+
+
+def record(
+    history: dict[str, list[float]],
+    network: Network,
+    loss: dict[str, float],
+    learning_rate: float,
+    kl_weight: float,
+    seconds: float,
+) -> None:
+    """Add an entry to every list of a history; `loss` has the fields of a loss, in nats per sample."""
+    entry = {("loss" if name == "total" else name): float(value) for name, value in loss.items()}
+    if isinstance(network, VAENetwork):
+        entry["beta"] = network.beta * kl_weight
+    entry |= {"learning_rate": learning_rate, "seconds": seconds}
+    for name, value in entry.items():
+        history.setdefault(name, []).append(value)
+
+
+def validation_loss(
+    network: Network, params: Parameters, X: np.ndarray, dynamic_binarization: bool = False
+) -> float:
+    """Return the mean loss over X (N, D), in nats per sample, at the network's full beta.
+
+    Parameters
+    ----------
+    network : VAENetwork or AutoencoderNetwork
+    params : Parameters
+    X : (N, D) array, float or uint8
+    dynamic_binarization : bool
+        Draw the pixels from Bernoulli(x), the same in every call.
+    """
+    rng = np.random.default_rng(_VALIDATION_SEED)
+    total = 0.0
+    with np.errstate(over="ignore", invalid="ignore"):  # the next step reports what is not finite
+        for start in range(0, len(X), _VALIDATION_BLOCK):
+            x = as_floats(X[start : start + _VALIDATION_BLOCK], params.flat.dtype)
+            x = binarize(x, rng) if dynamic_binarization else x
+            if isinstance(network, VAENetwork):
+                loss = network.loss(params, x, draw_noise(network, rng, len(x), params.flat.dtype)).total
+            else:
+                loss = network.loss(params, x).total
+            total += float(loss) * len(x)
+    return total / len(X)
+
+
+def _warn_of_long_warmup(network: Network, settings: TrainingSettings) -> None:
+    last = kl_weight(settings.max_epochs - 1, settings.kl_warmup_epochs)
+    if isinstance(network, VAENetwork) and last < 1:
+        warnings.warn(
+            f"kl_warmup_epochs={settings.kl_warmup_epochs} is longer than max_epochs={settings.max_epochs}: "
+            f"the weight of the KL term ends at {last:.2g} of beta, and the loss never becomes the ELBO",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _summary(epoch: int, history: dict[str, list[float]]) -> str:
+    parts = [f"epoch {epoch + 1}"]
+    for name in ("loss", "reconstruction", "kl", "validation_loss"):
+        if name in history:
+            parts.append(f"{name.replace('_', ' ')} {history[name][-1]:.2f}")
+    return ", ".join(parts)

@@ -1,0 +1,123 @@
+"""One step of training, and the refusal to take it with numbers that are not finite."""
+
+import math
+
+import numpy as np
+
+from npvae.core.autoencoder import AutoencoderLoss, AutoencoderNetwork
+from npvae.core.parameters import Parameters
+from npvae.core.vae import VAELoss, VAENetwork
+from npvae.training.optimizers import Optimizer
+
+Network = VAENetwork | AutoencoderNetwork
+
+
+class TrainingDivergedError(FloatingPointError):
+    """A loss or a gradient is infinite or not a number; the parameters are those before that step.
+
+    Parameters
+    ----------
+    what : str
+        What was not finite.
+    where : str, optional
+        Epoch and batch.
+    """
+
+    def __init__(self, what: str, where: str = "") -> None:
+        super().__init__(what, where)
+        self.what, self.where = what, where
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} is not finite{self.where}. Lower learning_rate, set max_grad_norm (100, say), "
+            "scale the data to about unit range, or use kl_warmup_epochs. The parameters from before this "
+            "step are kept."
+        )
+
+
+class Stepper:
+    """A network, its parameters and the optimizer's state: all that a step reads and changes.
+
+    Parameters
+    ----------
+    network : VAENetwork or AutoencoderNetwork
+    params : Parameters
+        Changed in place by `step`.
+    optimizer : Optimizer
+    rng : Generator
+        Draws the noise of a VAE.
+    max_grad_norm : float, optional
+        Gradients whose Euclidean norm, over all parameters, is larger are scaled down to it.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        params: Parameters,
+        optimizer: Optimizer,
+        rng: np.random.Generator,
+        max_grad_norm: float | None = None,
+    ) -> None:
+        self.network, self.params, self.optimizer, self.rng = network, params, optimizer, rng
+        self.max_grad_norm = max_grad_norm
+        self.state = optimizer.start(params.flat)
+        self._grads = params.zeros_like()
+
+    def step(self, x: np.ndarray, learning_rate: float, kl_weight: float = 1.0) -> VAELoss | AutoencoderLoss:
+        """Take one step on a batch x (N, D).
+
+        Parameters
+        ----------
+        x : (N, D) array
+            Of the parameters' dtype.
+        learning_rate : float
+        kl_weight : float
+            Multiplies a VAE's beta.
+
+        Returns
+        -------
+        loss : VAELoss or AutoencoderLoss
+            Before the step; means over the batch, in nats.
+
+        Raises
+        ------
+        TrainingDivergedError
+            The loss or its gradient is not finite. Nothing was changed.
+        """
+        loss: VAELoss | AutoencoderLoss
+        with np.errstate(over="ignore", invalid="ignore"):  # found and reported below
+            if isinstance(self.network, VAENetwork):
+                eps = draw_noise(self.network, self.rng, len(x), self.params.flat.dtype)
+                beta = self.network.beta * kl_weight
+                loss, grads = self.network.loss_and_grad(self.params, x, eps, beta=beta, out=self._grads)
+            else:
+                loss, grads = self.network.loss_and_grad(self.params, x, out=self._grads)
+            norm = gradient_norm(grads)
+        if not np.isfinite(loss.total):
+            raise TrainingDivergedError(_name_of_term(loss))
+        if not math.isfinite(norm):
+            at = int(np.flatnonzero(~np.isfinite(grads.flat))[0])
+            raise TrainingDivergedError(f"the gradient of {grads.name_at(at)}")
+        if self.max_grad_norm is not None and norm > self.max_grad_norm:
+            grads.flat *= self.max_grad_norm / norm
+        self.optimizer.update(self.params.flat, grads.flat, self.state, learning_rate)
+        return loss
+
+
+def draw_noise(network: VAENetwork, rng: np.random.Generator, n: int, dtype: np.dtype) -> np.ndarray:
+    """Return eps ~ N(0, I), (n, Z), in float32 or float64."""
+    return rng.standard_normal((n, network.latent_dim), dtype=dtype.type)
+
+
+def gradient_norm(grads: Parameters) -> float:
+    """Return the Euclidean norm over all parameters; not finite only if an entry is not."""
+    norm = math.sqrt(np.dot(grads.flat, grads.flat))
+    if math.isfinite(norm):
+        return norm
+    return float(np.linalg.norm(grads.flat.astype(np.longdouble)))  # float32 squares overflow above 1e19
+
+
+def _name_of_term(loss: VAELoss | AutoencoderLoss) -> str:
+    if isinstance(loss, VAELoss) and not np.isfinite(loss.kl):
+        return "the KL term of the loss (a log-variance or a mean has run away; parameters mu and log_var)"
+    return "the reconstruction term of the loss"
