@@ -60,7 +60,7 @@ def identity_forward(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, tuple[()
 
 def identity_backward(dy: np.ndarray, cache: tuple[()]) -> np.ndarray:
     """Return da = dy (N, H): the derivative is 1."""
-    return dy
+    return dy.copy()
 
 
 def relu_forward(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, OutputCache]:
@@ -88,6 +88,7 @@ def leaky_relu_forward(
     _check(a, b)
     if not slope > 0:
         raise ValueError(f"slope must be positive, got {slope}; for slope 0 take relu")
+    slope = float(slope)  # a NumPy float64 would widen float32
     y = kernels.leaky_relu(a, b, slope)
     return y, LeakyReluCache(y, slope)
 
@@ -172,5 +173,6 @@ def get_activation(name: str, negative_slope: float = 0.01) -> Activation:
     if name not in ACTIVATIONS:
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
     if name == "leaky_relu":
-        return Activation(functools.partial(leaky_relu_forward, slope=negative_slope), leaky_relu_backward)
+        forward = functools.partial(leaky_relu_forward, slope=negative_slope)
+        return Activation(forward, leaky_relu_backward)
     return ACTIVATIONS[name]

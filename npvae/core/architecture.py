@@ -72,7 +72,8 @@ class Architecture:
             raise ValueError(f"negative_slope must be positive, got {self.negative_slope!r}")
         if self.likelihood not in LIKELIHOODS:
             raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, got {self.likelihood!r}")
-        if self.noise_variance != "learned" and not _is_positive(self.noise_variance):
+        learned = self.noise_variance == "learned"
+        if not learned and not (is_number(self.noise_variance) and 0 < float(self.noise_variance) < np.inf):
             raise ValueError(
                 f'noise_variance must be a positive number or "learned", got {self.noise_variance!r}'
             )
@@ -167,7 +168,9 @@ def batch_mean(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     This is the one place where a loss is divided by N.
     """
-    return terms.mean(), np.full_like(terms, 1 / len(terms))
+    if len(terms) == 0:
+        raise ValueError("a loss needs at least one sample")
+    return terms.mean(), np.ones_like(terms) / len(terms)
 
 
 def _layer_blocks(part: str, widths: tuple[int, ...]) -> list[Block]:
@@ -181,6 +184,6 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 
-def _is_positive(value: Any) -> bool:
-    is_number = isinstance(value, int | float | np.integer | np.floating)
-    return is_number and bool(0 < value < np.inf)
+def is_number(value: Any) -> bool:
+    """Say whether a value is a real number; True and False are not."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)

@@ -26,8 +26,7 @@ def dense_forward(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> tuple[np.ndarr
     y : (N, O) array
     cache : DenseCache
     """
-    y = x @ W  # (N, O)
-    y += b
+    y = x @ W + b  # (N, O)
     return y, DenseCache(x, W)
 
 

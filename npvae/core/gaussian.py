@@ -73,7 +73,7 @@ def reparameterize_backward(dz: np.ndarray, cache: ReparameterizeCache) -> tuple
     eps does not depend on the parameters and the derivative may go inside.
     """
     std, eps = cache
-    return dz, dz * eps * std / 2
+    return dz.copy(), dz * eps * std / 2
 
 
 class KLCache(NamedTuple):
@@ -105,8 +105,8 @@ def kl_forward(mu: np.ndarray, log_var: np.ndarray) -> tuple[np.ndarray, KLCache
            = -1 / 2 - v / 2 + (mu^2 + e^v) / 2               E z^2 = mu^2 + e^v
            = (mu^2 + (e^v - 1) - v) / 2.
 
-    Dimensions are independent, so their KLs add. expm1 is e^v - 1 without the
-    cancellation that leaves nothing of it in float32 when v is small.
+    Dimensions are independent, so their KLs add. expm1(v) is e^v - 1, without the
+    digits that exp(v) - 1 loses when v is small.
 
     References
     ----------

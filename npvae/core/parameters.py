@@ -118,6 +118,8 @@ class Parameters(Mapping[str, np.ndarray]):
 
     def name_at(self, index: int) -> str:
         """Return the name of the parameter to which entry `index` of the flat vector belongs."""
+        if not 0 <= index < self.flat.size:
+            raise IndexError(f"there are {self.flat.size} entries, none of them is number {index}")
         probe = Parameters(self.blocks, np.arange(self.flat.size))
         return next(name for name, entries in probe.items() if index in entries)
 

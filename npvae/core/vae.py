@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npvae.core.architecture import Architecture, DecoderCache, batch_mean
+from npvae.core.architecture import Architecture, DecoderCache, batch_mean, is_number
 from npvae.core.dense import DenseCache, dense_backward, dense_forward
 from npvae.core.gaussian import (
     KLCache,
@@ -78,7 +78,7 @@ class VAENetwork(Architecture):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (isinstance(self.beta, int | float | np.number) and 0 <= self.beta < np.inf):
+        if not is_number(self.beta) or not 0 <= self.beta < np.inf:
             raise ValueError(f"beta must be a number of at least 0, got {self.beta!r}")
 
     def blocks(self) -> list[Block]:
@@ -215,7 +215,7 @@ class VAENetwork(Architecture):
     def _loss(
         self, reconstruction: np.ndarray, kl: np.ndarray, beta: float | None
     ) -> tuple[VAELoss, np.ndarray, np.ndarray]:
-        beta = self.beta if beta is None else beta
+        beta = float(self.beta if beta is None else beta)  # a NumPy float64 would widen float32
         mean_reconstruction, d_reconstruction = batch_mean(reconstruction)
         mean_kl, d_kl = batch_mean(kl)
         total = mean_reconstruction + beta * mean_kl

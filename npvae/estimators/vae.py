@@ -157,7 +157,7 @@ class VAE(TrainableModel):
             As for `transform`.
         """
         both = self._in_blocks(
-            lambda params, x: np.stack(self.network_.encode(params, x), axis=1), self._validate_fitted(X)
+            lambda params, x: np.stack(self.network_.encode(params, x), axis=1), self._validate(X)
         )
         return both[:, 0], both[:, 1]
 

@@ -1,8 +1,8 @@
 """The hot loops, each in two twins of the same name and signature.
 
 ``reference.py`` is NumPy and the specification; ``compiled.py`` is numba. A
-call goes to the compiled twin if its arrays are C-contiguous and all float32
-or all float64, and to the reference for anything else: complex numbers,
+call goes to the compiled twin if its arrays fit each other, are C-contiguous
+and all float32 or all float64, and to the reference for anything else: complex numbers,
 longdouble, transposed views. The environment variable
 ``NPVAE_KERNELS=reference`` sends every call there.
 """
@@ -57,11 +57,12 @@ def _compiled(name: str) -> Callable[..., Any]:
 
 def _suits_compiled(arguments: tuple[Any, ...]) -> bool:
     arrays = [argument for argument in arguments if isinstance(argument, np.ndarray)]
-    dtype = arrays[0].dtype
+    dtype, shape = arrays[0].dtype, arrays[0].shape
     return (
         dtype.char in "fd"
         and dtype.isnative
-        and all(a.dtype == dtype and a.flags.c_contiguous for a in arrays)
+        # Compiled code does not check bounds: other shapes go to NumPy, which broadcasts or objects.
+        and all(a.dtype == dtype and a.flags.c_contiguous and a.shape == shape[-a.ndim :] for a in arrays)
     )
 
 

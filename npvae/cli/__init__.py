@@ -1,0 +1,64 @@
+"""The command line: one module for each command; parsing only, the work is elsewhere.
+
+Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 a check failed, 2 usage or bad
+input, 130 interrupted (what was reached is saved).
+"""
+
+import argparse
+import importlib
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import npvae
+
+COMMANDS = ("compare", "train", "sample", "reconstruct", "trace", "info")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    parser = argparse.ArgumentParser(
+        prog="npvae",
+        description="An autoencoder and a variational autoencoder from scratch in NumPy.",
+        epilog="Each command has its own --help, with examples. Start with: npvae compare",
+    )
+    parser.add_argument("--version", action="version", version=f"npvae {npvae.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        module = importlib.import_module(f"npvae.cli.{name}")
+        command = commands.add_parser(
+            name,
+            help=module.HELP,
+            description=module.HELP[0].upper() + module.HELP[1:] + ".",
+            epilog=module.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    with warnings.catch_warnings():
+        warnings.showwarning = _print_warning
+        try:
+            return args.run(args)
+        except KeyboardInterrupt:
+            print("npvae: interrupted", file=sys.stderr)
+            return 130
+        except (ValueError, OSError, FloatingPointError) as error:
+            print(f"npvae {args.command}: {error}", file=sys.stderr)
+            return 2
+
+
+def _print_warning(message: Warning | str, *_: Any) -> None:
+    print(f"npvae: {message}", file=sys.stderr)

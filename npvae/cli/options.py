@@ -1,0 +1,129 @@
+"""Options that several commands have, and what they mean."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from npvae.data import Dataset
+    from npvae.estimators import VAE, Autoencoder
+
+LARGE = 10_000  # training images from which on 10 epochs of batches of 128 are enough
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Add --data and --binarize."""
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "--data",
+        default="digits",
+        metavar="WHAT",
+        help="digits (1797 images of 8 x 8, part of scikit-learn; the default), a folder of MNIST-like IDX "
+        "files (plain or .gz), a folder with X_train.npy and X_test.npy, one .npy file, or openml:mnist",
+    )
+    group.add_argument(
+        "--binarize",
+        choices=["grey", "static", "dynamic"],
+        default="grey",
+        help="leave pixels grey (default), draw them black or white once, or anew in every batch",
+    )
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of architecture and training."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--latent-dim", type=int, default=2, metavar="Z", help="latent dimensions (default: 2)"
+    )
+    group.add_argument(
+        "--hidden",
+        type=int,
+        nargs="*",
+        default=[400],
+        metavar="H",
+        help="widths of the encoder's hidden layers, mirrored by the decoder (default: 400; none: linear)",
+    )
+    group.add_argument("--activation", default="relu", help="relu (default), leaky_relu, tanh, ...")
+    group.add_argument(
+        "--likelihood",
+        choices=["bernoulli", "gaussian"],
+        default="bernoulli",
+        help="of the decoder's output (default: bernoulli, for data in [0, 1])",
+    )
+    group.add_argument("--beta", type=float, default=1.0, help="weight of the VAE's KL term (default: 1)")
+    group = parser.add_argument_group("training")
+    group.add_argument(
+        "--epochs", type=int, metavar="N", help=f"default: 10 from {LARGE:,} training images on, else 100"
+    )
+    group.add_argument(
+        "--batch-size", type=int, metavar="N", help=f"default: 128 from {LARGE:,} training images on, else 32"
+    )
+    group.add_argument("--learning-rate", type=float, default=1e-3, metavar="RATE", help="default: 0.001")
+    group.add_argument(
+        "--optimizer", choices=["adam", "adagrad", "sgd"], default="adam", help="default: adam"
+    )
+    group.add_argument(
+        "--max-grad-norm",
+        type=float,
+        metavar="NORM",
+        help="scale larger gradients down to it (default: never)",
+    )
+    group.add_argument(
+        "--kl-warmup-epochs", type=int, default=0, metavar="N", help="raise the KL's weight over N epochs"
+    )
+    group.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+
+
+def load_data(args: argparse.Namespace) -> "Dataset":
+    """Return the data set that --data, --binarize and --seed name."""
+    from npvae.data import load_dataset
+
+    binarize = "static" if args.binarize == "static" else "grey"
+    return load_dataset(args.data, seed=getattr(args, "seed", 0), binarize=binarize)
+
+
+def make_estimator(kind: str, args: argparse.Namespace, n_train: int) -> "VAE | Autoencoder":
+    """Return an unfitted "vae" or "ae" with the settings of the command line.
+
+    Parameters
+    ----------
+    kind : {"vae", "ae"}
+    args : Namespace
+    n_train : int
+        Number of training images; decides the defaults of --epochs and --batch-size.
+    """
+    from npvae.estimators import VAE, Autoencoder
+
+    settings: dict[str, Any] = {
+        "latent_dim": args.latent_dim,
+        "hidden": tuple(args.hidden),
+        "activation": args.activation,
+        "likelihood": args.likelihood,
+        "optimizer": args.optimizer,
+        "learning_rate": args.learning_rate,
+        "max_grad_norm": args.max_grad_norm,
+        "batch_size": args.batch_size or (128 if n_train >= LARGE else 32),
+        "max_epochs": args.epochs if args.epochs is not None else (10 if n_train >= LARGE else 100),
+        "dynamic_binarization": args.binarize == "dynamic",
+        "random_state": args.seed,
+        "verbose": 1,
+    }
+    if kind == "ae":
+        return Autoencoder(**settings)
+    return VAE(**settings, beta=args.beta, kl_warmup_epochs=args.kl_warmup_epochs)
+
+
+def image_shape(n_features: int, given: list[int] | None) -> tuple[int, int] | None:
+    """Return (height, width): as given, else a square if the width allows it, else None.
+
+    Raises
+    ------
+    ValueError
+        The given shape does not have `n_features` pixels.
+    """
+    if given is not None:
+        height, width = given
+        if height * width != n_features:
+            raise ValueError(f"--image-shape {height} {width} is {height * width} pixels, not {n_features}")
+        return height, width
+    side = round(n_features**0.5)
+    return (side, side) if side * side == n_features else None

@@ -1,0 +1,63 @@
+"""Where results are written: pictures and arrays, by the file's ending."""
+
+from pathlib import Path
+
+import numpy as np
+
+from npvae.persistence import write_atomically
+
+
+def check_ending(path: Path) -> None:
+    """Raise a ValueError unless the path ends in .png or .npy."""
+    if path.suffix not in (".png", ".npy"):
+        raise ValueError(f"{path}: --out must end in .png or .npy")
+
+
+def write_array(path: Path, X: np.ndarray) -> None:
+    """Write X as .npy, atomically."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            np.save(file, X, allow_pickle=False)
+
+    write_atomically(path, write)
+
+
+def write_rows(path: Path, X: np.ndarray, image_shape: tuple[int, int] | None, title: str) -> None:
+    """Write rows (n, D) as a grid of images (.png) or as they are (.npy).
+
+    Raises
+    ------
+    ValueError
+        The path has another ending.
+    """
+    check_ending(path)
+    if path.suffix == ".npy":
+        write_array(path, X)
+        return
+    from npvae.view.images import draw_image_grid
+    from npvae.view.save import save_figure
+
+    save_figure(draw_image_grid(X, image_shape, title=title).get_figure(root=True), path)
+
+
+def write_reconstructions(
+    path: Path,
+    images: np.ndarray,
+    reconstructions: np.ndarray,
+    image_shape: tuple[int, int] | None,
+    name: str,
+) -> None:
+    """Write images above their reconstructions, (n, D) each, as .png.
+
+    Raises
+    ------
+    ValueError
+        The path has another ending.
+    """
+    check_ending(path)
+    from npvae.view.images import draw_image_rows
+    from npvae.view.save import save_figure
+
+    rows = {"original": images, name: reconstructions}
+    save_figure(draw_image_rows(rows, image_shape).get_figure(root=True), path)

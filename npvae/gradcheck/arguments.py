@@ -1,0 +1,75 @@
+"""The arguments of the function under check: copied, in other dtypes, evaluated without warnings."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence floating-point warnings of trial steps; make a dropped imaginary part an error."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", np.exceptions.ComplexWarning)
+        yield
+
+
+def is_floating(value: Any) -> bool:
+    """Say whether a value is a real floating array or scalar: something that can be differentiated."""
+    return isinstance(value, float | np.floating) or (
+        isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    )
+
+
+def copied(value: Any, dtype: npt.DTypeLike | None = None) -> Any:
+    """Copy an argument; a floating one into `dtype`, where that is given. Scalars stay scalars."""
+    if isinstance(value, np.ndarray):
+        return value.astype(dtype) if dtype is not None and is_floating(value) else value.copy()
+    return np.asarray(value, dtype=dtype)[()] if is_floating(value) else value
+
+
+def evaluation_dtype(evaluate: Callable[[], Any], values: Iterable[Any]) -> type[np.float64] | None:
+    """Choose the dtype of the oracle's real evaluations.
+
+    Parameters
+    ----------
+    evaluate : callable
+        Evaluates the function with float64 arguments.
+    values : iterable
+        The arguments as they were given.
+
+    Returns
+    -------
+    dtype or None
+        float64 where the function takes it; None, for the dtypes as they are, where it raises.
+    """
+    if all(np.asarray(value).dtype == np.float64 for value in values if is_floating(value)):
+        return np.float64
+    try:
+        with quiet():
+            evaluate()
+    except Exception:  # someone else's code, perhaps compiled for float32 alone: it may raise anything
+        return None
+    return np.float64
+
+
+def computation_dtypes(values: Sequence[Any]) -> list[np.dtype[Any]]:
+    """Return the dtype of each argument's gradient: the coarser of its own and the common one."""
+    common = np.result_type(
+        *[value.dtype for value in values if isinstance(value, np.ndarray)] or [np.float64]
+    )
+    own = [value.dtype if isinstance(value, np.ndarray) else common for value in values]
+    return [max(dtype, common, key=lambda d: np.finfo(d).eps) for dtype in own]
+
+
+def leading_lengths(values: Iterable[Any]) -> list[int]:
+    """Return the lengths of the first axes: the batch size is one of them."""
+    return sorted({value.shape[0] for value in values if isinstance(value, np.ndarray) and value.ndim})

@@ -1,0 +1,87 @@
+"""Turn gradients and objectives into report entries: measure, judge, and say what a wrong one looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .hints import recognise
+from .measure import Measurement, Objective, measure
+from .probes import Budget
+from .report import Entry
+from .verdicts import judge
+
+Array = npt.NDArray[Any]
+
+
+def compare(
+    objectives: Sequence[Objective],
+    gradients: Sequence[Any],
+    dtypes: Sequence[np.dtype[Any]],
+    lengths: Sequence[int],
+    budget: Budget,
+    rng: np.random.Generator,
+) -> tuple[Entry, ...]:
+    """Compare gradients with the derivatives of their objectives.
+
+    Parameters
+    ----------
+    objectives : sequence of Objective
+        One for each argument.
+    gradients : sequence of array_like
+        The analytic gradients, in the same order.
+    dtypes : sequence of dtype
+        The dtype that each was computed in.
+    lengths : sequence of int
+        Leading axes of the arguments and results, for the hints.
+    budget : Budget
+        How many derivatives to measure for each argument.
+    rng : numpy.random.Generator
+        Draws the probes.
+
+    Returns
+    -------
+    tuple of Entry
+    """
+    arrays = [None if gradient is None else np.asarray(gradient) for gradient in gradients]
+    measurements = [measure(objective, budget, rng) for objective in objectives]
+    whole = {m.objective.name: m.numeric.reshape(m.objective.point.shape) for m in measurements if m.dense}
+    entries = []
+    for measurement, gradient, dtype in zip(measurements, arrays, dtypes, strict=True):
+        name, shape = measurement.objective.name, measurement.objective.point.shape
+        problem = _malformed(gradient, shape)
+        if gradient is None or problem:
+            entries.append(Entry(name, shape, "fail", hint=problem))
+            continue
+        entry = judge(measurement, gradient, dtype)
+        if entry.verdict == "fail":
+            analytic, numeric = _comparable(measurement, gradient)
+            hints = [recognise(name, analytic, numeric, whole, lengths), entry.hint]
+            entry = replace(entry, hint="; ".join(hint for hint in hints if hint))
+        entries.append(entry)
+    return tuple(entries)
+
+
+def _malformed(gradient: Array | None, shape: tuple[int, ...]) -> str:
+    """Say what keeps a gradient from being compared at all; empty when nothing does."""
+    if gradient is None:
+        return "the backward returned None"
+    if gradient.dtype.kind not in "fiu":
+        return f"the gradient has dtype {gradient.dtype}"
+    if gradient.shape != shape:
+        return f"the gradient has shape {gradient.shape}, the argument {shape}"
+    return ""
+
+
+def _comparable(measurement: Measurement, gradient: Array) -> tuple[Array, Array]:
+    """Return analytic and numeric values of one shape: whole arrays, or the sampled entries as vectors."""
+    shape = measurement.objective.point.shape
+    if measurement.dense:
+        return gradient, measurement.numeric.reshape(shape)
+    at = [k for k, probe in enumerate(measurement.probes) if probe.index is not None]
+    analytic = np.array([measurement.probes[k].project(gradient) for k in at])
+    return analytic, measurement.numeric[at]

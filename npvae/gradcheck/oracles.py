@@ -1,0 +1,219 @@
+"""Two independent ways to differentiate a real function of one real variable, each with an error bar.
+
+Every derivative that the checker needs is the slope at t = 0 of phi(t) = f(x + t v): v is a unit vector for
+one entry of a gradient, or a random direction for a projection of it.
+
+- `complex_step` is exact to rounding, but only where f can be evaluated at complex numbers and means the same
+  there. It can be wrong without a sign of it (np.abs, np.linalg.norm, ...).
+- `central_difference` needs nothing but real evaluations. It extrapolates to step zero, estimates its own
+  error, and sees a kink: a point where the slopes from the left and from the right differ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+COMPLEX_STEP = 1e-30  # small enough that h**2 vanishes beside 1, far from underflow
+
+_LEVEL_RATIO = 4.0  # from one level of steps to the next finer one
+_CONVERGED = 1e-9  # truncation error of the slope, relative to it, at which no finer level is tried
+_JUMP_CONVERGED = 1e-6  # the same of the jump
+# Multiples of the standard deviation of f's rounding noise over h. The extrapolated slope carries about 4.5
+# of them and the extrapolated jump about 25; the bounds are four times that.
+_SLOPE_NOISE = 18.0
+_JUMP_NOISE = 100.0
+
+
+class Difference(NamedTuple):
+    """A slope by central differences.
+
+    Attributes
+    ----------
+    value : float
+        The slope; at a kink the mean of the two one-sided slopes. NaN where f is not finite.
+    bar : float
+        Error bar of `value`, and of both one-sided slopes.
+    jump : float
+        Right slope minus left slope; 0 where the function is smooth.
+    """
+
+    value: float
+    bar: float
+    jump: float
+
+
+def complex_step(phi: Callable[[complex], Any]) -> float:
+    """Differentiate at 0 by Im(phi(ih)) / h.
+
+    Parameters
+    ----------
+    phi : callable
+        Function of one complex number, real on the real axis and analytic around 0.
+
+    Returns
+    -------
+    float
+        phi'(0), to rounding.
+
+    Raises
+    ------
+    TypeError
+        When phi returns a real number for a complex one, as np.abs does: its imaginary part was thrown away.
+
+    Notes
+    -----
+    phi(ih) = phi(0) + ih phi'(0) - h^2 phi''(0) / 2 - ..., so the imaginary part is h phi'(0) + O(h^3).
+    Nothing is subtracted, so h can be so small that the cubic term vanishes.
+
+    References
+    ----------
+    Squire & Trapp 1998, "Using complex variables to estimate derivatives of real functions".
+
+    Examples
+    --------
+    >>> complex_step(lambda t: (3 + t) ** 2)
+    6.0
+    """
+    result = phi(1j * COMPLEX_STEP)
+    if not np.iscomplexobj(result):
+        raise TypeError("the function returns real numbers for complex ones")
+    return float(np.imag(result)) / COMPLEX_STEP
+
+
+def rounding_noise(phi: Callable[[float], Any], spacing: float) -> float:
+    """Estimate the standard deviation of phi's rounding errors around 0.
+
+    Parameters
+    ----------
+    phi : callable
+        Function of one real number.
+    spacing : float
+        Distance of neighbouring evaluations: so small that phi is a polynomial of low degree over a few of
+        them, so large that rounding differs from one to the next.
+
+    Returns
+    -------
+    float
+        The estimate; 0 where phi shows no noise, or is not finite.
+
+    Notes
+    -----
+    Differencing an equispaced table k times wipes out what is smooth and leaves noise of variance
+    (2k)! / (k!)^2 times that of one value. Tables are made on both sides of 0, and the smaller answer counts,
+    so that a kink on one side is not mistaken for noise. They are made at two spacings, and the larger answer
+    counts, as rounding may happen to be regular at one of them.
+
+    References
+    ----------
+    More & Wild 2011, "Estimating computational noise".
+    """
+    return max(
+        min(_noise_in_table(phi, step), _noise_in_table(phi, -step)) for step in (spacing, math.e * spacing)
+    )
+
+
+def _noise_in_table(phi: Callable[[float], Any], spacing: float) -> float:
+    table = np.array([float(phi(k * spacing)) for k in range(7)])
+    if not np.all(np.isfinite(table)):
+        return 0.0
+    orders = []
+    for k in range(1, 7):
+        table = np.diff(table)
+        if k >= 4:
+            orders.append(math.sqrt(np.mean(table**2) * math.factorial(k) ** 2 / math.factorial(2 * k)))
+    return max(orders)
+
+
+def central_difference(
+    phi: Callable[[float], Any], phi_0: float, step: float, smallest_step: float, noise: float
+) -> Difference:
+    """Differentiate at 0 by central differences, extrapolated to step zero.
+
+    Parameters
+    ----------
+    phi : callable
+        Function of one real number.
+    phi_0 : float
+        phi(0).
+    step, smallest_step : float
+        The first step, and the one below which no finer level is begun. The first suffices for a smooth
+        function; finer ones are tried while the estimate has not settled or a kink is seen.
+    noise : float
+        Standard deviation of phi's rounding errors.
+
+    Returns
+    -------
+    Difference
+        The slope with its error bar and the jump of the slope.
+
+    Notes
+    -----
+    A level is the steps h, h/2, h/4. The mean of the two one-sided slopes is phi' + a h^2 + b h^4 + ..., so
+    Richardson's extrapolation removes a and then b; the change between the two estimates free of a bounds
+    the truncation error. The difference of the two one-sided slopes is jump + c h + d h^3 + ..., extrapolated
+    likewise: it tends to zero unless 0 is a kink. A kink at a small distance looks like one at 0 until h gets
+    smaller than that distance, so a kink is believed only when no finer level resolves it.
+
+    References
+    ----------
+    Ridders 1982, "Accurate computation of F'(x) and F'(x) F''(x)".
+    """
+    smooth: list[Difference] = []
+    kinked: list[Difference] = []
+    while step >= smallest_step:
+        level, settled = _extrapolate(phi, phi_0, step, noise)
+        if math.isfinite(level.value) and math.isfinite(level.bar):
+            (kinked if level.jump else smooth).append(level)
+            if settled:
+                break
+        step /= _LEVEL_RATIO
+    best_smooth = min(smooth, key=lambda level: level.bar, default=None)
+    if not kinked:
+        return best_smooth or Difference(math.nan, math.inf, 0.0)
+    # The finest level tells whether coarser ones, which are less noisy, saw the same kink.
+    finest = kinked[-1]
+    best_kinked = min((level for level in kinked if _same_kink(level, finest)), key=lambda level: level.bar)
+    # A level too noisy to resolve the jump does not overrule the one that saw it.
+    if best_smooth is not None and best_smooth.bar < abs(best_kinked.jump) / 2:
+        return best_smooth
+    return best_kinked
+
+
+def _same_kink(a: Difference, b: Difference) -> bool:
+    bar = a.bar + b.bar
+    return abs(a.value - b.value) <= bar and abs(a.jump - b.jump) <= 2 * bar
+
+
+def _extrapolate(
+    phi: Callable[[float], Any], phi_0: float, step: float, noise: float
+) -> tuple[Difference, bool]:
+    """Slope and jump from the steps h, h/2, h/4; and whether a finer level could not do better."""
+    steps = (step, step / 2, step / 4)
+    plus = [float(phi(h)) for h in steps]
+    minus = [float(phi(-h)) for h in steps]
+    slope = [(p - m) / (2 * h) for p, m, h in zip(plus, minus, steps, strict=True)]
+    gap = [((p - phi_0) - (phi_0 - m)) / h for p, m, h in zip(plus, minus, steps, strict=True)]
+
+    coarse, fine = (4 * slope[1] - slope[0]) / 3, (4 * slope[2] - slope[1]) / 3
+    value = (16 * fine - coarse) / 15
+    truncation = abs(fine - coarse)
+
+    jump_coarse, jump_fine = 2 * gap[1] - gap[0], 2 * gap[2] - gap[1]
+    jump = (8 * jump_fine - jump_coarse) / 7
+    jump_truncation = 2 * abs(jump - jump_fine)
+    jump_rounding = _JUMP_NOISE * noise / step
+    jump_error = jump_truncation + jump_rounding
+
+    # Half of what is not known about the jump is not known about the one-sided slopes.
+    rounding = _SLOPE_NOISE * noise / step
+    bar = truncation + rounding + jump_error / 2
+    if abs(jump) > jump_error:
+        return Difference(value, bar, jump), False
+    settled = truncation <= max(rounding, _CONVERGED * abs(value)) and jump_truncation <= max(
+        jump_rounding, _JUMP_CONVERGED * abs(value)
+    )
+    return Difference(value, bar, 0.0), settled

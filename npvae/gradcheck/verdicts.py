@@ -1,0 +1,168 @@
+"""Judge an analytic gradient by its measurement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .measure import Measurement
+from .report import Entry, Verdict, worst_verdict
+
+Array = npt.NDArray[Any]
+
+COMPLEX_STEP = "complex step"
+DIFFERENCES = "central differences"
+
+# What rounding in a correct gradient may amount to, relative to that gradient's largest entry.
+_ROUNDING = {np.dtype(np.float16): 2e-2, np.dtype(np.float32): 2e-4}
+_ROUNDING_FLOAT64 = 1e-9
+# Rounding that remains where large terms cancel, in multiples of eps * (size of the terms).
+_CANCELLATION = 32.0
+# Central differences with an error bar above this part of the gradient's scale decide nothing.
+_RESOLUTION = 1e-2
+
+
+def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any]) -> Entry:
+    """Compare an argument's gradient with its measurement.
+
+    Parameters
+    ----------
+    measurement : Measurement
+        P numeric derivatives with error bars.
+    gradient : array
+        The analytic gradient, with the argument's shape.
+    dtype : dtype
+        The floating dtype that the gradient was computed in.
+
+    Returns
+    -------
+    Entry
+        Its hint says why the verdict is not a plain "pass"; what a wrong gradient looks like is added by
+        `npvae.gradcheck.hints`.
+
+    Notes
+    -----
+    The tolerance is the oracle's own error bar, plus a part of the largest numeric derivative of this
+    argument, plus a few eps of the terms that the function adds up (what is left of a sum that cancels). No
+    number in it is absolute, so a gradient may be as small or as large as it likes.
+
+    The two oracles have to agree within their error bars. Where they do not, and no kink explains it, a
+    gradient that contradicts both is wrong, and about any other nothing can be said.
+    """
+    objective = measurement.objective
+    if not measurement.probes:
+        return Entry(objective.name, gradient.shape, "pass", checked="no entries", hint="vacuous: no entries")
+
+    analytic = np.array([probe.project(gradient) for probe in measurement.probes])
+    numeric, differences, jumps = measurement.numeric, measurement.by_difference, measurement.jumps
+    scale = _largest(numeric, jumps)
+    terms = objective.magnitude / max(1.0, float(np.max(np.abs(objective.point))))
+    rounding = _ROUNDING.get(dtype, _ROUNDING_FLOAT64) * scale
+    rounding += _CANCELLATION * float(np.finfo(dtype).eps) * terms
+    own_bar = _CANCELLATION * objective.eps * (np.abs(numeric) + terms)
+
+    kink = np.abs(jumps) > rounding
+    difference_bars = measurement.bars + np.where(kink, 0.0, np.abs(jumps) / 2)
+    near_differences = np.abs(analytic - differences) <= difference_bars + rounding
+    outside = np.maximum(0.0, np.maximum(measurement.low - analytic, analytic - measurement.high))
+    between = outside <= difference_bars + rounding
+    if measurement.by_complex is None:
+        bars = difference_bars
+        verdicts = np.where(near_differences, "pass", "fail").astype(object)
+        verdicts[near_differences & (bars > _RESOLUTION * scale)] = "inconclusive"
+        verdicts[~np.isfinite(differences)] = "inconclusive"
+        contradiction = np.zeros(len(analytic), dtype=bool)
+    else:
+        bars = own_bar
+        near = np.abs(analytic - numeric) <= own_bar + rounding
+        contradiction = ~kink & (np.abs(numeric - differences) > own_bar + difference_bars + rounding)
+        verdicts = np.where(near, "pass", "fail").astype(object)
+        verdicts[contradiction & (near | near_differences)] = "inconclusive"
+        verdicts[near & ~np.isfinite(differences)] = "inconclusive"
+    at_kink = np.where(between, "kink", np.where(measurement.crowded, "inconclusive", "fail"))
+    verdicts[kink] = at_kink[kink]
+    bars = np.where(kink, difference_bars, bars)
+
+    confirmed = bool(np.any(difference_bars <= _RESOLUTION * scale))
+    hint = _caveat(measurement, verdicts, contradiction, confirmed)
+    seen = np.where(kink, np.abs(jumps), np.abs(numeric)) > bars + rounding
+    if not np.any(seen | contradiction | ~np.isfinite(numeric) | (verdicts == "fail")):
+        if measurement.by_complex is not None and not np.any(numeric) and not np.any(analytic):
+            hint = "vacuous: the gradient is exactly zero"
+        else:
+            verdicts[:] = "inconclusive"
+            hint = "vacuous: the gradient is smaller than the oracle's error bar"
+    verdicts[~np.isfinite(analytic)] = "fail"
+
+    target = np.where(kink, differences, numeric)
+    distance = np.where(kink, outside, np.abs(analytic - numeric))
+    errors = _relative(distance, scale)
+    verdict: Verdict = worst_verdict(list(verdicts))
+    at = int(np.argmax(np.where(verdicts == verdict, np.nan_to_num(errors, nan=np.inf), -1.0)))
+    methods = {DIFFERENCES: differences}
+    if measurement.by_complex is not None:
+        methods[COMPLEX_STEP] = measurement.by_complex
+    return Entry(
+        objective.name,
+        gradient.shape,
+        verdict,
+        index=measurement.probes[at].index,
+        analytic=float(analytic[at]),
+        numeric=float(target[at]),
+        error=float(errors[at]),
+        error_bar=float(bars[at]),
+        tolerance=float(bars[at] + rounding + (np.abs(jumps[at]) / 2 if kink[at] else 0.0)),
+        method=DIFFERENCES if measurement.by_complex is None or kink[at] else COMPLEX_STEP,
+        errors={
+            name: float(np.max(_relative(np.abs(analytic - values)[~kink], scale), initial=0.0))
+            for name, values in methods.items()
+        },
+        checked=_coverage(measurement),
+        hint=hint,
+    )
+
+
+def _largest(*arrays: Array) -> float:
+    """Return the largest finite absolute value; 0 when there is none."""
+    values = np.abs(np.concatenate(arrays))
+    return float(np.max(values[np.isfinite(values)], initial=0.0))
+
+
+def _relative(distance: Array, scale: float) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(distance == 0, 0.0, distance / np.float64(scale))
+
+
+def _caveat(measurement: Measurement, verdicts: Array, contradiction: Array, confirmed: bool) -> str:
+    """Say what keeps the measurement from being plain."""
+    kinks = np.flatnonzero(verdicts == "kink")
+    if np.any((verdicts == "inconclusive") & measurement.crowded):
+        return "several kinks meet here, and any slope may be right: check at another point"
+    if kinks.size:
+        low, high = measurement.low[kinks[0]], measurement.high[kinks[0]]
+        where = f"no derivative at {kinks.size} of {len(verdicts)} places"
+        return f"kink: {where}; slopes from {low:.4g} to {high:.4g} at the first"
+    if np.any(contradiction):
+        return (
+            "the oracles disagree: the forward is not smooth here, or means something else for complex "
+            "numbers (np.abs, np.linalg.norm, a branch, a conjugate)"
+        )
+    if not np.any(np.isfinite(measurement.by_difference)):
+        return "the forward is not finite around this point"
+    if np.any(verdicts == "inconclusive"):
+        return "the error bars are too wide to decide"
+    if measurement.by_complex is None:
+        return f"no complex step: {measurement.complex_error}"
+    if not confirmed:
+        return "by complex step alone: central differences are too noisy here to confirm it"
+    return ""
+
+
+def _coverage(measurement: Measurement) -> str:
+    if measurement.dense:
+        return "all"
+    entries = sum(probe.index is not None for probe in measurement.probes)
+    projections = len(measurement.probes) - entries
+    return f"{entries} of {measurement.objective.point.size}, {projections} projections"

@@ -1,0 +1,321 @@
+"""Looking into the latent space: where the codes lie, and what lies at and between its points."""
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from npvae.study.arrays import as_rows, check_count
+
+if TYPE_CHECKING:
+    from npvae.estimators.base import LatentVariableModel
+
+
+@dataclass(frozen=True, eq=False)
+class CodeMoments:
+    """First and second moments of codes; for N(0, I) they are 0 and 1.
+
+    Parameters
+    ----------
+    mean : (Z,) array
+    mean_norm : float
+        Euclidean length of `mean`.
+    std : (Z,) array
+        Standard deviation of each dimension.
+    eigenvalues : (Z,) array
+        Of the covariance, descending: the variances along the principal axes.
+    n_codes : int
+        N.
+    """
+
+    mean: np.ndarray
+    mean_norm: float
+    std: np.ndarray
+    eigenvalues: np.ndarray
+    n_codes: int
+
+
+def code_moments(codes: npt.ArrayLike) -> CodeMoments:
+    """Measure mean and covariance of codes.
+
+    Parameters
+    ----------
+    codes : (N, Z) array, N >= 2
+        As `draw_codes` or `transform` returns them.
+
+    Returns
+    -------
+    CodeMoments
+        Variances have N - 1 in the denominator. Units are those of the latent space.
+
+    Raises
+    ------
+    ValueError
+        There are fewer than two codes, or a code is not finite.
+
+    Notes
+    -----
+    Cost: O(N Z^2). Traps: moments of 0 and 1 do not make a distribution normal. And a VAE's posterior means,
+    which `transform` returns, spread less than z: where z follows N(0, I) exactly, they have variances
+    1 - E[exp(log_var)]. To compare with N(0, I), take what `draw_codes` returns.
+
+    Examples
+    --------
+    >>> moments = code_moments([[0.0, 1.0], [2.0, 1.0], [4.0, 1.0]])
+    >>> moments.mean, moments.std, moments.eigenvalues
+    (array([2., 1.]), array([2., 0.]), array([4., 0.]))
+    """
+    codes = as_rows(codes, "codes", at_least=2)
+    n_codes, latent_dim = codes.shape
+    mean = codes.mean(axis=0)
+    singular = np.linalg.svd(np.linalg.qr(codes - mean, mode="r"), compute_uv=False)
+    eigenvalues = np.zeros(latent_dim)
+    eigenvalues[: len(singular)] = singular**2 / (n_codes - 1)
+    return CodeMoments(mean, float(np.linalg.norm(mean)), codes.std(axis=0, ddof=1), eigenvalues, n_codes)
+
+
+def interpolate(
+    z0: npt.ArrayLike, z1: npt.ArrayLike, n: int, kind: Literal["linear", "spherical"] = "linear"
+) -> np.ndarray:
+    """Go from one latent point to another in equal steps.
+
+    Parameters
+    ----------
+    z0, z1 : (Z,) arrays
+    n : int
+        Number of points, both ends included; at least 2.
+    kind : {"linear", "spherical"}
+        On the straight line, or along the arc around the origin.
+
+    Returns
+    -------
+    Z : (n, Z) array, float32 if both ends are, else float64
+        The first row is z0, the last is z1.
+
+    Raises
+    ------
+    ValueError
+        The ends are not two vectors of one length, n is not an integer of at least 2, or `kind` is neither.
+
+    Notes
+    -----
+    In many dimensions N(0, I) lies near the sphere of radius sqrt(Z), and the middle of a straight line well
+    inside of it, where there are hardly any codes of a VAE. With the angle a between the ends, the arc is
+
+        z(t) = [sin((1 - t) a) z0 + sin(t a) z1] / sin(a),     0 <= t <= 1;
+
+    it keeps the norm where both ends have the same. Where sin(a) is 0 (parallel and opposite ends) or one
+    end is the origin there is no such arc, and the line is taken.
+
+    References
+    ----------
+    Shoemake (1985), Animating rotation with quaternion curves. White (2016), Sampling generative networks.
+
+    Examples
+    --------
+    >>> interpolate([1.0, 0.0], [0.0, 1.0], 3)
+    array([[1. , 0. ],
+           [0.5, 0.5],
+           [0. , 1. ]])
+    """
+    z0, z1 = np.asarray(z0), np.asarray(z1)
+    if z0.ndim != 1 or z0.shape != z1.shape:
+        raise ValueError(
+            f"z0 and z1 must be vectors of the same length, got shapes {z0.shape} and {z1.shape}"
+        )
+    if kind not in ("linear", "spherical"):
+        raise ValueError(f'kind must be "linear" or "spherical", got {kind!r}')
+    check_count(n, "n", at_least=2)
+    dtype = np.float32 if z0.dtype == z1.dtype == np.float32 else np.float64
+    z0, z1 = z0.astype(np.float64), z1.astype(np.float64)
+    t = np.linspace(0, 1, n)[:, None]
+    angle = _angle(z0, z1)
+    if kind == "linear" or np.sin(angle) < 1e-6:
+        return ((1 - t) * z0 + t * z1).astype(dtype)
+    weight0, weight1 = np.sin((1 - t) * angle) / np.sin(angle), np.sin(t * angle) / np.sin(angle)
+    return (weight0 * z0 + weight1 * z1).astype(dtype)
+
+
+def _angle(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the angle between two vectors, in radians; 0 if one of them is zero."""
+    norm_a, norm_b = np.linalg.norm(a), np.linalg.norm(b)
+    if norm_a == 0 or norm_b == 0:
+        return 0.0
+    a, b = a / norm_a, b / norm_b
+    return float(2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b)))  # exact near 0, unlike arccos
+
+
+def interpolate_images(
+    estimator: "LatentVariableModel",
+    x0: npt.ArrayLike,
+    x1: npt.ArrayLike,
+    n: int,
+    kind: Literal["linear", "spherical"] = "linear",
+) -> np.ndarray:
+    """Go from one image to another through the latent space.
+
+    Parameters
+    ----------
+    estimator : VAE or Autoencoder
+        Fitted.
+    x0, x1 : (D,) arrays
+        As the estimator was trained on; uint8 for pixels.
+    n : int
+        Number of images, both ends included; at least 2.
+    kind : {"linear", "spherical"}
+        As for `interpolate`.
+
+    Returns
+    -------
+    X : (n, D) array
+        Decoded points between the two codes; the ends are reconstructions of x0 and x1, not the images.
+
+    Raises
+    ------
+    NotFittedError, ValueError
+        The estimator is not fitted; an image has another width, or as for `interpolate`.
+    """
+    z0, z1 = (estimator.transform(np.asarray(x)[None])[0] for x in (x0, x1))
+    return estimator.inverse_transform(interpolate(z0, z1, n, kind))
+
+
+def decode_point(estimator: "LatentVariableModel", z: npt.ArrayLike) -> np.ndarray:
+    """Decode a latent point of one's own.
+
+    Parameters
+    ----------
+    estimator : VAE or Autoencoder
+        Fitted.
+    z : (Z,) array
+        Such as (-2.5, 2) for ``latent_dim=2``.
+
+    Returns
+    -------
+    x : (D,) array
+        E[x | z], in the units of the training data.
+
+    Raises
+    ------
+    NotFittedError, ValueError
+        The estimator is not fitted; z does not have `latent_dim` numbers, or they are not finite.
+    """
+    from sklearn.utils.validation import check_is_fitted
+
+    check_is_fitted(estimator, "params_")
+    latent_dim = estimator.network_.latent_dim
+    point = np.asarray(z, dtype=np.float64)
+    if point.shape != (latent_dim,):
+        got = f"{len(point)} numbers" if point.ndim == 1 else f"an array of shape {point.shape}"
+        raise ValueError(
+            f"z must have {latent_dim} numbers, as the model has latent_dim={latent_dim}, got {got}"
+        )
+    return estimator.inverse_transform(point[None])[0]
+
+
+def latent_plane(n_side: int) -> np.ndarray:
+    """Return a grid over the plane that N(0, I) covers evenly: each point stands for the same probability.
+
+    Parameters
+    ----------
+    n_side : int
+        Points in each direction.
+
+    Returns
+    -------
+    Z : (n_side, n_side, 2) array, float32
+        As a picture is read: z1 grows from left to right, and the first row, at the top, has the largest z2.
+
+    Raises
+    ------
+    ValueError
+        `n_side` is not a positive integer.
+
+    Notes
+    -----
+    The coordinates are the quantiles of N(0, 1) at (i + 1/2) / n_side, i = 0 .. n_side - 1. Trap: an AE's
+    codes may all lie outside of this grid, or in one corner.
+
+    References
+    ----------
+    Kingma & Welling (2014), figure 4.
+
+    Examples
+    --------
+    >>> latent_plane(3)[:, 0].round(2)
+    array([[-0.97,  0.97],
+           [-0.97,  0.  ],
+           [-0.97, -0.97]], dtype=float32)
+    """
+    check_count(n_side, "n_side")
+    quantiles = np.array([NormalDist().inv_cdf((i + 0.5) / n_side) for i in range(n_side)], dtype=np.float32)
+    z1, z2 = np.meshgrid(quantiles, quantiles[::-1])
+    return np.stack([z1, z2], axis=-1)
+
+
+def decode_plane(estimator: "LatentVariableModel", n_side: int) -> np.ndarray:
+    """Decode `latent_plane`.
+
+    Parameters
+    ----------
+    estimator : VAE or Autoencoder
+        Fitted, with ``latent_dim=2``.
+    n_side : int
+        Images in each direction.
+
+    Returns
+    -------
+    X : (n_side, n_side, D) array, float32
+        In the order of `latent_plane`: the first row is the top.
+
+    Raises
+    ------
+    NotFittedError, ValueError
+        The estimator is not fitted; its latent space is not a plane; `n_side` is not a positive integer.
+    """
+    from sklearn.utils.validation import check_is_fitted
+
+    check_is_fitted(estimator, "params_")
+    if estimator.network_.latent_dim != 2:
+        raise ValueError(f"a plane needs a model with latent_dim=2, got {estimator.network_.latent_dim}")
+    X = estimator.inverse_transform(latent_plane(n_side).reshape(-1, 2))
+    return X.reshape(n_side, n_side, -1)
+
+
+def nearest_code(codes: npt.ArrayLike, z: npt.ArrayLike) -> tuple[int, float]:
+    """Find the code nearest to a point.
+
+    Parameters
+    ----------
+    codes : (N, Z) array
+    z : (Z,) array
+
+    Returns
+    -------
+    index : int
+        Row of `codes`; the first one if several are equally near.
+    distance : float
+        Euclidean, in the units of the latent space.
+
+    Raises
+    ------
+    ValueError
+        z has another length than a code; a number is not finite.
+
+    Notes
+    -----
+    Cost: O(N Z). Trap: distances in two latent spaces do not compare; relate them to `CodeMoments.std`.
+
+    Examples
+    --------
+    >>> nearest_code([[0.0, 0.0], [3.0, 4.0]], [3.0, 5.0])
+    (1, 1.0)
+    """
+    codes = as_rows(codes, "codes")
+    point = np.asarray(z, dtype=np.float64)
+    if point.shape != codes.shape[1:] or not np.isfinite(point).all():
+        raise ValueError(f"z must be {codes.shape[1]} finite numbers, as the codes are, got {z!r}")
+    distances = np.linalg.norm(codes - point, axis=1)
+    index = int(distances.argmin())
+    return index, float(distances[index])

@@ -1,0 +1,27 @@
+"""Pictures of trained models, drawn with matplotlib.
+
+A function that draws one panel takes `ax` and returns it; one that draws several takes `figure` (a Figure or
+SubFigure, best with constrained layout) and returns a tuple of Axes. Without them they make a figure of their
+own, ``ax.figure``, which pyplot does not know: no display is needed, nothing has to be closed, and no
+global setting is read for what carries meaning or changed. `save_figure` writes it to a file.
+"""
+
+from npvae.view.history import draw_history
+from npvae.view.images import draw_image_grid, draw_image_rows, draw_samples
+from npvae.view.latent import describe_spread, draw_codes, draw_latent_comparison
+from npvae.view.plane import draw_decoded_plane
+from npvae.view.point import draw_point
+from npvae.view.save import save_figure
+
+__all__ = [
+    "describe_spread",
+    "draw_codes",
+    "draw_decoded_plane",
+    "draw_history",
+    "draw_image_grid",
+    "draw_image_rows",
+    "draw_latent_comparison",
+    "draw_point",
+    "draw_samples",
+    "save_figure",
+]

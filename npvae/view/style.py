@@ -1,0 +1,58 @@
+"""What the pictures have in common: colours, text sizes, new figures."""
+
+from typing import Final
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.patheffects import AbstractPathEffect, withStroke
+
+# petroff10 (Petroff 2021, arXiv:2107.02270): ten colours that stay apart under colour vision deficiencies.
+CLASS_COLOURS: Final = (
+    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
+    "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
+)  # fmt: skip
+MODEL_COLOURS: Final = ("#bd1f01", "#3f90da", "#832db6", "#e76300")  # those that also carry a line on white
+INK: Final = "#222222"
+
+TITLE_SIZE: Final = 17  # points, on figures about as wide as a slide (12 inches)
+TEXT_SIZE: Final = 14
+TICK_SIZE: Final = 12
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of so many inches, with constrained layout, unknown to pyplot."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
+    """Return `ax`, or the axes of a new figure of so many inches."""
+    return ax if ax is not None else new_figure(width, height).add_subplot()
+
+
+def figure_or_new(figure: Figure | SubFigure | None, width: float, height: float) -> Figure | SubFigure:
+    """Return `figure`, or a new one of so many inches."""
+    return figure if figure is not None else new_figure(width, height)
+
+
+def halo(width: float = 3.0) -> list[AbstractPathEffect]:
+    """Return the path effect that keeps text and markers legible on top of points: a white rim."""
+    return [withStroke(linewidth=width, foreground="white")]
+
+
+def set_title(ax: Axes, title: str | None, subtitle: str | None = None, size: float = TITLE_SIZE) -> None:
+    """Write a title, and a smaller line between it and the axes; None writes nothing."""
+    if title is None:
+        return
+    ax.set_title(title, fontsize=size, color=INK, pad=6 if subtitle is None else 12 + 1.2 * TEXT_SIZE)
+    if subtitle is not None:
+        line = ax.annotate(
+            subtitle, (0.5, 1), (0, 6), xycoords="axes fraction", textcoords="offset points",
+            ha="center", va="bottom", fontsize=TEXT_SIZE, color=INK, annotation_clip=False,
+        )  # fmt: skip
+        line.set_in_layout(False)  # the title's padding keeps its place
+
+
+def open_frame(ax: Axes) -> None:
+    """Leave of the frame the two sides that carry ticks."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(labelsize=TICK_SIZE)

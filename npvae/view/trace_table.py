@@ -1,0 +1,49 @@
+"""A trace as a table for the terminal."""
+
+from npvae.study.trace import FORMULAS, Node, Trace
+
+
+def trace_table(trace: Trace) -> str:
+    """Return the trace as text: one line for each number on the path, in forward order.
+
+    Parameters
+    ----------
+    trace : Trace
+        From `npvae.study.trace.trace`.
+
+    Returns
+    -------
+    str
+        At most 118 columns wide.
+    """
+    lines = [
+        f"One image, one draw of eps. loss = reconstruction + {trace.beta:g} * KL = {trace.loss:.6f} nats",
+        "",
+        f"{'node':<16}{'value':>12}{'dL/d(node)':>13}{'from recon.':>13}{'from KL':>13}"
+        f"{'by differences':>16}   {'what it is'}",
+    ]
+    for name, formula in FORMULAS.items():
+        for node in (node for node in trace.nodes if node.name == name):
+            lines.append(_line(node, _described(name, formula, trace)))
+    largest = max(abs(node.gradient - node.numeric) for node in trace.nodes)
+    lines += [
+        "",
+        "The reconstruction reaches mu and log_var through z: d_mu = dz, d_log_var = dz * eps * std / 2.",
+        "The KL term adds beta * mu and beta * (exp(log_var) - 1) / 2, without passing through z.",
+        "Of x, hidden and output the entry with the largest gradient is shown; x as the encoder's input.",
+        f"Largest distance between a gradient and the same by finite differences: {largest:.1e}",
+    ]
+    return "\n".join(lines)
+
+
+def _line(node: Node, description: str) -> str:
+    label = node.name if node.index is None else f"{node.name}[{node.index}]"
+    numbers = (node.gradient, node.from_reconstruction, node.from_kl)
+    gradients = "".join(f"{number + 0.0:13.6f}" for number in numbers)  # + 0.0: no minus before a zero
+    return f"{label:<16}{node.value:12.6f}{gradients}{node.numeric + 0.0:16.6f}   {description}"
+
+
+def _described(name: str, formula: str, trace: Trace) -> str:
+    if name == "output":
+        return "logits" if trace.likelihood == "bernoulli" else "mean of p(x | z)"
+    return formula

@@ -1,0 +1,13 @@
+import numpy as np
+import pytest
+from hypothesis import settings
+
+# A kernel is compiled within the first example that calls it, so examples have no deadline.
+# The same examples every time: a test that fails now and then tells nobody what broke it.
+settings.register_profile("npvae", deadline=None, derandomize=True)
+settings.load_profile("npvae")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20240229)

@@ -1,0 +1,255 @@
+"""Every forward/backward pair against two numeric derivatives, with random upstream gradients."""
+
+import numpy as np
+import pytest
+
+from npvae.core.activations import ACTIVATIONS, Activation, get_activation
+from npvae.core.autoencoder import AutoencoderNetwork
+from npvae.core.dense import dense_backward, dense_forward
+from npvae.core.gaussian import (
+    kl_backward,
+    kl_forward,
+    log_density_backward,
+    log_density_forward,
+    reparameterize_backward,
+    reparameterize_forward,
+)
+from npvae.core.likelihoods import bernoulli_backward, bernoulli_forward, gaussian_backward, gaussian_forward
+from npvae.core.mlp import layer_backward, layer_forward, mlp_backward, mlp_forward
+from npvae.core.parameters import Parameters
+from npvae.core.vae import VAENetwork
+from npvae.gradcheck import check_network, check_vjp
+from tests.core.points import EVERY_KIND, label, random_parameters
+
+points = pytest.mark.parametrize(("seed", "scale"), [(0, 0.3), (1, 1.0), (2, 2.5)])
+
+
+def assert_agrees(report):
+    """Both numeric derivatives, of every argument, to more digits than a verdict asks for."""
+    assert report.passed, str(report)
+    for entry in report.entries:
+        assert entry.errors["central differences"] < 1e-7, str(report)
+        assert entry.errors["complex step"] < 1e-12, str(report)
+
+
+def normal(seed, scale, *shapes):
+    rng = np.random.default_rng(seed)
+    return [scale * rng.standard_normal(shape) for shape in shapes]
+
+
+@points
+def test_dense(seed, scale):
+    args = normal(seed, scale, (5, 3), (3, 4), 4)
+    assert_agrees(check_vjp(dense_forward, dense_backward, args, seed=seed))
+
+
+@points
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation(name, seed, scale):
+    pair = get_activation(name, negative_slope=0.2)
+
+    def backward(dy, cache):
+        da = pair.backward(dy, cache)
+        return da, da.sum(axis=0)
+
+    assert_agrees(check_vjp(pair.forward, backward, normal(seed, scale, (6, 4), 4), seed=seed))
+
+
+@points
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_layer(name, seed, scale):
+    def forward(x, W, b):
+        return layer_forward(x, W, b, get_activation(name))
+
+    args = normal(seed, scale, (6, 3), (3, 4), 4)
+    assert_agrees(check_vjp(forward, layer_backward, args, seed=seed))
+
+
+@points
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_mlp(name, seed, scale):
+    def forward(x, W0, b0, W1, b1):
+        return mlp_forward(x, [(W0, b0), (W1, b1)], get_activation(name))
+
+    def backward(dy, caches):
+        dx, gradients = mlp_backward(dy, caches)
+        return dx, *gradients[0], *gradients[1]
+
+    args = normal(seed, scale, (6, 3), (3, 5), 5, (5, 2), 2)
+    assert_agrees(check_vjp(forward, backward, args, seed=seed))
+
+
+@points
+def test_reparameterize(seed, scale):
+    args = normal(seed, scale, (5, 3), (5, 3), (5, 3))
+    wrt = ["mu", "log_var"]
+    assert_agrees(check_vjp(reparameterize_forward, reparameterize_backward, args, wrt=wrt, seed=seed))
+
+
+@points
+def test_kl(seed, scale):
+    assert_agrees(check_vjp(kl_forward, kl_backward, normal(seed, scale, (5, 3), (5, 3)), seed=seed))
+
+
+@points
+def test_log_density(seed, scale):
+    args = normal(seed, scale, (5, 3), (5, 3), (5, 3))
+    assert_agrees(check_vjp(log_density_forward, log_density_backward, args, seed=seed))
+
+
+@points
+@pytest.mark.parametrize("binary", [True, False])
+def test_bernoulli(binary, seed, scale):
+    x = np.random.default_rng(seed).uniform(size=(5, 4))
+    args = [np.round(x) if binary else x, *normal(seed, 3 * scale, (5, 4))]
+    assert_agrees(check_vjp(bernoulli_forward, bernoulli_backward, args, wrt=["logits"], seed=seed))
+
+
+@points
+def test_gaussian(seed, scale):
+    args = normal(seed, scale, (5, 4), (5, 4), 1)
+    wrt = ["mean", "log_noise_var"]
+    assert_agrees(check_vjp(gaussian_forward, gaussian_backward, args, wrt=wrt, seed=seed))
+
+
+# The parts of a network write their gradients into Parameters. Seen from outside, a part is a
+# function of one vector, and of what flows in.
+
+
+def on_vector(network, function):
+    """Let `function`, which takes Parameters, take their vector."""
+    return lambda flat, *inputs: function(Parameters(network.blocks(), flat), *inputs)
+
+
+def vector_of(grads, part):
+    """Check that only the part's own gradients were written; the others are zero by then."""
+    assert all(name.startswith(part) for name, gradient in grads.items() if gradient.any())
+    return grads.flat
+
+
+@points
+def test_encoders_hidden_layers(seed, scale):
+    network = VAENetwork(n_features=4, latent_dim=2, hidden=(5, 3), activation="tanh")
+    params = random_parameters(network, np.random.default_rng(seed), scale)
+
+    def backward(dh, caches):
+        grads = params.zeros_like()
+        network.hidden_backward(dh, caches, grads)
+        return vector_of(grads, "encoder")
+
+    forward = on_vector(network, network.hidden_forward)
+    args = [params.flat, *normal(seed, 1, (5, 4))]
+    assert_agrees(check_vjp(forward, backward, args, wrt=[0], names=["params", "x"], seed=seed))
+
+
+@points
+def test_heads(seed, scale):
+    network = VAENetwork(n_features=4, latent_dim=2, hidden=(3,))
+    params = random_parameters(network, np.random.default_rng(seed), scale)
+
+    def forward(flat, h):
+        mu, log_var, cache = network.heads_forward(Parameters(network.blocks(), flat), h)
+        return (mu, log_var), cache
+
+    def backward(dy, cache):
+        grads = params.zeros_like()
+        dh = network.heads_backward(*dy, cache, grads)
+        return vector_of(grads, ("mu", "log_var")), dh
+
+    args = [params.flat, *normal(seed, 1, (5, 3))]
+    assert_agrees(check_vjp(forward, backward, args, names=["params", "h"], seed=seed))
+
+
+@points
+@pytest.mark.parametrize("hidden", [(), (3, 5)])
+def test_decoder(hidden, seed, scale):
+    network = VAENetwork(n_features=4, latent_dim=2, hidden=hidden, activation="softplus")
+    params = random_parameters(network, np.random.default_rng(seed), scale)
+
+    def backward(d_output, cache):
+        grads = params.zeros_like()
+        dz = network.decoder_backward(d_output, cache, grads)
+        return vector_of(grads, ("decoder", "output")), dz
+
+    forward = on_vector(network, network.decoder_forward)
+    args = [params.flat, *normal(seed, 1, (5, 2))]
+    assert_agrees(check_vjp(forward, backward, args, names=["params", "z"], seed=seed))
+
+
+@points
+@pytest.mark.parametrize("likelihood", [{"likelihood": "bernoulli"}, {}, {"noise_variance": "learned"}])
+def test_reconstruction(likelihood, seed, scale):
+    network = VAENetwork(n_features=4, latent_dim=2, hidden=(), **likelihood)
+    params = random_parameters(network, np.random.default_rng(seed), scale)
+
+    def backward(dy, cache):
+        grads = params.zeros_like()
+        d_output = network.reconstruction_backward(dy, cache, grads)
+        return vector_of(grads, "output.log_noise_var"), d_output
+
+    forward = on_vector(network, network.reconstruction_forward)
+    x = np.random.default_rng(seed).uniform(size=(5, 4))
+    args, names = [params.flat, x, *normal(seed, scale, (5, 4))], ["params", "x", "output"]
+    assert_agrees(check_vjp(forward, backward, args, wrt=["params", "output"], names=names, seed=seed))
+
+
+# Whole networks, each at two points. With weights much smaller than these the gradient that reaches the first
+# of five sigmoid layers is so small beside the loss that no difference of losses has seven digits of it.
+
+
+@pytest.mark.parametrize("settings", EVERY_KIND, ids=label)
+def test_vae(settings):
+    rng = np.random.default_rng(0)
+    network = VAENetwork(beta=[0, 1, 4][EVERY_KIND.index(settings) % 3], **settings)
+    x, eps = rng.uniform(size=(3, 3)), rng.standard_normal((3, 2))
+    assert_agrees(check_network(network, random_parameters(network, rng, 0.5), x, eps))
+
+
+@pytest.mark.parametrize("settings", EVERY_KIND, ids=label)
+def test_vae_with_random_upstream_gradients_of_both_terms(settings):
+    network, rng = VAENetwork(**settings), np.random.default_rng(1)
+    x, eps = rng.uniform(size=(3, 3)), rng.standard_normal((3, 2))
+
+    def backward(dy, cache):
+        return network.backward(*dy, cache).params.flat
+
+    forward = on_vector(network, network.forward)
+    args, names = [random_parameters(network, rng, 1.2).flat, x, eps], ["params", "x", "eps"]
+    assert_agrees(check_vjp(forward, backward, args, wrt=["params"], names=names))
+
+
+@pytest.mark.parametrize("beta", [0, 1, 4])
+@pytest.mark.parametrize("settings", [EVERY_KIND[2], EVERY_KIND[-6]], ids=label)
+def test_vae_with_any_beta(settings, beta):
+    rng, network = np.random.default_rng(7), VAENetwork(beta=beta, **settings)
+    x, eps = rng.uniform(size=(3, 3)), rng.standard_normal((3, 2))
+    assert_agrees(check_network(network, random_parameters(network, rng), x, eps))
+
+
+@pytest.mark.parametrize("settings", EVERY_KIND, ids=label)
+def test_autoencoder(settings):
+    rng, network = np.random.default_rng(0), AutoencoderNetwork(**settings)
+    x = rng.uniform(size=(3, 3))
+    assert_agrees(check_network(network, random_parameters(network, rng, 0.5), x))
+
+
+@pytest.mark.parametrize("settings", EVERY_KIND, ids=label)
+def test_autoencoder_with_random_upstream_gradients(settings):
+    network, rng = AutoencoderNetwork(**settings), np.random.default_rng(1)
+    x = rng.uniform(size=(3, 3))
+
+    def backward(dy, cache):
+        return network.backward(dy, cache).flat
+
+    forward = on_vector(network, network.forward)
+    args, names = [random_parameters(network, rng, 1.2).flat, x], ["params", "x"]
+    assert_agrees(check_vjp(forward, backward, args, wrt=["params"], names=names))
+
+
+def test_a_wrong_gradient_does_not_pass():
+    """The check above can fail: a factor of 1.0001, which no eye would see."""
+    pair = get_activation("tanh")
+    wrong = Activation(pair.forward, lambda dy, cache: 1.0001 * pair.backward(dy, cache))
+    report = check_vjp(wrong.forward, wrong.backward, normal(0, 1, (3, 2), 2), wrt=["a"])
+    with pytest.raises(AssertionError):
+        assert_agrees(report)

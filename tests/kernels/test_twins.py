@@ -1,0 +1,172 @@
+"""Each compiled kernel gives what its reference twin gives."""
+
+import inspect
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from npvae import kernels
+from npvae.kernels import compiled, reference
+from tests.kernels.cases import OPTIMIZERS, SIGNATURES, arguments, as_tuple, optimizer_arguments
+
+both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+every_kernel = pytest.mark.parametrize("name", SIGNATURES)
+
+
+def assert_twins_agree(name, args):
+    results = as_tuple(getattr(compiled, name)(*args))
+    expected = as_tuple(getattr(reference, name)(*args))
+    for result, right in zip(results, expected, strict=True):
+        assert result.dtype == right.dtype
+        assert result.shape == right.shape
+        # Of a sum of terms of both signs, roundings of the terms remain.
+        tolerance = 8 * np.finfo(result.dtype).eps
+        np.testing.assert_allclose(result, right, rtol=tolerance, atol=tolerance * 10)
+
+
+def test_every_kernel_has_two_twins_of_the_same_signature():
+    names = [name for name, f in vars(reference).items() if inspect.isfunction(f)]
+    assert sorted(names) == sorted([*SIGNATURES, *OPTIMIZERS])
+    for name in names:
+        wanted = list(inspect.signature(getattr(reference, name)).parameters)
+        assert list(inspect.signature(getattr(compiled, name)).parameters) == wanted
+        assert callable(getattr(kernels, name))
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+@pytest.mark.parametrize("name", [*SIGNATURES, *OPTIMIZERS, "_sum"])
+def test_compiler_is_not_told_that_there_are_no_nans_and_starts_no_threads(name):
+    options = getattr(compiled, name).targetoptions
+    allowed = {"contract", "nsz", "arcp", "afn"} | ({"reassoc"} if name == "_sum" else set())
+    assert set(options["fastmath"]) <= allowed
+    assert options["nogil"]
+    assert not options.get("parallel")
+
+
+@both_dtypes
+@every_kernel
+@settings(max_examples=40)
+@given(
+    shape=st.tuples(st.integers(0, 20), st.integers(0, 40)),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_shape(name, dtype, shape, seed):
+    assert_twins_agree(name, arguments(name, np.random.default_rng(seed), shape, dtype))
+
+
+@both_dtypes
+@every_kernel
+@pytest.mark.parametrize("shape", [(1, 7), (0, 7), (7, 0), (1, 1), (3, 1000)])
+def test_edge_shapes(name, dtype, shape, rng):
+    assert_twins_agree(name, arguments(name, rng, shape, dtype))
+
+
+@both_dtypes
+@every_kernel
+def test_read_only_arguments(name, dtype, rng):
+    args = arguments(name, rng, dtype=dtype)
+    for array in args:
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False
+    assert_twins_agree(name, args)
+
+
+@both_dtypes
+@every_kernel
+def test_memory_mapped_arguments(name, dtype, rng, tmp_path):
+    args = arguments(name, rng, dtype=dtype)
+    for k, array in enumerate(args):
+        if isinstance(array, np.ndarray):
+            np.save(tmp_path / f"{k}.npy", array)
+            args[k] = np.load(tmp_path / f"{k}.npy", mmap_mode="r")
+    with kernels.using("compiled"):
+        results = as_tuple(getattr(kernels, name)(*args))
+    expected = as_tuple(getattr(reference, name)(*[np.array(arg) for arg in args]))
+    for result, right in zip(results, expected, strict=True):
+        np.testing.assert_allclose(result, right, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        np.asfortranarray,
+        lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
+        lambda a: a[..., ::-1].copy()[..., ::-1],
+        lambda a: np.concatenate([a, a], axis=-1)[..., a.shape[-1] :],
+    ],
+    ids=["fortran", "every other", "backwards", "right half"],
+)
+@both_dtypes
+@every_kernel
+def test_any_memory_layout(name, dtype, layout, rng):
+    args = arguments(name, rng, dtype=dtype)
+    expected = as_tuple(getattr(reference, name)(*args))
+    laid_out = [layout(arg) if isinstance(arg, np.ndarray) else arg for arg in args]
+    with kernels.using("compiled"):
+        results = as_tuple(getattr(kernels, name)(*laid_out))
+    for result, right in zip(results, expected, strict=True):
+        assert result.dtype == dtype
+        np.testing.assert_allclose(result, right, rtol=1e-5, atol=1e-5)
+
+
+@both_dtypes
+@every_kernel
+def test_arguments_are_left_alone_and_results_are_new(name, dtype, rng):
+    args = arguments(name, rng, dtype=dtype)
+    before = [np.copy(arg) for arg in args]
+    for twin in (compiled, reference):
+        for result in as_tuple(getattr(twin, name)(*args)):
+            assert not any(np.shares_memory(result, arg) for arg in args if isinstance(arg, np.ndarray))
+        for arg, old in zip(args, before, strict=True):
+            np.testing.assert_array_equal(arg, old)
+
+
+@both_dtypes
+@every_kernel
+@pytest.mark.parametrize("twin", [compiled, reference], ids=["compiled", "reference"])
+def test_nan_stays_nan(name, dtype, twin, rng):
+    """A NaN in the first argument shows where it was, and nowhere else."""
+    args = [np.abs(arg) for arg in arguments(name, rng, dtype=dtype)]
+    args[0][2, 3] = np.nan
+    *first, last = as_tuple(getattr(twin, name)(*args))
+    where = np.isnan(args[0])
+    np.testing.assert_array_equal(np.isnan(last), where)
+    for log_likelihood in first:
+        np.testing.assert_array_equal(np.isnan(log_likelihood), where.any(axis=1))
+
+
+@both_dtypes
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("size", [0, 1, 1003])
+def test_optimizers(name, dtype, size, rng):
+    args = optimizer_arguments(name, rng, size, dtype)
+    expected = [np.copy(arg) for arg in args]
+    getattr(compiled, name)(*args)
+    getattr(reference, name)(*expected[: OPTIMIZERS[name][0]], *args[OPTIMIZERS[name][0] :])
+    for result, right in zip(args, expected, strict=True):
+        tolerance = 20 * np.finfo(dtype).eps
+        np.testing.assert_allclose(result, right, rtol=tolerance, atol=tolerance)
+
+
+@both_dtypes
+@pytest.mark.parametrize("twin", [compiled, reference], ids=["compiled", "reference"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers_change_what_they_say_and_nothing_else(name, twin, dtype, rng):
+    args = optimizer_arguments(name, rng, dtype=dtype)
+    before = [np.copy(arg) for arg in args]
+    assert getattr(twin, name)(*args) is None
+    changed = [k for k, old in enumerate(before) if not np.array_equal(args[k], old)]
+    assert changed == list(OPTIMIZERS[name][2])
+
+
+@both_dtypes
+@pytest.mark.parametrize("twin", [compiled, reference], ids=["compiled", "reference"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_nan_gradient_reaches_its_own_parameter_alone(name, twin, dtype, rng):
+    args = optimizer_arguments(name, rng, dtype=dtype)
+    args[1][4] = np.nan
+    getattr(twin, name)(*args)
+    assert np.flatnonzero(np.isnan(args[0])).tolist() == [4]
