@@ -9,7 +9,7 @@ import importlib
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import TextIO
 
 import npvae
 
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.set_defaults(run=module.run)
     args = parser.parse_args(argv)
     with warnings.catch_warnings():
-        warnings.showwarning = _print_warning
+        warnings.showwarning = _print_warning  # no file and line: they would name npvae's own code
         try:
             return args.run(args)
         except KeyboardInterrupt:
@@ -60,5 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 2
 
 
-def _print_warning(message: Warning | str, *_: Any) -> None:
+def _print_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     print(f"npvae: {message}", file=sys.stderr)

@@ -38,7 +38,7 @@ def write_rows(path: Path, X: np.ndarray, image_shape: tuple[int, int] | None, t
     from npvae.view.images import draw_image_grid
     from npvae.view.save import save_figure
 
-    save_figure(draw_image_grid(X, image_shape, title=title).get_figure(root=True), path)
+    save_figure(draw_image_grid(X, image_shape, title=title), path)
 
 
 def write_reconstructions(
@@ -60,4 +60,4 @@ def write_reconstructions(
     from npvae.view.save import save_figure
 
     rows = {"original": images, name: reconstructions}
-    save_figure(draw_image_rows(rows, image_shape).get_figure(root=True), path)
+    save_figure(draw_image_rows(rows, image_shape), path)

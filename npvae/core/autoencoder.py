@@ -54,19 +54,7 @@ class AutoencoderNetwork(Architecture):
         return code
 
     def forward(self, params: Parameters, x: np.ndarray) -> tuple[np.ndarray, AutoencoderCache]:
-        """Compute the reconstruction term -ln p(x | code(x)) of every sample.
-
-        Parameters
-        ----------
-        params : Parameters
-        x : (N, D) array
-
-        Returns
-        -------
-        reconstruction : (N,) array
-            In nats.
-        cache : AutoencoderCache
-        """
+        """Compute -ln p(x | code(x)) (N,), in nats, of every sample of x (N, D)."""
         h, hidden = self.hidden_forward(params, x)
         code, code_cache = dense_forward(h, params["code.W"], params["code.b"])
         output, decoder = self.decoder_forward(params, code)
@@ -76,19 +64,7 @@ class AutoencoderNetwork(Architecture):
     def backward(
         self, d_reconstruction: np.ndarray, cache: AutoencoderCache, *, out: Parameters | None = None
     ) -> Parameters:
-        """Carry dL/dreconstruction, shape (N,), back to every parameter.
-
-        Parameters
-        ----------
-        d_reconstruction : (N,) array
-        cache : AutoencoderCache
-        out : Parameters, optional
-            Where to write the gradients; overwritten.
-
-        Returns
-        -------
-        grads : Parameters
-        """
+        """Carry dL/dreconstruction (N,) back to every parameter; `out` is overwritten where it is given."""
         grads = out if out is not None else cache.params.zeros_like()
         d_output = self.reconstruction_backward(d_reconstruction, cache.reconstruction, grads)
         d_code = self.decoder_backward(d_output, cache.decoder, grads)
@@ -105,15 +81,7 @@ class AutoencoderNetwork(Architecture):
     def loss_and_grad(
         self, params: Parameters, x: np.ndarray, *, out: Parameters | None = None
     ) -> tuple[AutoencoderLoss, Parameters]:
-        """Return the mean loss of x (N, D) and its gradient for every parameter.
-
-        Parameters
-        ----------
-        params : Parameters
-        x : (N, D) array
-        out : Parameters, optional
-            Where to write the gradients; overwritten.
-        """
+        """Return the mean loss of x (N, D) and its gradient for every parameter; for `out` see `backward`."""
         reconstruction, cache = self.forward(params, x)
         total, d_reconstruction = batch_mean(reconstruction)
         return AutoencoderLoss(total, total), self.backward(d_reconstruction, cache, out=out)

@@ -50,16 +50,7 @@ def reparameterize_forward(
 
 
 def reparameterize_backward(dz: np.ndarray, cache: ReparameterizeCache) -> tuple[np.ndarray, np.ndarray]:
-    """Carry dL/dz back to the parameters of the distribution.
-
-    Parameters
-    ----------
-    dz : (N, Z) array
-    cache : ReparameterizeCache
-
-    Returns
-    -------
-    d_mu, d_log_var : (N, Z) arrays
+    """Carry dL/dz (N, Z) back to the parameters of the distribution, mu and log_var.
 
     Notes
     -----
@@ -117,11 +108,7 @@ def kl_forward(mu: np.ndarray, log_var: np.ndarray) -> tuple[np.ndarray, KLCache
 
 
 def kl_backward(d_kl: np.ndarray, cache: KLCache) -> tuple[np.ndarray, np.ndarray]:
-    """Carry dL/dkl, shape (N,), back to mu and log_var.
-
-    Returns
-    -------
-    d_mu, d_log_var : (N, Z) arrays
+    """Carry dL/dkl (N,) back to mu and log_var, (N, Z) each.
 
     Notes
     -----
@@ -168,11 +155,7 @@ def log_density_forward(
 def log_density_backward(
     d_log_density: np.ndarray, cache: LogDensityCache
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Carry dL/dlog_density, shape (N,), back to z, mu and log_var.
-
-    Returns
-    -------
-    dz, d_mu, d_log_var : (N, Z) arrays
+    """Carry dL/dlog_density (N,) back to z, mu and log_var, (N, Z) each.
 
     Notes
     -----

@@ -57,11 +57,7 @@ def bernoulli_forward(x: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, Be
 
 
 def bernoulli_backward(d_log_likelihood: np.ndarray, cache: BernoulliCache) -> np.ndarray:
-    """Carry dL/dlog_likelihood, shape (N,), back to the logits; x is data.
-
-    Returns
-    -------
-    d_logits : (N, D) array
+    """Carry dL/dlog_likelihood (N,) back to the logits (N, D); x is data.
 
     Notes
     -----
@@ -119,12 +115,7 @@ def gaussian_forward(
 
 
 def gaussian_backward(d_log_likelihood: np.ndarray, cache: GaussianCache) -> tuple[np.ndarray, np.ndarray]:
-    """Carry dL/dlog_likelihood, shape (N,), back to the mean and the noise variance; x is data.
-
-    Returns
-    -------
-    d_mean : (N, D) array
-    d_log_noise_var : (1,) array
+    """Carry dL/dlog_likelihood (N,) back to the mean (N, D) and log_noise_var (1,); x is data.
 
     Notes
     -----

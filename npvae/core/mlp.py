@@ -34,8 +34,8 @@ def layer_backward(
 
     Notes
     -----
-    y = f(a) with a = x W + b. First da = dy f'(a), then the dense layer's rule for
-    da. `out` and `need_dx` are those of `dense_backward`.
+    y = f(a) with a = x W + b. First da = dy f'(a), then the dense layer's rule for da. `out` and
+    `need_dx` are those of `dense_backward`.
     """
     da = cache.activation.backward(dy, cache.activated)
     return dense_backward(da, cache.dense, out=out, need_dx=need_dx)
@@ -73,16 +73,7 @@ def mlp_backward(
     out: Sequence[Weights] | None = None,
     need_dx: bool = True,
 ) -> tuple[Any, list[Weights]]:
-    """Carry dL/dy back through the layers, the last one first.
-
-    Parameters
-    ----------
-    dy : (N, O) array
-    caches : as `mlp_forward` returned them
-    out : sequence of (dW, db), optional
-        Arrays to write the gradients into, a pair for each layer.
-    need_dx : bool, default=True
-        Whether the gradient of the first layer's input is wanted.
+    """Carry dL/dy (N, O) back through the layers, the last one first; `out` holds a (dW, db) for each layer.
 
     Returns
     -------

@@ -146,16 +146,7 @@ class VAENetwork(Architecture):
     ) -> VAEGradients:
         """Carry the gradients of the two terms, (N,) each, back to every parameter.
 
-        Parameters
-        ----------
-        d_reconstruction, d_kl : (N,) arrays
-        cache : VAECache
-        out : Parameters, optional
-            Where to write the gradients; overwritten.
-
-        Returns
-        -------
-        VAEGradients
+        `out`, if given, is overwritten with the parameters' gradients.
 
         Notes
         -----
@@ -190,23 +181,9 @@ class VAENetwork(Architecture):
         beta: float | None = None,
         out: Parameters | None = None,
     ) -> tuple[VAELoss, Parameters]:
-        """Return the mean loss and its gradient for every parameter.
+        """Return the mean loss of x (N, D) with the noise eps (N, Z), and its gradient for every parameter.
 
-        Parameters
-        ----------
-        params : Parameters
-        x : (N, D) array
-        eps : (N, Z) array
-            Drawn from N(0, I).
-        beta : float, optional
-            In place of the network's own, for warm-up.
-        out : Parameters, optional
-            Where to write the gradients; overwritten.
-
-        Returns
-        -------
-        loss : VAELoss
-        grads : Parameters
+        `beta` takes the place of the network's own, for warm-up; for `out` see `backward`.
         """
         (reconstruction, kl), cache = self.forward(params, x, eps)
         loss, d_reconstruction, d_kl = self._loss(reconstruction, kl, beta)

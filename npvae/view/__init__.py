@@ -3,7 +3,7 @@
 A function that draws one panel takes `ax` and returns it; one that draws several takes `figure` (a Figure or
 SubFigure, best with constrained layout) and returns a tuple of Axes. Without them they make a figure of their
 own, ``ax.figure``, which pyplot does not know: no display is needed, nothing has to be closed, and no
-global setting is read for what carries meaning or changed. `save_figure` writes it to a file.
+global setting is changed. `save_figure` writes it to a file.
 """
 
 from npvae.view.history import draw_history

@@ -45,7 +45,7 @@ def write_pictures(comparison: Comparison, folder: Path) -> list[str]:
     if comparison.vae.codes.shape[1] == 2:
         pictures |= {"plane-ae.png": _plane_ae, "plane-vae.png": _plane_vae, "point.png": _point}
     for name, draw in pictures.items():
-        save_figure(draw(comparison).get_figure(root=True), folder / name)
+        save_figure(draw(comparison), folder / name)
     return list(pictures)
 
 
@@ -56,7 +56,7 @@ def _loss(comparison: Comparison) -> Axes:
 def _latent(comparison: Comparison) -> Axes:
     codes = {"AE": comparison.ae.codes, "VAE": comparison.vae.codes}
     z = comparison.vae.samples["prior"].z
-    return draw_latent_comparison(codes, comparison.data.y_test, z[:300])[0]
+    return draw_latent_comparison(codes, comparison.data.y_test, z[:100])[0]
 
 
 def _samples(comparison: Comparison) -> Axes:
@@ -76,22 +76,28 @@ def _reconstructions(comparison: Comparison) -> Axes:
     rows = {"original": images} | {
         study.name: study.estimator.reconstruct(images) for study in (comparison.ae, comparison.vae)
     }
-    return draw_image_rows(rows, comparison.data.image_shape, value_range=_value_range(comparison))
+    return draw_image_rows(
+        rows,
+        comparison.data.image_shape,
+        title="test images and what is left of them after the latent space",
+        value_range=_value_range(comparison),
+    )
 
 
 def _interpolation(comparison: Comparison) -> Axes:
-    """From the first test image to the first one of another class, through both latent spaces."""
-    y = comparison.data.y_test
-    other = 1 if y is None else int(np.argmax(y != y[0]))
+    """From the first test image to the one whose code lies furthest from its own in the VAE's latent space."""
+    codes = comparison.vae.codes
+    furthest = int(np.argmax(np.linalg.norm(codes - codes[0], axis=1)))
     images = _test_images(comparison, None)
     rows = {
-        study.name: interpolate_images(study.estimator, images[0], images[other], _N_ROW)
+        study.name: interpolate_images(study.estimator, images[0], images[furthest], _N_ROW)
         for study in (comparison.ae, comparison.vae)
     }
     return draw_image_rows(
         rows,
         comparison.data.image_shape,
-        title="a straight line between the codes of two test images, decoded",
+        column_names=[f"{share:.0%}" for share in np.linspace(0, 1, _N_ROW)],
+        title="along the straight line between the codes of two test images",
         value_range=_value_range(comparison),
     )
 
@@ -135,4 +141,4 @@ def _test_images(comparison: Comparison, n: int | None) -> np.ndarray:
 def _value_range(comparison: Comparison) -> tuple[float, float] | None:
     """Images are drawn from 0 to 1, other data from its least to its greatest value."""
     low, high = (0.0, 1.0) if comparison.data.X_test.dtype == np.uint8 else comparison.data.value_range
-    return (min(low, 0.0), max(high, 1.0)) if low >= 0 and high <= 1 else (low, high)
+    return (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)

@@ -77,8 +77,8 @@ def findings(comparison: Comparison) -> list[str]:
         f"(Frechet distance) than the AE's, "
         f"and cover {vae_prior.coverage:.0%} of the real images, the AE's {ae_prior.coverage:.0%}.",
         f"The AE's codes lie around a point {ae.moments.mean_norm:.1f} from the origin, with standard "
-        f"deviations of {_range(ae.moments.std)}; the VAE's z, around one {vae.moments.mean_norm:.1f} from it with "
-        f"{_range(vae.moments.std)}.",
+        f"deviations of {_range(ae.moments.std)}; the VAE's z, around one {vae.moments.mean_norm:.1f} "
+        f"from it, with {_range(vae.moments.std)}.",
         f"The AE can be sampled once a distribution has been fitted to its codes: {fitted.label}, "
         f"{fitted.quality.frechet:.2f} against the VAE's {vae_prior.frechet:.2f}.",
         f"The price of the VAE's order: a squared error of {vae.reconstruction.squared_error:.2f} instead of "

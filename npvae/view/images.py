@@ -136,8 +136,9 @@ def draw_image_rows(
         raise ValueError(f"all rows must have the same shape, but they have {sorted(shapes)}")
     stacked = np.stack([as_floats(images) for images in rows.values()])
     height, width = image_shape or (1, 1)
-    tile_height = 11.6 / stacked.shape[1] * height / width
-    margin = 0.45 + 0.3 * bool(column_names)
+    names_width = 0.12 * max(map(len, rows))  # inches, about
+    tile_height = (12.9 - names_width) / stacked.shape[1] * height / width
+    margin = 0.1 + 0.4 * (title is not None) + 0.3 * bool(column_names)
     ax = axes_or_new(ax, 13, min(tile_height * len(rows) + margin, 7.3))
     draw_tiles(ax, stacked, image_shape, value_range)
     ax.set_yticks(range(len(rows)), list(rows), fontsize=TEXT_SIZE, color=INK)

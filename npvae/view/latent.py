@@ -179,7 +179,7 @@ def _set_square_limits(ax: Axes, points: np.ndarray) -> None:
 
 
 def _draw_histogram(ax: Axes, codes: np.ndarray, samples: np.ndarray | None) -> None:
-    ax.hist(codes[:, 0], bins="auto", density=True, color=CLASS_COLOURS[0], alpha=0.65)
+    ax.hist(codes[:, 0], bins=60, density=True, color=CLASS_COLOURS[0], alpha=0.65)
     z = np.linspace(-4, 4, 201)
     ax.plot(z, np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), color=INK, linewidth=1.4)
     if samples is not None:

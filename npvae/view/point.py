@@ -70,7 +70,7 @@ def draw_point(
         _mark(plane, point, codes[name])
         draw_tiles(picture, np.asarray(image)[None, None], image_shape, value_range)
         owner = "" if labels is None else f"class {np.asarray(labels)[index]}, "
-        set_title(picture, title)
+        set_title(picture, title, size=TEXT_SIZE)
         picture.set_xlabel(f"nearest code:\n{owner}{distance:.2f} away", fontsize=TEXT_SIZE, color=INK)
     return panels
 

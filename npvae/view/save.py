@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from npvae.persistence import write_atomically
@@ -10,13 +11,13 @@ from npvae.persistence import write_atomically
 _DPI = 150  # 12 inches are 1800 pixels: sharp on a projected slide
 
 
-def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+def save_figure(drawn: Figure | Axes, path: str | os.PathLike[str]) -> None:
     """Write a figure as PNG and close it; an existing file is replaced only once the new one is complete.
 
     Parameters
     ----------
-    figure : Figure
-        ``ax.figure`` of what the drawing functions return.
+    drawn : Figure or Axes
+        A figure, or any of its axes, as the drawing functions return them.
     path : path
         Ends in .png. Its folder is made where it is missing. The same figure gives the same bytes.
 
@@ -29,6 +30,8 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """
     from matplotlib import pyplot
 
+    figure = drawn.get_figure(root=True)
+    assert figure is not None, "these axes were removed from their figure"
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise ValueError(f"{path}: pictures are written as PNG; use a name that ends in .png")
