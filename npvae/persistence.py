@@ -57,7 +57,7 @@ def save_model(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError
         `metadata` cannot be written as JSON.
     OSError
         The file cannot be written.
@@ -70,7 +70,7 @@ def save_model(
                 "network": dataclasses.asdict(network),
                 "metadata": metadata,
             },
-            allow_nan=False,
+            default=_plain,
         )
     }
     # safetensors writes the memory of an array as it lies there, so a view of columns must be copied first.
@@ -153,7 +153,7 @@ def _parse_header(path: Path, header: str) -> dict[str, Any]:
     try:
         description = json.loads(header)
         version = description["format_version"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelFileError(f"{path}: its description cannot be read ({error})") from error
     if version != FORMAT_VERSION:
         raise ModelFileError(
@@ -194,6 +194,13 @@ def _parameters(path: Path, network: Network, tensors: dict[str, np.ndarray]) ->
     for name, tensor in tensors.items():
         params[name] = tensor
     return params
+
+
+def _plain(number: Any) -> Any:
+    """Return a NumPy number as JSON knows it."""
+    if isinstance(number, np.generic):
+        return number.item()
+    raise TypeError(f"{number!r} cannot be stored in a model file")
 
 
 def _shapes(names: tuple[str, ...], shape: tuple[int, ...]) -> list[tuple[str, tuple[int, ...]]]:

@@ -145,8 +145,7 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             Not fitted; X is unsuitable, as for `fit`.
         """
         rows = self._validate(X)
-        if self.likelihood == "bernoulli":
-            check_unit_range(rows)
+        self._check_range(rows, self.network_.likelihood)
         return self._in_blocks(self._scores, rows)
 
     def score(self, X: npt.ArrayLike, y: None = None) -> float:
@@ -194,7 +193,11 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _validate(self, X: npt.ArrayLike) -> np.ndarray:
         check_is_fitted(self, "params_")
-        return validate_rows(self, X, reset=False)
+        return validate_rows(self, X)
+
+    def _check_range(self, X: np.ndarray, likelihood: str) -> None:
+        if likelihood == "bernoulli":
+            check_unit_range(X)
 
     def _in_blocks(
         self, function: Callable[[Parameters, np.ndarray], np.ndarray], X: np.ndarray

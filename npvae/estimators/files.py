@@ -64,6 +64,7 @@ def load(path: str | os.PathLike[str]) -> "LatentVariableModel":
         cls = {"VAE": VAE, "Autoencoder": Autoencoder}[metadata["estimator"]]
         estimator = cls(**{name: _decoded(value) for name, value in metadata["hyperparameters"].items()})
         training = metadata["training"]
+        _check_metadata(metadata, network.n_features)
         estimator.network_, estimator.params_ = network, params
         estimator.n_features_in_ = network.n_features
         if metadata["feature_names"]:
@@ -78,6 +79,17 @@ def load(path: str | os.PathLike[str]) -> "LatentVariableModel":
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ModelFileError(f"{path}: its description of the estimator is not valid ({error!r})") from error
     return estimator
+
+
+def _check_metadata(metadata: dict[str, Any], n_features: int) -> None:
+    training = metadata["training"]
+    lists = [metadata["data_range"], *training["history"].values()]
+    if not all(isinstance(x, int | float) for numbers in lists for x in [*numbers]):
+        raise ValueError("history and data range must be lists of numbers")
+    if not isinstance(training["n_iter"], int) or len(metadata["data_range"]) != 2:
+        raise ValueError("n_iter must be an integer, data_range two numbers")
+    if len(metadata["feature_names"]) not in (0, n_features):
+        raise ValueError(f"{len(metadata['feature_names'])} feature names for {n_features} features")
 
 
 def _hyperparameters(estimator: "LatentVariableModel") -> dict[str, Any]:

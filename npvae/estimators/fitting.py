@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 from npvae.core.init import init_parameters, output_bias
 from npvae.core.parameters import Parameters
 from npvae.estimators.base import LatentVariableModel
-from npvae.estimators.inputs import check_unit_range, make_generator, row_blocks, validate_rows
+from npvae.estimators.inputs import check_rows, make_generator, remember_features, row_blocks
 from npvae.training import Stepper, Training, TrainingDivergedError, TrainingSettings, train
 from npvae.training.batches import as_floats
 from npvae.training.loop import Callback, record
@@ -76,22 +76,26 @@ class TrainableModel(LatentVariableModel):
         Ctrl-C ends the training after the current step, with a warning; what was learned is kept, and
         `stop_reason_` is "interrupted". A second Ctrl-C is a KeyboardInterrupt.
         """
-        rows = self._validate_for_fit(X, reset=True)
+        data = self._check(X)
         settings = self._settings()
         rng = make_generator(self.random_state)
-        validation = None
+        rows, validation = np.arange(len(data)), None
         if X_val is not None:
-            validation = self._validate_for_fit(X_val, reset=False)
+            validation = self._check(X_val)
+            if validation.shape[1] != data.shape[1]:
+                raise ValueError(f"X has {data.shape[1]} features, but X_val has {validation.shape[1]}")
         elif self.early_stopping:
-            rows, validation = split_validation(rows, self.validation_fraction, rng)
-        self._start(rows, rng)
+            rows, held_out = split_rows(len(data), self.validation_fraction, rng)
+            validation = data[held_out]
+        self._start(X, data, rng)
         training = Training()
         try:
             train(
                 self._stepper,
-                rows,
+                data,
                 settings,
                 rng,
+                rows=rows,
                 X_val=validation,
                 callbacks=callbacks,
                 verbose=bool(self.verbose),
@@ -99,6 +103,9 @@ class TrainableModel(LatentVariableModel):
             )
         except TrainingDivergedError:
             training.stop_reason = "diverged"
+            raise
+        except KeyboardInterrupt:
+            training.stop_reason = "interrupted"
             raise
         finally:
             self.history_ = training.history
@@ -138,20 +145,23 @@ class TrainableModel(LatentVariableModel):
         count these entries.
         """
         fitted = hasattr(self, "params_")
-        rows = self._validate_for_fit(X, reset=not fitted)
         started = time.perf_counter()
-        if not fitted:
+        if fitted:
+            data = self._validate(X)
+            self._check_range(data, self.network_.likelihood)
+        else:
+            data = self._check(X)
             self._settings()
-            self._start(rows, make_generator(self.random_state))
+            self._start(X, data, make_generator(self.random_state))
             self.history_, self.n_iter_, self.stop_reason_, self.best_epoch_ = {}, 0, "partial_fit", None
-        elif not hasattr(self, "_stepper"):  # a loaded model comes without the optimizer's state
+        if not hasattr(self, "_stepper"):  # a loaded model comes without the optimizer's state
             self._stepper = self._make_stepper(self.network_, self.params_, make_generator(self.random_state))
         elif not self.params_.flat.flags.writeable:  # joblib hands its workers read-only memory maps
             self._stepper = copy.deepcopy(self._stepper)
             self.params_ = self._stepper.params
         rate = learning_rate_at(self.learning_rate, self.n_iter_)
         weight = kl_weight(self.n_iter_, self._warmup_epochs())
-        loss = self._stepper.step(as_floats(rows, self.params_.flat.dtype), rate, weight)
+        loss = self._stepper.step(as_floats(data, self.params_.flat.dtype), rate, weight)
         record(self.history_, self.network_, loss._asdict(), rate, weight, time.perf_counter() - started)
         self.n_iter_ += 1
         return self
@@ -171,33 +181,32 @@ class TrainableModel(LatentVariableModel):
             dynamic_binarization=self.dynamic_binarization,
         )
 
-    def _start(self, X: np.ndarray, rng: np.random.Generator) -> None:
-        network = self._make_network(X.shape[1])
+    def _start(self, X: npt.ArrayLike, data: np.ndarray, rng: np.random.Generator) -> None:
+        """Set the fitted attributes anew, once it is certain that all of them can be."""
+        network = self._make_network(data.shape[1])
         params = init_parameters(network.blocks(), rng, self.init)
         if self.init_output_bias:
-            total = sum(as_floats(x, np.dtype(np.float64)).sum(axis=0) for x in row_blocks(X))
-            params["output.b"] = output_bias(total / len(X), self.likelihood)
-        self._stepper = self._make_stepper(network, params, rng)
-        self.network_, self.params_ = network, params
-        self.data_range_ = (0.0, 1.0) if X.dtype == np.uint8 else (float(X.min()), float(X.max()))
+            total = sum(as_floats(x, np.dtype(np.float64)).sum(axis=0) for x in row_blocks(data))
+            params["output.b"] = output_bias(total / len(data), self.likelihood)
+        stepper = self._make_stepper(network, params, rng)
+        remember_features(self, X)
+        self._stepper, self.network_, self.params_ = stepper, network, params
+        self.data_range_ = (0.0, 1.0) if data.dtype == np.uint8 else (float(data.min()), float(data.max()))
 
     def _make_stepper(self, network: Network, params: Parameters, rng: np.random.Generator) -> Stepper:
         return Stepper(network, params, get_optimizer(self.optimizer), rng, self.max_grad_norm)
 
-    def _validate_for_fit(self, X: npt.ArrayLike, *, reset: bool) -> np.ndarray:
-        rows = validate_rows(self, X, reset=reset)
-        if self.likelihood == "bernoulli":
-            check_unit_range(rows)
-        return rows
+    def _check(self, X: npt.ArrayLike) -> np.ndarray:
+        data = check_rows(self, X)
+        self._check_range(data, self.likelihood)
+        return data
 
 
-def split_validation(
-    X: np.ndarray, fraction: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split X (N, D) at random; the second part holds `fraction` of the rows."""
+def split_rows(n: int, fraction: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Split the row numbers 0 .. n - 1 at random; the second part holds `fraction` of them."""
     if not 0 < fraction < 1:
         raise ValueError(f"validation_fraction must be between 0 and 1, got {fraction!r}")
-    train_rows, validation_rows = train_test_split(
-        np.arange(len(X)), test_size=fraction, random_state=int(rng.integers(2**31))
+    train_rows, held_out = train_test_split(
+        np.arange(n), test_size=fraction, random_state=int(rng.integers(2**31))
     )
-    return X[train_rows], X[validation_rows]
+    return train_rows, held_out

@@ -5,23 +5,36 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 BLOCK = 1024  # rows that inference works on at once
 
 RandomState = int | np.random.Generator | np.random.RandomState | None
 
 
-def validate_rows(estimator: Any, X: npt.ArrayLike, *, reset: bool) -> np.ndarray:
+def check_rows(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
     """Return X as an (N, D) array of finite float64, float32 or uint8, without a copy where it is one.
 
     Raises
     ------
     ValueError
-        X is not two-dimensional, not finite, or (unless `reset`) of another width than in the fit.
+        X is not two-dimensional or not finite.
     """
-    dtype: Any = np.uint8 if getattr(X, "dtype", None) == np.uint8 else [np.float64, np.float32]
-    return validate_data(estimator, X, dtype=dtype, reset=reset)
+    return check_array(X, dtype=_dtype(X), estimator=estimator, input_name="X")
+
+
+def validate_rows(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
+    """Do the same for a fitted estimator: X must have the features that it was fitted with."""
+    return validate_data(estimator, X, dtype=_dtype(X), reset=False)
+
+
+def remember_features(estimator: Any, X: npt.ArrayLike) -> None:
+    """Set ``n_features_in_`` and, for a data frame, ``feature_names_in_``."""
+    validate_data(estimator, X, skip_check_array=True, reset=True)
+
+
+def _dtype(X: npt.ArrayLike) -> Any:
+    return np.uint8 if getattr(X, "dtype", None) == np.uint8 else [np.float64, np.float32]
 
 
 def check_unit_range(X: np.ndarray) -> None:

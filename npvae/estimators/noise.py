@@ -30,6 +30,8 @@ def noise_of_samples(X: np.ndarray, latent_dim: int) -> np.ndarray:
     not average out over them.
     """
     words = np.ascontiguousarray(X).view({1: np.uint8, 4: np.uint32, 8: np.uint64}[X.dtype.itemsize])
+    if words.dtype == np.uint64:
+        words = words ^ (words >> np.uint64(32))  # 0.0 and 1.0 differ in the uppermost bits alone
     multipliers = _mix(np.arange(1, X.shape[1] + 1, dtype=np.uint64) * _GAMMA) | np.uint64(1)
     hashes = _mix(np.einsum("nd,d->n", words, multipliers, dtype=np.uint64, casting="unsafe"))
     return _table(latent_dim)[(hashes % np.uint64(_ROWS)).astype(np.intp)]

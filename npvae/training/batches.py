@@ -15,18 +15,21 @@ def as_floats(rows: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def minibatches(
     X: np.ndarray,
+    rows: np.ndarray,
     batch_size: int,
     rng: np.random.Generator,
     *,
     dtype: np.dtype,
     dynamic_binarization: bool = False,
 ) -> Iterator[np.ndarray]:
-    """Go once through X in a random order.
+    """Go once through some rows of X in a random order.
 
     Parameters
     ----------
-    X : (N, D) array
+    X : (M, D) array
         May be a memory map: only the rows of a batch are read and converted.
+    rows : (N,) array of int
+        Which rows.
     batch_size : int
         The last batch holds what is left.
     rng : Generator
@@ -39,7 +42,7 @@ def minibatches(
     ------
     x : (n, D) array, n <= batch_size
     """
-    order = rng.permutation(len(X))
-    for start in range(0, len(X), batch_size):
+    order = rng.permutation(rows)
+    for start in range(0, len(rows), batch_size):
         x = as_floats(X[order[start : start + batch_size]], dtype)
         yield binarize(x, rng) if dynamic_binarization else x

@@ -71,13 +71,14 @@ class Training:
     history : dict of list
         One entry for each complete epoch: loss, reconstruction, kl (VAE only), validation_loss (with
         validation data only), in nats per sample; beta (VAE only), learning_rate; seconds.
-    stop_reason : {"max_epochs", "early_stopping", "interrupted", "callback"}
+    stop_reason : {"max_epochs", "early_stopping", "interrupted", "callback", "error"}
+        "error" until one of the others is known.
     best_epoch : int or None
         The epoch, counted from 0, whose parameters were restored by early stopping.
     """
 
     history: dict[str, list[float]] = field(default_factory=dict)
-    stop_reason: str = "max_epochs"
+    stop_reason: str = "error"
     best_epoch: int | None = None
 
 
@@ -87,6 +88,7 @@ def train(
     settings: TrainingSettings,
     rng: np.random.Generator,
     *,
+    rows: np.ndarray | None = None,
     X_val: np.ndarray | None = None,
     callbacks: Sequence[Callback] = (),
     verbose: bool = False,
@@ -101,6 +103,8 @@ def train(
     settings : TrainingSettings
     rng : Generator
         Shuffles and binarises.
+    rows : (n,) array of int, optional
+        Those of X to train on; all by default.
     X_val : (M, D) array, optional
         Its loss is recorded after every epoch; early stopping watches it.
     callbacks : sequence of callable
@@ -125,8 +129,8 @@ def train(
     if settings.early_stopping and X_val is None:
         raise ValueError("early_stopping needs validation data")
     _warn_of_long_warmup(stepper.network, settings)
-    best_loss, best_params = np.inf, None
-    n_batches = -(-len(X) // settings.batch_size)
+    rows = np.arange(len(X)) if rows is None else rows
+    n_batches = -(-len(rows) // settings.batch_size)
     bar = tqdm(
         total=settings.max_epochs * n_batches,
         disable=not verbose,
@@ -134,65 +138,86 @@ def train(
         mininterval=0.2 if sys.stderr.isatty() else 10,  # a log file should not be filled with bars
     )
     with bar, InterruptRequest() as interrupt:
-        for epoch in range(settings.max_epochs):
-            if not _run_epoch(epoch, stepper, X, settings, rng, training.history, bar, interrupt):
-                training.stop_reason = "interrupted"
-                break
-            if X_val is not None:
-                loss = validation_loss(stepper.network, stepper.params, X_val, settings.dynamic_binarization)
-                training.history.setdefault("validation_loss", []).append(loss)
-                if settings.early_stopping and loss < best_loss:
-                    best_loss, best_params, training.best_epoch = loss, stepper.params.copy(), epoch
-            bar.set_postfix_str(_summary(epoch, training.history))
-            state = EpochEnd(epoch, stepper.network, stepper.params, training.history)
-            answers = [callback(state) for callback in callbacks]
-            if any(answer is True for answer in answers):
-                training.stop_reason = "callback"
-                break
-            if training.best_epoch is not None and epoch - training.best_epoch >= settings.n_iter_no_change:
-                training.stop_reason = "early_stopping"
-                break
-    if best_params is not None:
-        stepper.params.flat[:] = best_params.flat
+        run = _Run(stepper, X, rows, X_val, settings, rng, callbacks, training, bar, interrupt)
+        try:
+            training.stop_reason = run.all_epochs()
+        finally:
+            if run.best_params is not None:
+                stepper.params.flat[:] = run.best_params.flat
     return training
 
 
-def _run_epoch(
-    epoch: int,
-    stepper: Stepper,
-    X: np.ndarray,
-    settings: TrainingSettings,
-    rng: np.random.Generator,
-    history: dict[str, list[float]],
-    bar: tqdm,
-    interrupt: InterruptRequest,
-) -> bool:
-    """Take one step for each batch and record the epoch; False if it was interrupted."""
-    started = time.perf_counter()
-    rate = learning_rate_at(settings.learning_rate, epoch)
-    weight = kl_weight(epoch, settings.kl_warmup_epochs)
-    sums: dict[str, float] = {}
-    batches = minibatches(
-        X,
-        settings.batch_size,
-        rng,
-        dtype=stepper.params.flat.dtype,
-        dynamic_binarization=settings.dynamic_binarization,
-    )
-    for i, x in enumerate(batches):
-        try:
-            loss = stepper.step(x, rate, weight)
-        except TrainingDivergedError as error:
-            error.where = f" in epoch {epoch + 1}, batch {i + 1}"
-            raise
-        for name, value in zip(loss._fields, loss, strict=True):
-            sums[name] = sums.get(name, 0.0) + float(value) * len(x)
-        bar.update()
-        if interrupt.requested:
-            return False
-    means = {name: value / len(X) for name, value in sums.items()}
-    record(history, stepper.network, means, rate, weight, time.perf_counter() - started)
-    return True
+@dataclass
+class _Run:
+    """What all epochs of a training share."""
+
+    stepper: Stepper
+    X: np.ndarray
+    rows: np.ndarray
+    X_val: np.ndarray | None
+    settings: TrainingSettings
+    rng: np.random.Generator
+    callbacks: Sequence[Callback]
+    training: Training
+    bar: tqdm
+    interrupt: InterruptRequest
+    best_loss: float = np.inf
+    best_params: Parameters | None = None
+
+    def all_epochs(self) -> str:
+        """Train, and return why training ended."""
+        for epoch in range(self.settings.max_epochs):
+            if not self.steps_of(epoch):
+                return "interrupted"
+            if self.X_val is not None:
+                self.validate(epoch, self.X_val)
+            history = self.training.history
+            self.bar.set_postfix_str(_summary(epoch, history))
+            state = EpochEnd(epoch, self.stepper.network, self.stepper.params, history)
+            answers = [callback(state) for callback in self.callbacks]
+            if self.interrupt.requested:
+                return "interrupted"
+            if any(isinstance(answer, bool | np.bool) and answer for answer in answers):
+                return "callback"
+            best = self.training.best_epoch
+            if best is not None and epoch - best >= self.settings.n_iter_no_change:
+                return "early_stopping"
+        return "max_epochs"
+
+    def steps_of(self, epoch: int) -> bool:
+        """Take one step for each batch and record the epoch; False if it was interrupted."""
+        started = time.perf_counter()
+        rate = learning_rate_at(self.settings.learning_rate, epoch)
+        weight = kl_weight(epoch, self.settings.kl_warmup_epochs)
+        size, params = self.settings.batch_size, self.stepper.params
+        binarized = self.settings.dynamic_binarization
+        batches = minibatches(
+            self.X, self.rows, size, self.rng, dtype=params.flat.dtype, dynamic_binarization=binarized
+        )
+        sums: dict[str, float] = {}
+        for i, x in enumerate(batches):
+            try:
+                loss = self.stepper.step(x, rate, weight)
+            except TrainingDivergedError as error:
+                error.where = f" in epoch {epoch + 1}, batch {i + 1}"
+                raise
+            for name, value in zip(loss._fields, loss, strict=True):
+                sums[name] = sums.get(name, 0.0) + float(value) * len(x)
+            self.bar.update()
+            if self.interrupt.requested and (i + 1) * size < len(self.rows):
+                return False
+        means = {name: value / len(self.rows) for name, value in sums.items()}
+        seconds = time.perf_counter() - started
+        record(self.training.history, self.stepper.network, means, rate, weight, seconds)
+        return True
+
+    def validate(self, epoch: int, X_val: np.ndarray) -> None:
+        """Record the validation loss, and keep the best parameters for early stopping."""
+        network, params = self.stepper.network, self.stepper.params
+        loss = validation_loss(network, params, X_val, self.settings.dynamic_binarization)
+        self.training.history.setdefault("validation_loss", []).append(loss)
+        if self.settings.early_stopping and loss < self.best_loss:
+            self.best_loss, self.best_params, self.training.best_epoch = loss, params.copy(), epoch
 
 
 def record(

@@ -128,7 +128,8 @@ def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
         There is no such name.
     """
     if not isinstance(optimizer, str):
-        if not (callable(getattr(optimizer, "start", None)) and callable(getattr(optimizer, "update", None))):
+        methods = [getattr(optimizer, name, None) for name in ("start", "update")]
+        if isinstance(optimizer, type) or not all(callable(method) for method in methods):
             raise ValueError(f"optimizer must be a name or an object such as Adam(), got {optimizer!r}")
         return optimizer
     if optimizer not in OPTIMIZERS:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+LARGEST_RATE = 1e6
+
 LearningRate = float | Callable[[int], float]
 
 
@@ -34,6 +36,10 @@ class CosineDecay:
     n_epochs: int
     final: float = 0.0
 
+    def __post_init__(self) -> None:
+        if not self.n_epochs >= 1:
+            raise ValueError(f"n_epochs must be at least 1, got {self.n_epochs!r}")
+
     def __call__(self, epoch: int) -> float:
         """Return the learning rate of that epoch, counted from 0."""
         progress = min(epoch / self.n_epochs, 1.0)
@@ -46,13 +52,16 @@ def learning_rate_at(learning_rate: LearningRate, epoch: int) -> float:
     Raises
     ------
     ValueError
-        It is not a number of at least 0.
+        It is not a number from 0 to 1e6. (A larger one could overflow float32 in a single step.)
     """
     rate = learning_rate(epoch) if callable(learning_rate) else learning_rate
-    if not (isinstance(rate, int | float) or hasattr(rate, "__float__")) or not 0 <= float(rate) < math.inf:
+    if (
+        not (isinstance(rate, int | float) or hasattr(rate, "__float__"))
+        or not 0 <= float(rate) <= LARGEST_RATE
+    ):
         raise ValueError(
-            f"learning_rate must be a number of at least 0, or a function of the epoch that returns one; "
-            f"got {rate!r} in epoch {epoch}"
+            f"learning_rate must be a number from 0 to {LARGEST_RATE:g}, or a function of the epoch that "
+            f"returns one; got {rate!r} in epoch {epoch}"
         )
     return float(rate)
 

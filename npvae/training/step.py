@@ -82,7 +82,7 @@ class Stepper:
         Raises
         ------
         TrainingDivergedError
-            The loss or its gradient is not finite. Nothing was changed.
+            The loss, its gradient, or the square of the gradient's norm is not finite. Nothing was changed.
         """
         loss: VAELoss | AutoencoderLoss
         with np.errstate(over="ignore", invalid="ignore"):  # found and reported below
@@ -92,14 +92,16 @@ class Stepper:
                 loss, grads = self.network.loss_and_grad(self.params, x, eps, beta=beta, out=self._grads)
             else:
                 loss, grads = self.network.loss_and_grad(self.params, x, out=self._grads)
-            norm = gradient_norm(grads)
+            squared_norm = np.dot(grads.flat, grads.flat)
         if not np.isfinite(loss.total):
-            raise TrainingDivergedError(_name_of_term(loss))
+            raise TrainingDivergedError(_describe_loss(loss, grads))
+        norm = math.sqrt(squared_norm) if np.isfinite(squared_norm) else _large_norm(grads)
         if not math.isfinite(norm):
-            at = int(np.flatnonzero(~np.isfinite(grads.flat))[0])
-            raise TrainingDivergedError(f"the gradient of {grads.name_at(at)}")
+            raise TrainingDivergedError(f"the gradient of {_not_finite(grads)}")
         if self.max_grad_norm is not None and norm > self.max_grad_norm:
             grads.flat *= self.max_grad_norm / norm
+        elif not np.isfinite(squared_norm):
+            raise TrainingDivergedError(f"the squared norm, {norm:.0e} ^ 2, of the gradient")
         self.optimizer.update(self.params.flat, grads.flat, self.state, learning_rate)
         return loss
 
@@ -109,15 +111,19 @@ def draw_noise(network: VAENetwork, rng: np.random.Generator, n: int, dtype: np.
     return rng.standard_normal((n, network.latent_dim), dtype=dtype.type)
 
 
-def gradient_norm(grads: Parameters) -> float:
-    """Return the Euclidean norm over all parameters; not finite only if an entry is not."""
-    norm = math.sqrt(np.dot(grads.flat, grads.flat))
-    if math.isfinite(norm):
-        return norm
-    return float(np.linalg.norm(grads.flat.astype(np.longdouble)))  # float32 squares overflow above 1e19
+def _large_norm(grads: Parameters) -> float:
+    """Return the Euclidean norm of gradients whose squares overflow, in float32 those above 1e19."""
+    return float(np.linalg.norm(grads.flat.astype(np.longdouble)))
 
 
-def _name_of_term(loss: VAELoss | AutoencoderLoss) -> str:
+def _not_finite(grads: Parameters) -> str:
+    return ", ".join(name for name, gradient in grads.items() if not np.isfinite(gradient).all())
+
+
+def _describe_loss(loss: VAELoss | AutoencoderLoss, grads: Parameters) -> str:
     if isinstance(loss, VAELoss) and not np.isfinite(loss.kl):
-        return "the KL term of the loss (a log-variance or a mean has run away; parameters mu and log_var)"
-    return "the reconstruction term of the loss"
+        term = "the KL term of the loss (mu or log_var has run away)"
+    else:
+        term = "the reconstruction term of the loss"
+    spoiled = _not_finite(grads)
+    return f"{term}, and with it the gradient of {spoiled}," if spoiled else term

@@ -85,7 +85,7 @@ def _reconstructions(comparison: Comparison) -> Axes:
 
 
 def _interpolation(comparison: Comparison) -> Axes:
-    """From the first test image to the one whose code lies furthest from its own in the VAE's latent space."""
+    """From the first test image to that whose code in the VAE lies furthest from its own."""
     codes = comparison.vae.codes
     furthest = int(np.argmax(np.linalg.norm(codes - codes[0], axis=1)))
     images = _test_images(comparison, None)

@@ -1,0 +1,228 @@
+"""Unsuitable data and settings: errors name the fix and leave an earlier fit as it was."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from npvae import VAE, Autoencoder
+from npvae.training import TrainingDivergedError
+
+both = pytest.mark.parametrize("cls", [VAE, Autoencoder])
+SMALL = {"hidden": (8,), "max_epochs": 2, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def X():
+    return np.random.default_rng(6).random((40, 4)).astype(np.float32)
+
+
+OUT_OF_RANGE = [
+    *(
+        ({"latent_dim": value}, f"latent_dim must be an integer of at least 1, got {value!r}")
+        for value in (0, -1, 1.5, True, None, "2")
+    ),
+    *(
+        ({"hidden": value}, "hidden must be a tuple of positive integers such as")
+        for value in ((0,), (8, -1), (1.5,), (True,), "wide", 400, None)
+    ),
+    ({"activation": "swish"}, "activation must be one of .*relu.*tanh.*got 'swish'"),
+    ({"likelihood": "poisson"}, "likelihood must be one of bernoulli, gaussian, got 'poisson'"),
+    ({"optimizer": "adamw"}, "optimizer must be one of adam, adagrad, sgd, got 'adamw'"),
+    ({"init": "zeros"}, "init must be one of uniform, he, glorot, got 'zeros'"),
+    ({"noise_variance": -1}, 'noise_variance must be a positive number or "learned", got -1'),
+    ({"noise_variance": 0}, "noise_variance must be a positive number"),
+    ({"noise_variance": "unknown"}, "noise_variance must be a positive number"),
+    ({"negative_slope": -0.1}, "negative_slope must be positive, got -0.1"),
+    ({"batch_size": 0}, "batch_size must be an integer of at least 1, got 0"),
+    ({"max_epochs": 0}, "max_epochs must be an integer of at least 1, got 0"),
+    ({"max_grad_norm": 0}, "max_grad_norm must be positive or None, got 0"),
+    ({"max_grad_norm": -1.0}, "max_grad_norm must be positive or None"),
+    ({"learning_rate": -1e-3}, "learning_rate must be a number from 0 to"),
+    ({"learning_rate": 1e38}, "learning_rate must be a number from 0 to"),
+    (
+        {"validation_fraction": 0, "early_stopping": True},
+        "validation_fraction must be between 0 and 1, got 0",
+    ),
+    (
+        {"validation_fraction": 1, "early_stopping": True},
+        "validation_fraction must be between 0 and 1, got 1",
+    ),
+    ({"n_iter_no_change": 0}, "n_iter_no_change must be an integer of at least 1, got 0"),
+    ({"dynamic_binarization": True}, 'dynamic_binarization.*needs likelihood="bernoulli"'),
+]
+settings_out_of_range = pytest.mark.parametrize(
+    ("settings", "message"), OUT_OF_RANGE, ids=[str(settings) for settings, _ in OUT_OF_RANGE]
+)
+
+
+@both
+@settings_out_of_range
+def test_settings_out_of_range(cls, settings, message, X):
+    with pytest.raises(ValueError, match=message):
+        cls(**{**SMALL, **settings}).fit(X)
+
+
+@settings_out_of_range
+def test_partial_fit_checks_the_settings_that_it_uses(settings, message, X):
+    if "validation_fraction" in settings:
+        pytest.skip("partial_fit has no validation data")
+    with pytest.raises(ValueError, match=message):
+        VAE(**{**SMALL, **settings}).partial_fit(X)
+
+
+@pytest.mark.parametrize("beta", [-1, np.inf, np.nan, "1", None])
+def test_beta_out_of_range(beta, X):
+    with pytest.raises(ValueError, match=f"beta must be a number of at least 0, got {beta!r}"):
+        VAE(**SMALL, beta=beta).fit(X)
+
+
+@pytest.mark.parametrize("epochs", [-1, 1.5])
+def test_a_warmup_out_of_range(epochs, X):
+    with pytest.raises(ValueError, match=f"kl_warmup_epochs must be an integer of at least 0, got {epochs}"):
+        VAE(**SMALL, kl_warmup_epochs=epochs).fit(X)
+
+
+@both
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "score_samples"])
+@pytest.mark.parametrize("value", [-0.25, 1.5])
+def test_bernoulli_data_outside_of_the_unit_interval(cls, method, value, X):
+    bad = X.copy()
+    bad[3, 2] = value
+    model = cls(**SMALL, likelihood="bernoulli").fit(X)
+    with pytest.raises(ValueError, match=rf"in \[0, 1\], got values from .*{value}.*MinMaxScaler.*gaussian"):
+        getattr(model, method)(bad)
+
+
+@both
+@pytest.mark.parametrize(
+    "method", ["fit", "partial_fit", "transform", "reconstruct", "score_samples", "score"]
+)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_data_that_are_not_finite(cls, method, value, X):
+    bad = X.copy()
+    bad[3, 2] = value
+    with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
+        getattr(cls(**SMALL).fit(X), method)(bad)
+
+
+@both
+@pytest.mark.parametrize("method", ["partial_fit", "transform", "reconstruct", "score_samples", "score"])
+def test_data_of_another_width(cls, method, X):
+    message = f"X has 3 features, but {cls.__name__} is expecting 4 features"
+    with pytest.raises(ValueError, match=message):
+        getattr(cls(**SMALL).fit(X), method)(X[:, :3])
+
+
+@both
+def test_validation_data_of_another_width(cls, X):
+    with pytest.raises(ValueError, match="X has 4 features, but X_val has 3"):
+        cls(**SMALL).fit(X, X_val=X[:, :3])
+
+
+def test_encode_checks_its_data(X):
+    with pytest.raises(ValueError, match="X has 3 features"):
+        VAE(**SMALL).fit(X).encode(X[:, :3])
+
+
+@both
+def test_latent_points_of_another_width(cls, X):
+    with pytest.raises(ValueError, match="Z must have 2 columns, one for each latent dimension, got 3"):
+        cls(**SMALL).fit(X).inverse_transform(np.zeros((5, 3)))
+
+
+@both
+def test_latent_points_that_are_not_finite(cls, X):
+    with pytest.raises(ValueError, match="contains NaN"):
+        cls(**SMALL).fit(X).inverse_transform([[0.0, np.nan]])
+
+
+@both
+@pytest.mark.parametrize("n_samples", [0, -1, 2.0, None])
+def test_the_number_of_samples(cls, n_samples, X):
+    with pytest.raises(ValueError, match=f"n_samples must be an integer of at least 1, got {n_samples!r}"):
+        cls(**SMALL).fit(X).sample(n_samples)
+
+
+@both
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("transform", ([[0.0] * 4],)),
+        ("inverse_transform", ([[0.0] * 2],)),
+        ("reconstruct", ([[0.0] * 4],)),
+        ("score_samples", ([[0.0] * 4],)),
+        ("score", ([[0.0] * 4],)),
+        ("sample", ()),
+        ("save", ("never_written.safetensors",)),
+    ],
+)
+def test_before_it_is_fitted(cls, method, arguments):
+    with pytest.raises(NotFittedError, match=f"This {cls.__name__} instance is not fitted yet"):
+        getattr(cls(), method)(*arguments)
+
+
+def test_encode_before_it_is_fitted():
+    with pytest.raises(NotFittedError, match="This VAE instance is not fitted yet"):
+        VAE().encode([[0.0] * 4])
+
+
+FAILING_FITS = {
+    "settings": (lambda X: X, {"latent_dim": 0}),
+    "settings, other width": (lambda X: X[:, :3], {"latent_dim": 0}),
+    "optimizer, other width": (lambda X: X[:, :3], {"optimizer": "adamw"}),
+    "batch size, other width": (lambda X: X[:, :3], {"batch_size": 0}),
+    "NaN": (lambda X: np.where(X > 0.9, np.nan, X), {}),
+    "out of range": (lambda X: X + 1, {}),
+    "out of range, other width": (lambda X: X[:, :3] + 1, {}),
+    "data frame with NaN": (lambda X: pd.DataFrame(np.where(X > 0.9, np.nan, X), columns=list("abcd")), {}),
+}
+
+
+@both
+@pytest.mark.parametrize("case", FAILING_FITS)
+def test_a_failed_fit_leaves_an_earlier_one_as_it_was(cls, case, X):
+    spoil, settings = FAILING_FITS[case]
+    model = cls(**SMALL, likelihood="bernoulli").fit(X)
+    codes, history = model.transform(X), model.history_
+    with pytest.raises(ValueError):  # noqa: PT011 (which one is tested above)
+        model.set_params(**settings).fit(spoil(X))
+    assert model.n_features_in_ == 4
+    np.testing.assert_array_equal(model.transform(X), codes)
+    assert model.history_ is history
+
+
+@both
+def test_failed_validation_data_leave_an_earlier_fit_as_it_was(cls, X):
+    model = cls(**SMALL).fit(X)
+    codes = model.transform(X)
+    with pytest.raises(ValueError, match="X has 3 features, but X_val has 4"):
+        model.fit(X[:, :3], X_val=X)
+    np.testing.assert_array_equal(model.transform(X), codes)
+
+
+@both
+@pytest.mark.parametrize("optimizer", ["adam", "adagrad", "sgd"])
+@pytest.mark.parametrize("learning_rate", [1e2, 1e4, 1e6])
+def test_a_huge_learning_rate(cls, optimizer, learning_rate):
+    X = 10 * np.random.default_rng(0).random((500, 20))
+    model = cls(
+        hidden=(32, 32), optimizer=optimizer, learning_rate=learning_rate, max_epochs=50, random_state=0
+    )
+    with pytest.raises(
+        TrainingDivergedError, match=r"not finite in epoch \d+, batch \d.*Lower learning_rate"
+    ):
+        model.fit(X)
+    assert model.stop_reason_ == "diverged"
+    assert model.n_iter_ == len(model.history_.get("loss", []))
+    assert np.all(np.isfinite(model.params_.flat))
+
+
+@both
+def test_a_fit_ended_by_a_callbacks_error_keeps_what_was_learned(cls, X):
+    model = cls(**SMALL)
+    with pytest.raises(ZeroDivisionError):
+        model.fit(X, callbacks=[lambda state: 1 / 0])
+    assert model.n_iter_ == 1
+    assert model.transform(X).shape == (40, 2)
+    assert model.stop_reason_ != "max_epochs"  # one of two was reached

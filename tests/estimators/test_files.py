@@ -1,0 +1,217 @@
+"""Estimators to files and back."""
+
+import contextlib
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+import npvae
+from npvae import VAE, Autoencoder
+from npvae.persistence import ModelFileError
+from npvae.training import SGD, Adagrad, Adam, CosineDecay
+
+both = pytest.mark.parametrize("cls", [VAE, Autoencoder])
+SMALL = {"hidden": (8,), "max_epochs": 2, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def X():
+    return np.random.default_rng(6).random((40, 4)).astype(np.float32)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.safetensors"
+
+
+def there_and_back(model, path):
+    model.save(path)
+    return npvae.load(path)
+
+
+@both
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"hidden": (), "noise_variance": "learned"},
+        {"hidden": (9, 5), "likelihood": "bernoulli", "activation": "leaky_relu", "negative_slope": 0.25},
+        {
+            "early_stopping": True,
+            "validation_fraction": 0.3,
+            "max_grad_norm": 5,
+            "init": "he",
+            "latent_dim": 3,
+        },
+    ],
+    ids=["defaults", "linear", "deep", "stopping"],
+)
+def test_everything_comes_back(cls, settings, X, path):
+    model = cls(**{**SMALL, **settings}).fit(X)
+    loaded = there_and_back(model, path)
+    assert type(loaded) is cls
+    assert loaded.params_.flat.tobytes() == model.params_.flat.tobytes()
+    assert loaded.params_.flat.dtype == np.float32
+    assert loaded.network_ == model.network_
+    assert loaded.get_params() == model.get_params()
+    for name in ("history_", "n_iter_", "stop_reason_", "best_epoch_", "data_range_", "n_features_in_"):
+        assert getattr(loaded, name) == getattr(model, name), name
+
+
+@both
+def test_answers_are_the_same_bit_for_bit(cls, X, path):
+    model = cls(**SMALL, likelihood="bernoulli").fit(X)
+    loaded = there_and_back(model, path)
+    for method in ("transform", "reconstruct", "score_samples"):
+        for data in (X, X.astype(np.float64), (255 * X).astype(np.uint8)):
+            np.testing.assert_array_equal(getattr(loaded, method)(data), getattr(model, method)(data))
+    np.testing.assert_array_equal(loaded.sample(5, random_state=1), model.sample(5, random_state=1))
+
+
+@both
+def test_a_loaded_model_can_be_saved_again(cls, X, path):
+    first = there_and_back(cls(**SMALL).fit(X), path)
+    again = there_and_back(first, path.with_name("again.safetensors"))
+    assert again.get_params() == first.get_params()
+    assert again.params_ == first.params_
+
+
+@both
+def test_feature_names_come_back(cls, X, path):
+    frame = pd.DataFrame(X, columns=["a", "b", "c", "\u00e9"])
+    loaded = there_and_back(cls(**SMALL).fit(frame), path)
+    assert list(loaded.feature_names_in_) == list(frame.columns)
+    with pytest.raises(ValueError, match="feature names should match"):
+        loaded.transform(frame.rename(columns={"a": "A"}))
+
+
+@both
+def test_without_feature_names_there_are_none(cls, X, path):
+    assert not hasattr(there_and_back(cls(**SMALL).fit(X), path), "feature_names_in_")
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.5), Adagrad(1e-5), Adam(0.8, 0.9, 1e-4), "sgd"], ids=repr)
+def test_optimizers_come_back(optimizer, X, path):
+    loaded = there_and_back(VAE(**SMALL, optimizer=optimizer, learning_rate=1e-4).fit(X), path)
+    assert loaded.optimizer == optimizer
+    assert type(loaded.optimizer) is type(optimizer)
+
+
+def test_a_cosine_comes_back(X, path):
+    rate = CosineDecay(0.01, 7, final=1e-4)
+    loaded = there_and_back(VAE(**SMALL, learning_rate=rate).fit(X), path)
+    assert loaded.learning_rate == rate
+    assert isinstance(loaded.learning_rate, CosineDecay)
+
+
+def test_numbers_of_numpy_come_back_as_numbers(X, path):
+    settings = {"latent_dim": np.int64(3), "beta": np.float64(0.1), "learning_rate": np.float32(1e-3)}
+    loaded = there_and_back(VAE(**SMALL, **settings).fit(X), path)
+    assert {name: loaded.get_params()[name] for name in settings} == settings
+
+
+def test_an_infinite_setting_comes_back(X, path):
+    loaded = there_and_back(VAE(**SMALL, max_grad_norm=np.inf).fit(X), path)
+    assert loaded.max_grad_norm == np.inf
+
+
+def test_a_model_with_an_infinite_validation_loss_can_be_saved(X, path):
+    model = VAE(**SMALL).fit(X, X_val=np.full((5, 4), 1e30))
+    assert model.history_["validation_loss"] == [np.inf, np.inf]
+    assert there_and_back(model, path).params_ == model.params_
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("learning_rate", lambda epoch: 1e-3), ("random_state", np.random.default_rng(0))],
+    ids=["function", "generator"],
+)
+def test_what_cannot_be_stored_warns_and_gets_its_default(name, value, X, path):
+    model = VAE(**{**SMALL, name: value}).fit(X)
+    with pytest.warns(UserWarning, match=f"{name}=.* can't be stored in a model file") as caught:
+        model.save(path)
+    assert caught[0].filename == __file__  # it points at the caller's line
+    loaded = npvae.load(path)
+    assert getattr(loaded, name) == VAE().get_params()[name]
+    np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
+
+
+def test_a_path_may_be_text(X, path):
+    model = VAE(**SMALL).fit(X)
+    model.save(str(path))
+    assert npvae.load(str(path)).params_ == model.params_
+
+
+def test_a_model_after_partial_fit_comes_back(X, path):
+    model = VAE(hidden=(8,), random_state=0).partial_fit(X).partial_fit(X)
+    loaded = there_and_back(model, path)
+    assert (loaded.n_iter_, loaded.stop_reason_) == (2, "partial_fit")
+
+
+def test_a_missing_file():
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        npvae.load("nowhere.safetensors")
+
+
+def change(path, edit):
+    """Let `edit` change the description in a file; the numbers stay."""
+    with safe_open(path, framework="np") as file:
+        description = json.loads(file.metadata()["npvae"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    edit(description["metadata"])
+    save_file(tensors, path, metadata={"npvae": json.dumps(description)})
+
+
+EDITS = {
+    "no estimator": lambda m: m.pop("estimator"),
+    "unknown estimator": lambda m: m.update(estimator="PCA"),
+    "estimator that is a list": lambda m: m.update(estimator=["VAE"]),
+    "the other estimator": lambda m: m.update(estimator="Autoencoder"),
+    "no hyperparameters": lambda m: m.pop("hyperparameters"),
+    "hyperparameters that are a list": lambda m: m.update(hyperparameters=[1]),
+    "unknown hyperparameter": lambda m: m["hyperparameters"].update(depth=3),
+    "another width": lambda m: m["hyperparameters"].update(hidden=[9]),
+    "another latent dimension": lambda m: m["hyperparameters"].update(latent_dim=3),
+    "another likelihood": lambda m: m["hyperparameters"].update(likelihood="bernoulli"),
+    "another beta": lambda m: m["hyperparameters"].update(beta=2.0),
+    "impossible activation": lambda m: m["hyperparameters"].update(activation=["relu"]),
+    "unknown object": lambda m: m["hyperparameters"].update(
+        optimizer={"object": "system", "fields": {"command": "true"}}
+    ),
+    "object without fields": lambda m: m["hyperparameters"].update(optimizer={"object": "Adam"}),
+    "object with impossible fields": lambda m: m["hyperparameters"].update(
+        optimizer={"object": "Adam", "fields": {"beta1": 7}}
+    ),
+    "no training": lambda m: m.pop("training"),
+    "no history": lambda m: m["training"].pop("history"),
+    "history that is text": lambda m: m["training"].update(history="long"),
+    "number of epochs that is text": lambda m: m["training"].update(n_iter="many"),
+    "no data range": lambda m: m.pop("data_range"),
+    "half a data range": lambda m: m.update(data_range=[0]),
+    "data range that is text": lambda m: m.update(data_range="wide"),
+    "no feature names": lambda m: m.pop("feature_names"),
+    "too few feature names": lambda m: m.update(feature_names=["a"]),
+}
+
+
+@pytest.mark.parametrize("case", EDITS)
+def test_a_description_of_something_else_is_refused(case, X, path):
+    VAE(**SMALL).fit(X).save(path)
+    change(path, EDITS[case])
+    with pytest.raises(ModelFileError, match=re.escape(str(path))):
+        npvae.load(path)
+
+
+def test_flipped_header_bytes_are_refused_or_harmless(X, path):
+    model = VAE(**SMALL).fit(X)
+    model.save(path)
+    whole, codes = path.read_bytes(), model.transform(X)
+    for i in range(8 + int.from_bytes(whole[:8], "little")):
+        path.write_bytes(whole[:i] + bytes([whole[i] ^ 0x01]) + whole[i + 1 :])
+        with contextlib.suppress(ModelFileError):
+            np.testing.assert_array_equal(npvae.load(path).transform(X), codes)

@@ -1,0 +1,96 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from npvae.training.batches import as_floats, minibatches
+
+F32 = np.dtype(np.float32)
+
+
+def batches(X, batch_size, seed=0, **options):
+    rows = np.arange(len(X))
+    return list(minibatches(X, rows, batch_size, np.random.default_rng(seed), dtype=F32, **options))
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(10, 3), (10, 5), (10, 10), (10, 100), (1, 1), (10, 1)])
+def test_every_row_comes_once_an_epoch(n, batch_size):
+    X = np.arange(2 * n, dtype=np.float32).reshape(n, 2)
+    parts = batches(X, batch_size)
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts), axis=0), X)
+    assert [len(part) for part in parts[:-1]] == [batch_size] * (len(parts) - 1)
+    assert 1 <= len(parts[-1]) <= batch_size
+
+
+def test_of_some_rows_each_comes_once(rng):
+    X = np.arange(10, dtype=np.float32)[:, None]
+    drawn = np.concatenate(list(minibatches(X, np.array([7, 2, 5]), 2, rng, dtype=F32)))
+    np.testing.assert_array_equal(np.sort(drawn, axis=0), [[2], [5], [7]])
+
+
+def test_the_order_is_random_and_follows_the_seed():
+    X = np.arange(100, dtype=np.float32)[:, None]
+    first, again, other = (np.concatenate(batches(X, 16, seed)).ravel() for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert np.any(first != other)
+    assert np.any(first != X.ravel())
+
+
+def test_every_epoch_has_an_order_of_its_own(rng):
+    X = np.arange(100, dtype=np.float32)[:, None]
+    epochs = [np.concatenate(list(minibatches(X, np.arange(100), 16, rng, dtype=F32))) for _ in range(2)]
+    assert np.any(epochs[0] != epochs[1])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pixels_are_scaled_to_the_unit_interval(dtype):
+    x = as_floats(np.array([[0, 51, 255]], np.uint8), np.dtype(dtype))
+    assert x.dtype == dtype
+    np.testing.assert_allclose(x, [[0, 0.2, 1]], rtol=1e-7)
+
+
+def test_floats_are_converted_and_not_scaled():
+    x = as_floats(np.array([[-3.0, 700.0]]), F32)
+    assert x.dtype == np.float32
+    np.testing.assert_array_equal(x, [[-3, 700]])
+
+
+def test_the_data_is_left_alone():
+    X = np.arange(20, dtype=np.float32).reshape(10, 2)
+    for x in batches(X, 3):
+        x += 1
+    np.testing.assert_array_equal(X, np.arange(20).reshape(10, 2))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_memory_map_is_not_loaded_whole(tmp_path, dtype, rng):
+    X = np.lib.format.open_memmap(tmp_path / "X.npy", mode="w+", dtype=dtype, shape=(4000, 1000))
+    X[:] = 1
+    tracemalloc.start()
+    try:
+        n_rows = sum(len(x) for x in minibatches(X, np.arange(4000), 100, rng, dtype=F32))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert n_rows == 4000
+    assert peak < X.nbytes / 2  # a batch has 0.1 MB of pixels, 0.4 MB of floats
+
+
+def test_dynamic_binarization_draws_anew_in_every_epoch(rng):
+    X = np.full((50, 20), 0.5, np.float32)
+    first, second = (
+        next(minibatches(X, np.arange(50), 50, rng, dtype=F32, dynamic_binarization=True)) for _ in range(2)
+    )
+    assert set(np.unique(first)) == {0, 1}
+    assert 0.4 < np.mean(first != second) < 0.6
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_dynamic_binarization_has_the_grey_values_as_its_mean(dtype, rng):
+    grey = np.array([0, 51, 102, 204, 255])
+    X = np.tile(grey, (20000, 1)).astype(np.uint8)
+    X = X if dtype == np.uint8 else (X / 255).astype(dtype)
+    drawn = np.concatenate(batches(X, 1000, dynamic_binarization=True))
+    p = grey / 255
+    standard_error = np.sqrt(p * (1 - p) / len(X))
+    assert np.all(np.abs(drawn.mean(axis=0) - p) <= 4.5 * standard_error)
