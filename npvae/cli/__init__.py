@@ -6,6 +6,7 @@ input, 130 interrupted (what was reached is saved).
 
 import argparse
 import importlib
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -51,10 +52,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _print_warning  # no file and line: they would name npvae's own code
         try:
-            return args.run(args)
+            code = args.run(args)
+            sys.stdout.flush()
+            return code
+        except BrokenPipeError:  # the reader, head for example, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
         except KeyboardInterrupt:
-            print("npvae: interrupted", file=sys.stderr)
+            print(f"npvae {args.command}: interrupted", file=sys.stderr)
             return 130
+        except MemoryError as error:
+            print(f"npvae {args.command}: not enough memory ({error})", file=sys.stderr)
+            return 2
         except (ValueError, OSError, FloatingPointError) as error:
             print(f"npvae {args.command}: {error}", file=sys.stderr)
             return 2

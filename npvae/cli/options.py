@@ -1,13 +1,26 @@
 """Options that several commands have, and what they mean."""
 
 import argparse
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from npvae.data import Dataset
     from npvae.estimators import VAE, Autoencoder
+    from npvae.estimators.base import LatentVariableModel
 
 LARGE = 10_000  # training images from which on 10 epochs of batches of 128 are enough
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """Return a type for argparse: integers from `least` on."""
+
+    def integer(text: str) -> int:
+        if not text.lstrip("+-").isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"must be an integer of at least {least}, got {text!r}")
+        return int(text)
+
+    return integer
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +83,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--kl-warmup-epochs", type=int, default=0, metavar="N", help="raise the KL's weight over N epochs"
     )
-    group.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    group.add_argument("--seed", type=at_least(0), default=0, help="of everything random (default: 0)")
 
 
 def load_data(args: argparse.Namespace) -> "Dataset":
@@ -81,18 +94,24 @@ def load_data(args: argparse.Namespace) -> "Dataset":
     return load_dataset(args.data, seed=getattr(args, "seed", 0), binarize=binarize)
 
 
-def make_estimator(kind: str, args: argparse.Namespace, n_train: int) -> "VAE | Autoencoder":
+def make_estimator(kind: str, args: argparse.Namespace, data: "Dataset") -> "VAE | Autoencoder":
     """Return an unfitted "vae" or "ae" with the settings of the command line.
 
     Parameters
     ----------
     kind : {"vae", "ae"}
     args : Namespace
-    n_train : int
-        Number of training images; decides the defaults of --epochs and --batch-size.
+    data : Dataset
+        Its size decides the defaults of --epochs and --batch-size.
+
+    Raises
+    ------
+    ValueError
+        A setting is out of its range.
     """
     from npvae.estimators import VAE, Autoencoder
 
+    large = len(data.X_train) >= LARGE
     settings: dict[str, Any] = {
         "latent_dim": args.latent_dim,
         "hidden": tuple(args.hidden),
@@ -101,15 +120,28 @@ def make_estimator(kind: str, args: argparse.Namespace, n_train: int) -> "VAE | 
         "optimizer": args.optimizer,
         "learning_rate": args.learning_rate,
         "max_grad_norm": args.max_grad_norm,
-        "batch_size": args.batch_size or (128 if n_train >= LARGE else 32),
-        "max_epochs": args.epochs if args.epochs is not None else (10 if n_train >= LARGE else 100),
+        "batch_size": args.batch_size if args.batch_size is not None else (128 if large else 32),
+        "max_epochs": args.epochs if args.epochs is not None else (10 if large else 100),
         "dynamic_binarization": args.binarize == "dynamic",
         "random_state": args.seed,
         "verbose": 1,
     }
+    model: VAE | Autoencoder
     if kind == "ae":
-        return Autoencoder(**settings)
-    return VAE(**settings, beta=args.beta, kl_warmup_epochs=args.kl_warmup_epochs)
+        model = Autoencoder(**settings)
+    else:
+        model = VAE(**settings, beta=args.beta, kl_warmup_epochs=args.kl_warmup_epochs)
+    model.check_settings(data.X_train.shape[1])
+    return model
+
+
+def check_width(model: "LatentVariableModel", data: "Dataset") -> None:
+    """Raise a ValueError unless the model was trained on data of this width."""
+    if data.X_test.shape[1] != model.n_features_in_:
+        raise ValueError(
+            f"the model was trained on {model.n_features_in_} features, but {data.name} has "
+            f"{data.X_test.shape[1]}; name the data that it was trained on with --data"
+        )
 
 
 def image_shape(n_features: int, given: list[int] | None) -> tuple[int, int] | None:

@@ -4,13 +4,25 @@ from pathlib import Path
 
 import numpy as np
 
+from npvae.cli.run_folder import check_folder
 from npvae.persistence import write_atomically
 
 
-def check_ending(path: Path) -> None:
-    """Raise a ValueError unless the path ends in .png or .npy."""
-    if path.suffix not in (".png", ".npy"):
-        raise ValueError(f"{path}: --out must end in .png or .npy")
+def check_file(path: Path, *endings: str) -> None:
+    """Raise, before any work is done, unless a file of one of these endings can be written at `path`.
+
+    Raises
+    ------
+    ValueError
+        The ending is another one.
+    OSError
+        `path` is a folder, or its own folder cannot be made or written to.
+    """
+    if path.suffix not in endings:
+        raise ValueError(f"{path}: --out must end in {' or '.join(endings)}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder")
+    check_folder(path.parent)
 
 
 def write_array(path: Path, X: np.ndarray) -> None:
@@ -24,14 +36,7 @@ def write_array(path: Path, X: np.ndarray) -> None:
 
 
 def write_rows(path: Path, X: np.ndarray, image_shape: tuple[int, int] | None, title: str) -> None:
-    """Write rows (n, D) as a grid of images (.png) or as they are (.npy).
-
-    Raises
-    ------
-    ValueError
-        The path has another ending.
-    """
-    check_ending(path)
+    """Write rows (n, D) as a grid of images (.png) or as they are (.npy)."""
     if path.suffix == ".npy":
         write_array(path, X)
         return
@@ -48,14 +53,7 @@ def write_reconstructions(
     image_shape: tuple[int, int] | None,
     name: str,
 ) -> None:
-    """Write images above their reconstructions, (n, D) each, as .png.
-
-    Raises
-    ------
-    ValueError
-        The path has another ending.
-    """
-    check_ending(path)
+    """Write images above their reconstructions, (n, D) each, as .png."""
     from npvae.view.images import draw_image_rows
     from npvae.view.save import save_figure
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from npvae.cli.options import add_data_options, image_shape, load_data
+from npvae.cli.options import add_data_options, at_least, check_width, image_shape, load_data
 
 HELP = "encode test images, decode them again, and say how far off they are"
 EXAMPLES = """examples:
@@ -20,26 +20,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a model file")
     parser.add_argument("--out", required=True, metavar="FILE", help=".png or .npy")
     parser.add_argument(
-        "-n", "--images", type=int, default=12, metavar="N", help="in a picture (default: 12)"
+        "-n", "--images", type=at_least(1), default=12, metavar="N", help="in a picture (default: 12)"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the split into training and test (default: 0)"
+        "--seed", type=at_least(0), default=0, help="of the split into training and test (default: 0)"
     )
     parser.add_argument(
-        "--image-shape", type=int, nargs=2, metavar=("H", "W"), help="default: that of the data"
+        "--image-shape", type=at_least(1), nargs=2, metavar=("H", "W"), help="default: that of the data"
     )
     add_data_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Reconstruct, write, print the error."""
-    from npvae.cli.output import write_reconstructions, write_rows
+    from npvae.cli.output import check_file, write_reconstructions, write_rows
     from npvae.estimators import load
     from npvae.study.reconstruction import reconstruction_error
 
+    out = Path(args.out)
+    check_file(out, ".png", ".npy")
     model = load(args.model)
     data = load_data(args)
-    out = Path(args.out)
+    check_width(model, data)
     shape = image_shape(model.n_features_in_, args.image_shape or list(data.image_shape or []) or None)
     if out.suffix == ".npy":
         write_rows(out, model.reconstruct(data.X_test), None, "")

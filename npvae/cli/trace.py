@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from npvae.cli.options import add_data_options, load_data
+from npvae.cli.options import add_data_options, at_least, check_width, load_data
 
 HELP = "follow one image through a VAE, and the gradient back to mu and log_var, in numbers"
 EXAMPLES = """examples:
@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--eps", type=float, nargs="+", metavar="E", help="the noise (default: drawn from the seed)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the noise and the data's split (default: 0)")
+    parser.add_argument(
+        "--seed", type=at_least(0), default=0, help="of the noise and the data's split (default: 0)"
+    )
     parser.add_argument("--json", action="store_true", help="print the nodes as JSON")
     add_data_options(parser)
 
@@ -56,10 +58,14 @@ def run(args: argparse.Namespace) -> int:
                 f"{args.model} is an Autoencoder; the path through the noise exists in a VAE only"
             )
         model = loaded
+        check_width(model, data)
+    latent_dim = model.network_.latent_dim
+    if args.eps is not None and (len(args.eps) != latent_dim or not np.isfinite(args.eps).all()):
+        raise ValueError(f"--eps must be {latent_dim} finite numbers, one for each latent dimension")
     image = data.X_test[args.image]
     x = to_unit_interval(image) if image.dtype == np.uint8 else image
     rng = np.random.default_rng(args.seed)
-    eps = rng.standard_normal(model.network_.latent_dim) if args.eps is None else np.array(args.eps)
+    eps = rng.standard_normal(latent_dim) if args.eps is None else np.array(args.eps)
     result = trace(model.network_, model.params_, x, eps)
     print(json.dumps(dataclasses.asdict(result)) if args.json else trace_table(result))
     return 0

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from npvae.cli.options import add_data_options, add_model_options, load_data, make_estimator
 
@@ -28,10 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, save, print the test loss."""
+    from npvae.cli.output import check_file
     from npvae.training import TrainingDivergedError
 
+    out = Path(args.out)
+    check_file(out, ".safetensors")
     data = load_data(args)
-    estimator = make_estimator(args.model, args, len(data.X_train))
+    estimator = make_estimator(args.model, args, data)
     try:
         estimator.fit(data.X_train, X_val=data.X_test)
     except TrainingDivergedError:

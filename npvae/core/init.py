@@ -10,6 +10,12 @@ from npvae.core.parameters import Block, Parameters
 SCHEMES = ("uniform", "he", "glorot")
 
 
+def check_scheme(scheme: str) -> None:
+    """Raise a ValueError unless there is an initialisation scheme of that name."""
+    if scheme not in SCHEMES:
+        raise ValueError(f"init must be one of {', '.join(SCHEMES)}, got {scheme!r}")
+
+
 def init_parameters(
     blocks: Sequence[Block],
     rng: np.random.Generator,
@@ -46,8 +52,7 @@ def init_parameters(
     Glorot & Bengio (2010), Understanding the difficulty of training deep feedforward neural
     networks, equation 16. LeCun, Bottou, Orr & Mueller (1998), Efficient backprop, section 4.6.
     """
-    if scheme not in SCHEMES:
-        raise ValueError(f"init must be one of {', '.join(SCHEMES)}, got {scheme!r}")
+    check_scheme(scheme)
     params = Parameters(blocks, dtype=dtype)
     for name in params:
         layer, _, kind = name.rpartition(".")

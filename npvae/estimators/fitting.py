@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
-from npvae.core.init import init_parameters, output_bias
+from npvae.core.init import check_scheme, init_parameters, output_bias
 from npvae.core.parameters import Parameters
 from npvae.estimators.base import LatentVariableModel
 from npvae.estimators.inputs import check_rows, make_generator, remember_features, row_blocks
@@ -34,6 +34,13 @@ class TrainableModel(LatentVariableModel):
 
     def _warmup_epochs(self) -> int:
         return 0
+
+    def check_settings(self, n_features: int) -> None:
+        """Raise a ValueError unless `fit` could train on data with `n_features` features."""
+        self._settings()
+        self._make_network(n_features)
+        get_optimizer(self.optimizer)
+        check_scheme(self.init)
 
     def fit(
         self,

@@ -14,6 +14,7 @@ from npvae.study.reconstruction import ReconstructionError, reconstruction_error
 from npvae.study.sampling import SAMPLERS, draw_codes
 
 MOST_FITTED = 10_000  # images of which principal components are found
+FEWEST_COMPARED = 10
 MOST_COMPARED = 5000  # images of each kind; coverage is quadratic in their number
 WAYS = {"AE": ("prior", "diagonal", "full", "mixture"), "VAE": ("prior",)}
 
@@ -100,10 +101,7 @@ def compare(
     ValueError
         `n_samples` is below 10 or larger than the test or the training set.
     """
-    most = min(len(data.X_test), len(data.X_train), MOST_COMPARED)
-    n = most if n_samples is None else n_samples
-    if not 10 <= n <= most:
-        raise ValueError(f"n_samples must be from 10 to {most} for this data, got {n}")
+    n = number_compared(data, n_samples)
     rng = np.random.default_rng(seed)
     X_real = _rows(data.X_test, n, rng)
     features = PrincipalFeatures.fit(_rows(data.X_train, min(len(data.X_train), MOST_FITTED), rng))
@@ -134,6 +132,20 @@ def compare(
         )
 
     return Comparison(data, study("AE", ae), study("VAE", vae), real, n)
+
+
+def number_compared(data: Dataset, n_samples: int | None = None) -> int:
+    """Return how many images of each kind `compare` will use; raises as it does."""
+    most = min(len(data.X_test), len(data.X_train), MOST_COMPARED)
+    n = most if n_samples is None else n_samples
+    if most < FEWEST_COMPARED:
+        raise ValueError(
+            f"a comparison needs at least {FEWEST_COMPARED} training and as many test samples; "
+            f"{data.name} has {len(data.X_train)} and {len(data.X_test)}"
+        )
+    if not FEWEST_COMPARED <= n <= most:
+        raise ValueError(f"n_samples must be from {FEWEST_COMPARED} to {most} for this data, got {n}")
+    return n
 
 
 def _rows(X: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:

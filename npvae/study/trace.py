@@ -16,7 +16,7 @@ _TABLE_SPACING = 1e-9
 
 FORMULAS = {
     "x": "the image",
-    "hidden": "f(x W + b), the encoder's last hidden layer",
+    "hidden": "the encoder's last hidden layer",
     "mu": "hidden W_mu + b_mu",
     "log_var": "hidden W_log_var + b_log_var",
     "std": "exp(log_var / 2)",

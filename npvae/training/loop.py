@@ -136,6 +136,7 @@ def train(
         disable=not verbose,
         unit="batch",
         mininterval=0.2 if sys.stderr.isatty() else 10,  # a log file should not be filled with bars
+        miniters=1,
     )
     with bar, InterruptRequest() as interrupt:
         run = _Run(stepper, X, rows, X_val, settings, rng, callbacks, training, bar, interrupt)
@@ -172,7 +173,7 @@ class _Run:
             if self.X_val is not None:
                 self.validate(epoch, self.X_val)
             history = self.training.history
-            self.bar.set_postfix_str(_summary(epoch, history))
+            self.bar.set_postfix_str(_summary(epoch, history), refresh=False)
             state = EpochEnd(epoch, self.stepper.network, self.stepper.params, history)
             answers = [callback(state) for callback in self.callbacks]
             if self.interrupt.requested:

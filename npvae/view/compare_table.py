@@ -48,8 +48,8 @@ def compare_table(comparison: Comparison) -> str:
         f"{'':<40}{'(lower is better)':>24}{'(higher)':>12}",
         _quality("training images in place of samples", comparison.real),
         *(_quality(_source(study, s), s.quality) for study in (ae, vae) for s in study.samples.values()),
-        f"({comparison.n_compared} of each against as many test samples; Frechet distance in principal "
-        "components, coverage in pixels)",
+        f"({comparison.n_compared} of each, against as many test samples; Frechet distance in principal",
+        " components, coverage in pixels)",
         "",
         *(line for finding in findings(comparison) for line in textwrap.wrap(finding, 100)),
     ]
@@ -69,20 +69,28 @@ def findings(comparison: Comparison) -> list[str]:
     """
     ae, vae = comparison.ae, comparison.vae
     ae_prior, vae_prior = ae.samples["prior"].quality, vae.samples["prior"].quality
-    fitted = min((s for s in ae.samples.values() if s.way != "prior"), key=lambda s: s.quality.frechet)
     ratio = ae_prior.frechet / vae_prior.frechet
-    better = "nearer to" if ratio > 1 else "further from"
+    if f"{max(ratio, 1 / ratio):.1f}" == "1.0":
+        distance = "are as near to real images (Frechet distance) as the AE's"
+    elif ratio > 1:
+        distance = f"are {ratio:.1f} times nearer to real images (Frechet distance) than the AE's"
+    else:
+        distance = f"are {1 / ratio:.1f} times further from real images (Frechet distance) than the AE's"
+    fitted = min((s for s in ae.samples.values() if s.way != "prior"), key=lambda s: s.quality.frechet)
+    gain = "helps" if fitted.quality.frechet < ae_prior.frechet else "does not help"
+    ae_error, vae_error = ae.reconstruction.squared_error, vae.reconstruction.squared_error
+    comparative = "larger" if vae_error > ae_error else "smaller"
     return [
-        f"Drawn from N(0, I), the VAE's samples are {max(ratio, 1 / ratio):.1f} times {better} real images "
-        f"(Frechet distance) than the AE's, "
-        f"and cover {vae_prior.coverage:.0%} of the real images, the AE's {ae_prior.coverage:.0%}.",
+        f"Drawn from N(0, I), the VAE's samples {distance}; they cover {vae_prior.coverage:.0%} of the real "
+        f"images, the AE's {ae_prior.coverage:.0%}.",
         f"The AE's codes lie around a point {ae.moments.mean_norm:.1f} from the origin, with standard "
         f"deviations of {_range(ae.moments.std)}; the VAE's z, around one {vae.moments.mean_norm:.1f} "
         f"from it, with {_range(vae.moments.std)}.",
-        f"The AE can be sampled once a distribution has been fitted to its codes: {fitted.label}, "
-        f"{fitted.quality.frechet:.2f} against the VAE's {vae_prior.frechet:.2f}.",
-        f"The price of the VAE's order: a squared error of {vae.reconstruction.squared_error:.2f} instead of "
-        f"{ae.reconstruction.squared_error:.2f} in reconstruction.",
+        f"Fitting a distribution to the AE's codes {gain}: with a {fitted.label} the distance is "
+        f"{fitted.quality.frechet:.2f}, with N(0, I) {ae_prior.frechet:.2f}; the VAE's from N(0, I) is "
+        f"{vae_prior.frechet:.2f}.",
+        f"The VAE's reconstructions have the {comparative} squared error: {vae_error:.2f} against "
+        f"{ae_error:.2f}.",
     ]
 
 

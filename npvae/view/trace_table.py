@@ -39,8 +39,13 @@ def trace_table(trace: Trace) -> str:
 def _line(node: Node, description: str) -> str:
     label = node.name if node.index is None else f"{node.name}[{node.index}]"
     numbers = (node.gradient, node.from_reconstruction, node.from_kl)
-    gradients = "".join(f"{number + 0.0:13.6f}" for number in numbers)  # + 0.0: no minus before a zero
-    return f"{label:<16}{node.value:12.6f}{gradients}{node.numeric + 0.0:16.6f}   {description}"
+    gradients = "".join(f"{_number(number):>13}" for number in numbers)
+    return f"{label:<16}{_number(node.value):>12}{gradients}{_number(node.numeric):>16}   {description}"
+
+
+def _number(value: float) -> str:
+    value += 0.0  # no minus before a zero
+    return f"{value:.6f}" if abs(value) < 1e4 else f"{value:.5g}"
 
 
 def _described(name: str, formula: str, trace: Trace) -> str:

@@ -1,0 +1,151 @@
+"""`npvae compare` on other shapes of latent space and data, and what it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+
+import npvae
+from npvae.core import vae as core_vae
+from tests.cli.tools import assert_complete_png, assert_refused, contents, invoke
+
+QUICK = ("--epochs", 1, "--hidden", 8)
+PLANE_PICTURES = {"plane-ae.png", "plane-vae.png", "point.png"}
+
+
+@pytest.mark.parametrize("latent_dim", [1, 3])
+def test_pictures_of_a_plane_need_a_plane(latent_dim, images, tmp_path):
+    result = invoke("compare", "--data", images, *QUICK, "--latent-dim", latent_dim, "--out", tmp_path)
+    assert result.code == 0, result.err
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert len(record["results"]["vae"]["z"]["std"]) == latent_dim
+    pictures = {path.name for path in tmp_path.glob("*.png")}
+    assert pictures == set(record["pictures"])
+    assert pictures.isdisjoint(PLANE_PICTURES)
+    assert {"latent.png", "samples.png"} < pictures
+    for name in pictures:
+        assert_complete_png(tmp_path / name)
+
+
+def test_rows_that_are_no_images(features, tmp_path):
+    argv = ("--data", features, "--likelihood", "gaussian", *QUICK, "--out", tmp_path)
+    result = invoke("compare", *argv)
+    assert result.code == 0, result.err
+    assert result.out.startswith("AE and VAE on features: 120 training and 30 test samples")
+    assert "-ln p(x | code), gaussian, nats" in result.out
+    for path in tmp_path.glob("*.png"):
+        assert_complete_png(path)
+    assert npvae.load(tmp_path / "vae.safetensors").likelihood == "gaussian"
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_fewer_samples(images, tmp_path):
+    result = invoke("compare", "--data", images, *QUICK, "--samples", 25, "--json", "--out", tmp_path)
+    assert json.loads(result.out)["results"]["n_compared"] == 25
+
+
+@pytest.mark.parametrize("binarize", ["static", "dynamic"])
+@pytest.mark.usefixtures("no_pictures")
+def test_binarised(binarize, images, tmp_path):
+    result = invoke("compare", "--data", images, *QUICK, "--binarize", binarize, "--out", tmp_path)
+    assert result.code == 0, result.err
+    assert npvae.load(tmp_path / "ae.safetensors").dynamic_binarization == (binarize == "dynamic")
+    assert json.loads((tmp_path / "run.json").read_text())["settings"]["binarize"] == binarize
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_the_folder_has_a_default(images, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert invoke("compare", "--data", images, *QUICK).code == 0
+    assert (tmp_path / "npvae-compare" / "run.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("argv", "parts"),
+    [
+        (("--data", "no/such/place"), ["no/such/place", "'digits'"]),
+        (("--latent-dim", 0), ["latent_dim", "at least 1", "0"]),
+        (("--latent-dim", "two"), ["--latent-dim", "'two'"]),
+        (("--hidden", 0), ["hidden", "positive"]),
+        (("--activation", "swish"), ["swish", "relu"]),
+        (("--likelihood", "poisson"), ["--likelihood", "poisson", "bernoulli"]),
+        (("--beta", -1), ["beta", "at least 0"]),
+        (("--epochs", 0), ["max_epochs", "at least 1"]),
+        (("--batch-size", -1), ["batch_size", "at least 1"]),
+        pytest.param(("--batch-size", 0), ["batch_size", "at least 1"], id="batch size 0"),
+        (("--learning-rate", "nan"), ["learning_rate", "nan"]),
+        (("--max-grad-norm", 0), ["max_grad_norm", "positive"]),
+        (("--kl-warmup-epochs", -1), ["kl_warmup_epochs", "at least 0"]),
+        pytest.param(("--seed", -1), ["seed"], id="a negative seed"),
+        (("--binarize", "yes"), ["--binarize", "yes", "static"]),
+        (("--binarize", "dynamic", "--likelihood", "gaussian"), ["binar", "bernoulli"]),
+        pytest.param(("--hidden", 10**15), ["memory"], id="more than the memory"),
+    ],
+)
+def test_bad_options(argv, parts, images, tmp_path):
+    """Found before anything is trained or written."""
+    out = tmp_path / "out"
+    data = () if "--data" in argv else ("--data", images)
+    result = invoke("compare", *data, *QUICK, "--out", out, *argv)
+    progress = "npvae compare: training the "
+    errors = [line for line in result.err.splitlines(True) if not line.startswith(progress)]
+    assert_refused(result._replace(err="".join(errors)), *parts)
+    assert not out.exists()
+
+
+def test_data_out_of_range_of_the_likelihood(features, tmp_path):
+    result = invoke("compare", "--data", features, *QUICK, "--out", tmp_path / "out")
+    assert result.code == 2
+    assert "--likelihood" in result.err.splitlines()[-1] or 'likelihood="gaussian"' in result.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("n_samples", [9, 61, 0, -5])
+def test_a_number_of_samples_that_cannot_be_is_found_before_training(n_samples, images, tmp_path):
+    result = invoke("compare", "--data", images, *QUICK, "--samples", n_samples, "--out", tmp_path / "out")
+    assert result.code == 2
+    assert "from 10 to 60" in result.err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}', "[]", "not JSON", "\x00"])
+def test_a_foreign_run_json_is_left_alone(text, images, tmp_path):
+    (tmp_path / "run.json").write_text(text)
+    result = invoke("compare", "--data", images, *QUICK, "--out", tmp_path)
+    assert_refused(result, "run.json", "--out")
+    assert contents(tmp_path) == {"run.json": text.encode()}
+
+
+def test_models_of_somebody_else_are_left_alone(images, models, tmp_path):
+    """A folder with vae.safetensors and no run.json: that file is not this command's to replace."""
+    before = (models / "vae.safetensors").read_bytes()
+    (tmp_path / "vae.safetensors").write_bytes(before)
+    invoke("compare", "--data", images, *QUICK, "--out", tmp_path)
+    assert (tmp_path / "vae.safetensors").read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_made_is_found_before_training(images, tmp_path):
+    (tmp_path / "file").touch()
+    assert_refused(invoke("compare", "--data", images, *QUICK, "--out", tmp_path / "file"), "file")
+
+
+def test_divergence_of_the_second_model(images, tmp_path, monkeypatch):
+    """The AE is complete; of the VAE there are the parameters from before the bad step."""
+    reparameterize = core_vae.reparameterize_forward
+    calls = []
+
+    def spoiled(mu, log_var, eps):
+        calls.append(mu)
+        return reparameterize(mu, log_var + (np.nan if len(calls) == 3 else 0), eps)
+
+    monkeypatch.setattr(core_vae, "reparameterize_forward", spoiled)
+    result = invoke("compare", "--data", images, *QUICK, "--batch-size", 50, "--out", tmp_path)
+    assert result.code == 2
+    assert result.out == ""
+    last, before = result.err.splitlines()[-1], result.err.splitlines()[-2]
+    assert "not finite in epoch 1, batch 3" in last
+    assert str(tmp_path / "vae.safetensors") in before
+    assert set(contents(tmp_path)) == {"ae.safetensors", "vae.safetensors", "run.json"}
+    vae = npvae.load(tmp_path / "vae.safetensors")
+    assert vae.stop_reason_ == "diverged"
+    assert np.isfinite(vae.params_.flat).all()

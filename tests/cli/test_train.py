@@ -1,0 +1,174 @@
+import json
+import re
+
+import numpy as np
+import pytest
+
+import npvae
+from npvae import VAE, Autoencoder
+from npvae.data import load_dataset
+from npvae.training import Stepper, TrainingDivergedError
+from tests.cli.tools import assert_refused, invoke
+
+QUICK = ("--epochs", 2, "--hidden", 8)
+
+
+@pytest.fixture(scope="module")
+def data(images):
+    return load_dataset(images)
+
+
+@pytest.mark.parametrize(("kind", "cls"), [("vae", VAE), ("ae", Autoencoder)])
+def test_it_trains_as_the_estimator_does(kind, cls, images, data, tmp_path):
+    path = tmp_path / "new" / "m.safetensors"
+    options = ("--latent-dim", 3, "--activation", "tanh", "--batch-size", 16, "--learning-rate", 0.01)
+    result = invoke("train", kind, "--data", images, *QUICK, *options, "--seed", 5, "--out", path)
+    assert result.code == 0, result.err
+    model = cls(
+        3,
+        hidden=(8,),
+        activation="tanh",
+        likelihood="bernoulli",
+        batch_size=16,
+        learning_rate=0.01,
+        max_epochs=2,
+        random_state=5,
+    ).fit(data.X_train)
+    loaded = npvae.load(path)
+    assert type(loaded) is cls
+    assert loaded.params_.flat.tobytes() == model.params_.flat.tobytes()
+    assert loaded.history_["validation_loss"][-1] < 25  # 30 ln 2 = 20.8 is a coin for each pixel
+    loss = float(re.search(r"2 epochs, test loss ([\d.]+) nats per sample \(60 samples\)", result.out)[1])
+    assert loss == pytest.approx(-model.score(data.X_test), abs=0.006)
+    assert str(path) in result.out
+    assert len(result.out.splitlines()) == 1
+
+
+def test_json(images, data, tmp_path):
+    path = tmp_path / "m.safetensors"
+    result = invoke("train", "vae", "--data", images, *QUICK, "--json", "--out", path)
+    record = json.loads(result.out)
+    assert record["model"] == str(path)
+    assert (record["estimator"], record["epochs"], record["stop_reason"]) == ("VAE", 2, "max_epochs")
+    assert record["n_test"] == 60
+    assert record["test_loss"] == pytest.approx(-npvae.load(path).score(data.X_test))
+
+
+OPTIONS = {
+    "--beta": (2.5, "beta", 2.5),
+    "--kl-warmup-epochs": (2, "kl_warmup_epochs", 2),
+    "--optimizer": ("sgd", "optimizer", "sgd"),
+    "--max-grad-norm": (0.5, "max_grad_norm", 0.5),
+    "--binarize": ("dynamic", "dynamic_binarization", True),
+    "--likelihood": ("gaussian", "likelihood", "gaussian"),
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_options_reach_the_estimator(option, images, tmp_path):
+    given, name, expected = OPTIONS[option]
+    default = npvae.load(_train(images, tmp_path / "default.safetensors"))
+    model = npvae.load(_train(images, tmp_path / "m.safetensors", option, given))
+    assert getattr(model, name) == expected != getattr(default, name)
+    assert np.any(model.params_.flat != default.params_.flat), "the option changes nothing"
+
+
+def _train(images, path, *options):
+    argv = ("--data", images, *QUICK, "--learning-rate", 0.05, "--out", path, *options)
+    assert invoke("train", "vae", *argv).code == 0
+    return path
+
+
+def test_no_hidden_layer(images, tmp_path):
+    model = npvae.load(_train(images, tmp_path / "m.safetensors", "--hidden"))
+    assert model.network_.hidden == ()
+
+
+def test_static_binarisation_is_that_of_the_data_set(images, tmp_path):
+    model = npvae.load(_train(images, tmp_path / "m.safetensors", "--binarize", "static"))
+    X = load_dataset(images, binarize="static").X_train
+    settings = model.get_params() | {"verbose": 0}
+    assert VAE(**settings).fit(X).params_.flat.tobytes() == model.params_.flat.tobytes()
+
+
+def test_of_binarised_data_the_loss_is_on_binarised_data(images, tmp_path):
+    """The loss printed and the last validation loss are two estimates of one number."""
+    path = tmp_path / "m.safetensors"
+    argv = ("--data", images, *QUICK, "--epochs", 30, "--learning-rate", 0.01, "--binarize", "dynamic")
+    record = json.loads(invoke("train", "vae", *argv, "--json", "--out", path).out)
+    rng, vae = np.random.default_rng(0), npvae.load(path)
+    X = np.tile(load_dataset(images).X_test / 255, (50, 1))
+    losses = -vae.score_samples((rng.random(X.shape) < X).astype(np.float64)).reshape(50, -1).mean(axis=1)
+    assert abs(record["test_loss"] - losses.mean()) < 5 * losses.std() / np.sqrt(50)
+
+
+@pytest.mark.filterwarnings("default:kl_warmup_epochs")
+def test_a_warning_is_one_line_on_stderr(images, tmp_path):
+    result = invoke(
+        "train", "vae", "--data", images, *QUICK, "--kl-warmup-epochs", 9, "--out", tmp_path / "m.safetensors"
+    )
+    assert result.code == 0
+    assert "npvae: kl_warmup_epochs=9 is longer than max_epochs=2" in result.err.splitlines()[0]
+    assert ".py:" not in result.err
+
+
+def test_a_log_file_is_not_filled_with_bars(images, tmp_path):
+    argv = ("--data", images, "--epochs", 200, "--hidden", "--out", tmp_path / "m.safetensors")
+    assert invoke("train", "ae", *argv).err.count("batch/s") < 20
+
+
+@pytest.mark.parametrize("rate", ["1e4", "1e6"])
+def test_divergence_says_where_and_what_to_do(rate, images, tmp_path):
+    path = tmp_path / "m.safetensors"
+    result = invoke("train", "vae", "--data", images, *QUICK, "--learning-rate", rate, "--out", path)
+    assert result.code == 2
+    assert result.out == ""
+    where, message = result.err.splitlines()[-2:]
+    assert str(path) in where
+    assert re.search(r"not finite in epoch 1, batch \d+\. Lower learning_rate", message)
+    model = npvae.load(path)
+    assert model.stop_reason_ == "diverged"
+    assert np.isfinite(model.params_.flat).all()
+    assert invoke("info", path).code == 0
+    assert invoke("sample", path, "--out", tmp_path / "s.npy").code == 0
+
+
+def test_divergence_saves_the_parameters_from_before_that_step(images, tmp_path, monkeypatch):
+    step, before = Stepper.step, []
+
+    def spoiled(self, *args):
+        before.append(self.params.flat.copy())
+        if len(before) == 8:  # five batches an epoch
+            raise TrainingDivergedError("the loss")
+        return step(self, *args)
+
+    monkeypatch.setattr(Stepper, "step", spoiled)
+    path = tmp_path / "m.safetensors"
+    result = invoke("train", "ae", "--data", images, *QUICK, "--epochs", 4, "--out", path)
+    assert "in epoch 2, batch 3" in result.err.splitlines()[-1]
+    model = npvae.load(path)
+    np.testing.assert_array_equal(model.params_.flat, before[-1])
+    assert np.any(model.params_.flat != before[-2])
+    assert model.n_iter_ == 1
+
+
+@pytest.mark.parametrize("name", ["folder", "folder/file/m.safetensors"])
+def test_a_place_that_cannot_be_written_is_found_before_training(name, images, tmp_path, monkeypatch):
+    """Not after hours of it."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").touch()
+    monkeypatch.setattr(Autoencoder, "fit", lambda *args, **options: pytest.fail("it trains first"))
+    assert_refused(invoke("train", "ae", "--data", images, *QUICK, "--out", tmp_path / name), "folder")
+
+
+@pytest.mark.parametrize("name", ["m.png", "m.npy", "run.json"])
+def test_an_ending_of_something_else_is_refused(name, images, tmp_path):
+    result = invoke("train", "ae", "--data", images, *QUICK, "--out", tmp_path / name)
+    assert_refused(result, name, ".safetensors")
+
+
+def test_a_failed_training_leaves_an_earlier_model(features, tmp_path):
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(b"earlier")
+    assert invoke("train", "vae", "--data", features, *QUICK, "--out", path).code == 2
+    assert path.read_bytes() == b"earlier"

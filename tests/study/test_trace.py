@@ -1,0 +1,222 @@
+"""Each number on the path against the lecture's formulas, written down again here."""
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from autograd import grad
+
+import npvae.core.vae as core_vae
+from npvae.core.vae import VAENetwork
+from npvae.study.trace import FORMULAS, trace
+from tests.core.points import random_parameters
+
+D, Z = 6, 3
+NOISE_VARIANCE = 0.3
+CASES = [
+    (likelihood, beta, hidden)
+    for likelihood in ("bernoulli", "gaussian")
+    for beta in (0.5, 1.0)
+    for hidden in ((), (5,), (7, 4))
+]
+
+
+def layers(part, p, h):
+    i = 0
+    while f"{part}.{i}.W" in p:
+        h = anp.tanh(anp.dot(h, p[f"{part}.{i}.W"]) + p[f"{part}.{i}.b"])
+        i += 1
+    return h
+
+
+class Path:
+    """The VAE of one image as one would write it on a blackboard; any node may be given."""
+
+    def __init__(self, p, x, eps, beta, likelihood):
+        self.p, self.x, self.eps, self.beta, self.likelihood = p, x, eps, beta, likelihood
+
+    def nodes(self, name=None, value=None):
+        given = {name: value}
+        p, v = self.p, {}
+
+        def put(node, otherwise):
+            v[node] = given[node] if node in given else otherwise()
+
+        put("x", lambda: self.x)
+        put("hidden", lambda: layers("encoder", p, v["x"]))
+        put("mu", lambda: anp.dot(v["hidden"], p["mu.W"]) + p["mu.b"])
+        put("log_var", lambda: anp.dot(v["hidden"], p["log_var.W"]) + p["log_var.b"])
+        put("std", lambda: anp.exp(v["log_var"] / 2))
+        put("eps", lambda: self.eps)
+        put("z", lambda: v["mu"] + v["std"] * v["eps"])
+        put("output", lambda: anp.dot(layers("decoder", p, v["z"]), p["output.W"]) + p["output.b"])
+        put("reconstruction", lambda: self.reconstruction(v["output"]))
+        put("kl", lambda: anp.sum(v["mu"] ** 2 + anp.exp(v["log_var"]) - 1 - v["log_var"]) / 2)
+        return v
+
+    def reconstruction(self, output):
+        if self.likelihood == "bernoulli":
+            probability = 1 / (1 + anp.exp(-output))
+            return -anp.sum(self.x * anp.log(probability) + (1 - self.x) * anp.log(1 - probability))
+        squares = (self.x - output) ** 2 / NOISE_VARIANCE + anp.log(2 * anp.pi * NOISE_VARIANCE)
+        return anp.sum(squares) / 2
+
+    def gradient(self, name, value, *, reconstruction=1.0, kl=1.0):
+        """Of reconstruction * (first term) + kl * beta * (second term)."""
+
+        def loss(value):
+            v = self.nodes(name, value)
+            return reconstruction * v["reconstruction"] + kl * self.beta * v["kl"]
+
+        return grad(loss)(value)
+
+
+def make(likelihood, beta, hidden, seed=0):
+    rng = np.random.default_rng(seed)
+    network = VAENetwork(
+        n_features=D,
+        latent_dim=Z,
+        hidden=hidden,
+        activation="tanh",
+        likelihood=likelihood,
+        noise_variance=NOISE_VARIANCE,
+        beta=beta,
+    )
+    return network, random_parameters(network, rng, 0.7), rng.random(D), rng.standard_normal(Z)
+
+
+@pytest.fixture(params=CASES, ids=str)
+def case(request):
+    likelihood, beta, hidden = request.param
+    network, params, x, eps = make(likelihood, beta, hidden)
+    return trace(network, params, x, eps), Path(dict(params), x, eps, beta, likelihood)
+
+
+def test_values(case):
+    result, path = case
+    values = path.nodes()
+    for node in result.nodes:
+        assert node.value == pytest.approx(np.ravel(values[node.name])[node.index or 0], rel=1e-9), node
+        assert node.width == np.size(values[node.name])
+    assert result.loss == pytest.approx(values["reconstruction"] + path.beta * values["kl"], rel=1e-12)
+    assert (result.beta, result.likelihood) == (path.beta, path.likelihood)
+
+
+def test_gradients_and_their_parts(case):
+    result, path = case
+    values = path.nodes()
+    for node in result.nodes:
+        at, i = values[node.name], node.index or 0
+        expected = np.ravel(path.gradient(node.name, at))[i]
+        reconstruction = np.ravel(path.gradient(node.name, at, kl=0.0))[i]
+        kl = np.ravel(path.gradient(node.name, at, reconstruction=0.0))[i]
+        assert node.gradient == pytest.approx(expected, rel=1e-9, abs=1e-12), node
+        assert node.from_reconstruction == pytest.approx(reconstruction, rel=1e-9, abs=1e-12), node
+        assert node.from_kl == pytest.approx(kl, rel=1e-9, abs=1e-12), node
+        assert node.gradient == pytest.approx(node.from_reconstruction + node.from_kl, rel=1e-12, abs=1e-15)
+
+
+def test_numeric_gradients(case):
+    result, _ = case
+    for node in result.nodes:
+        assert abs(node.gradient - node.numeric) <= 1e-6 * abs(node.gradient) + node.error_bar, node
+        assert 0 <= node.error_bar < 1e-6 * max(1, abs(node.gradient)), node
+
+
+def test_the_formulas_of_the_lecture(case):
+    result, path = case
+    of = {(node.name, node.index): node for node in result.nodes}
+    for i in range(Z):
+        mu, log_var, std = of["mu", i], of["log_var", i], of["std", i]
+        z, eps = of["z", i], of["eps", i]
+        assert std.value == pytest.approx(np.exp(log_var.value / 2), rel=1e-12)
+        assert z.value == pytest.approx(mu.value + std.value * eps.value, rel=1e-12)
+        assert mu.from_kl == pytest.approx(path.beta * mu.value, rel=1e-12)
+        assert log_var.from_kl == pytest.approx(path.beta * (np.exp(log_var.value) - 1) / 2, rel=1e-12)
+        assert mu.from_reconstruction == z.gradient
+        assert log_var.from_reconstruction == pytest.approx(z.gradient * eps.value * std.value / 2, rel=1e-12)
+        assert (z.from_kl, std.from_kl, eps.from_kl) == (0, 0, 0)
+
+
+def test_which_nodes_are_shown(case):
+    """All of the narrow ones, and of each wide one the entry with the largest gradient."""
+    result, path = case
+    shown = [(node.name, node.index) for node in result.nodes]
+    assert list(dict.fromkeys(name for name, _ in shown)) == list(FORMULAS)
+    for name in ("mu", "log_var", "std", "eps", "z"):
+        assert [index for n, index in shown if n == name] == list(range(Z))
+    for name in ("x", "hidden", "output"):
+        gradient = path.gradient(name, path.nodes()[name])
+        assert [index for n, index in shown if n == name] == [np.abs(gradient).argmax()]
+    assert ("kl", None) in shown
+    assert ("reconstruction", None) in shown
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_they_are_the_gradients_that_training_takes(likelihood):
+    """The biases of the two heads add to mu and log_var, and that of the output to the output."""
+    network, params, x, eps = make(likelihood, 0.5, (5,))
+    result = trace(network, params, x, eps)
+    loss, grads = network.loss_and_grad(params, x[None], eps[None])
+    assert result.loss == pytest.approx(loss.total, rel=1e-12)
+    for node in result.nodes:
+        if node.name in ("mu", "log_var", "output"):
+            assert node.gradient == pytest.approx(grads[f"{node.name}.b"][node.index], rel=1e-12)
+
+
+def without_the_half(dz, cache):
+    return dz.copy(), dz * cache.eps * cache.std
+
+
+def with_the_variance(dz, cache):
+    return dz.copy(), dz * cache.eps * cache.std**2 / 2
+
+
+def without_the_noise(dz, cache):
+    return dz.copy(), dz * cache.std / 2
+
+
+@pytest.mark.parametrize("fault", [without_the_half, with_the_variance, without_the_noise])
+def test_a_wrong_backward_shows(fault, monkeypatch):
+    network, params, x, eps = make("bernoulli", 1.0, (5,))
+    monkeypatch.setattr(core_vae, "reparameterize_backward", fault)
+    result = trace(network, params, x, eps)
+    for node in result.nodes:
+        difference = abs(node.gradient - node.numeric)
+        if node.name in ("log_var", "x", "hidden"):  # at and before the fault
+            assert difference > 1e-3 * abs(node.gradient) + 10 * node.error_bar, node
+        else:
+            assert difference <= 1e-6 * abs(node.gradient) + node.error_bar, node
+
+
+def test_a_learned_noise_variance():
+    network, params, x, eps = make("gaussian", 1.0, (5,))
+    learned = VAENetwork(
+        n_features=D,
+        latent_dim=Z,
+        hidden=(5,),
+        activation="tanh",
+        likelihood="gaussian",
+        noise_variance="learned",
+    )
+    same = random_parameters(learned, np.random.default_rng(0))
+    for name in params:
+        same[name] = params[name]
+    same["output.log_noise_var"] = [np.log(NOISE_VARIANCE)]
+    assert trace(learned, same, x, eps).loss == pytest.approx(trace(network, params, x, eps).loss, rel=1e-12)
+
+
+def test_float32_parameters_are_used_in_float64_and_left_alone():
+    network, params, x, eps = make("bernoulli", 1.0, (5,))
+    single = params.astype(np.float32)
+    before = single.flat.copy()
+    result = trace(network, single, x.astype(np.float32), eps.astype(np.float32))
+    assert max(abs(node.gradient - node.numeric) for node in result.nodes) < 1e-7
+    assert single.flat.dtype == np.float32
+    np.testing.assert_array_equal(single.flat, before)
+
+
+@pytest.mark.parametrize(("n_x", "n_eps"), [(D - 1, Z), (D, Z + 1)])
+def test_lengths_are_checked(n_x, n_eps):
+    network, params, _, _ = make("bernoulli", 1.0, ())
+    with pytest.raises(ValueError, match=f"x must have {D} entries and eps {Z}"):
+        trace(network, params, np.zeros(n_x), np.zeros(n_eps))

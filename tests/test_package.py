@@ -1,0 +1,194 @@
+"""The package as a whole: what it exports, what importing it costs, and rules for every file."""
+
+import ast
+import json
+import subprocess
+import sys
+import time
+import tomllib
+from importlib.metadata import entry_points, metadata, version
+from pathlib import Path
+
+import pytest
+
+import npvae
+
+PACKAGE = Path(npvae.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+NAMES = [str(path.relative_to(PACKAGE)) for path in MODULES]
+HEAVY = {"sklearn", "matplotlib", "numba", "scipy"}
+MOST_LINES = 330
+
+every_module = pytest.mark.parametrize("path", MODULES, ids=NAMES)
+
+
+def in_new_process(code):
+    """Run code in a new interpreter; return what it prints, and the seconds it took."""
+    started = time.perf_counter()
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    return result.stdout, time.perf_counter() - started
+
+
+def imported_by(code):
+    """Top-level names of the modules that code imports."""
+    out, _ = in_new_process(
+        f"{code}\nimport json, sys\nprint(json.dumps(sorted({{m.split('.')[0] for m in sys.modules}})))"
+    )
+    return set(json.loads(out.splitlines()[-1]))
+
+
+HELP = """
+try:
+    import npvae.cli
+    npvae.cli.main({argv})
+except SystemExit:
+    pass
+"""
+CHEAP = {
+    "import npvae": "import npvae",
+    "npvae --help": HELP.format(argv=["--help"]),
+    "npvae compare --help": HELP.format(argv=["compare", "--help"]),
+    "npvae --version": HELP.format(argv=["--version"]),
+}
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_it_starts_without_heavy_libraries(name):
+    imported = imported_by(CHEAP[name])
+    assert "npvae" in imported
+    assert imported & HEAVY == set()
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_it_starts_quickly(name):
+    """The best of three beside a bare interpreter's, with room for a busy machine."""
+    bare = min(in_new_process("pass")[1] for _ in range(3))
+    assert min(in_new_process(CHEAP[name])[1] for _ in range(3)) < bare + 0.3
+
+
+@pytest.mark.parametrize(
+    ("room", "forbidden"),
+    [
+        ("gradcheck", {*HEAVY, "tqdm", "safetensors"}),
+        ("core", {"sklearn", "matplotlib"}),
+        ("data", {"sklearn", "matplotlib", "numba"}),
+        ("training", {"sklearn", "matplotlib"}),
+        ("persistence", {"sklearn", "matplotlib"}),
+    ],
+)
+def test_rooms_do_without(room, forbidden):
+    assert imported_by(f"import npvae.{room}") & forbidden == set()
+
+
+def test_public_names():
+    assert set(npvae.__all__) == {"VAE", "Autoencoder", "load", "__version__"}
+    for name in npvae.__all__:
+        assert getattr(npvae, name) is not None
+    assert set(npvae.__all__) <= set(dir(npvae))
+    from npvae.estimators import VAE, Autoencoder, load
+
+    assert (npvae.VAE, npvae.Autoencoder, npvae.load) == (VAE, Autoencoder, load)
+
+
+def test_a_star_import_gives_the_public_names():
+    out, _ = in_new_process("from npvae import *\nprint(VAE.__name__, Autoencoder.__name__, callable(load))")
+    assert out.split() == ["VAE", "Autoencoder", "True"]
+
+
+def test_an_unknown_name():
+    with pytest.raises(AttributeError, match="module 'npvae' has no attribute 'VAEs'"):
+        _ = npvae.VAEs
+
+
+def test_version():
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    assert npvae.__version__ == version("npvae") == project["version"]
+    assert metadata("npvae")["Name"] == "npvae"
+
+
+def test_the_command():
+    (command,) = [point for point in entry_points(group="console_scripts") if point.name == "npvae"]
+    from npvae.cli import main
+
+    assert command.load() is main
+
+
+def test_there_are_modules_to_look_at():
+    assert {"core/vae.py", "cli/compare.py", "gradcheck/vjp.py"} <= set(NAMES)
+
+
+@every_module
+def test_no_module_is_long(path):
+    if path.name != "__init__.py":
+        assert len(path.read_text().splitlines()) <= MOST_LINES
+
+
+@every_module
+def test_text_is_ascii_and_docstrings_are_there(path):
+    text = path.read_bytes()
+    assert text.isascii()
+    assert ast.get_docstring(ast.parse(text))
+
+
+def dotted(node):
+    """From the syntax of ``np.random.seed`` to that text; "" for anything but names and attributes."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (before := dotted(node.value)):
+        return f"{before}.{node.attr}"
+    return ""
+
+
+LOCAL_RANDOMNESS = {"default_rng", "Generator", "RandomState", "SeedSequence"}
+
+
+def global_randomness(tree):
+    """Uses of NumPy's or Python's hidden random state."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            name = dotted(node)
+            for prefix in ("np.random.", "numpy.random."):
+                if name.startswith(prefix) and name.split(".")[2] not in LOCAL_RANDOMNESS:
+                    yield name
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name == "random")
+        elif isinstance(node, ast.ImportFrom) and node.module in ("random", "numpy.random"):
+            yield from (alias.name for alias in node.names if alias.name not in LOCAL_RANDOMNESS)
+
+
+def pickling(tree):
+    """Whatever would run code that a file holds."""
+    loaders = {"pickle", "joblib", "dill", "shelve"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        else:
+            names = []
+        yield from (name for name in names if name.split(".")[0] in loaders)
+        if (
+            isinstance(node, ast.keyword)
+            and node.arg == "allow_pickle"
+            and ast.unparse(node.value) != "False"
+        ):
+            yield "allow_pickle"
+        if isinstance(node, ast.Call) and dotted(node.func) in {"eval", "exec"}:
+            yield dotted(node.func)
+
+
+@every_module
+def test_no_hidden_random_state_and_no_pickle(path):
+    tree = ast.parse(path.read_text())
+    assert list(global_randomness(tree)) == []
+    assert list(pickling(tree)) == []
+
+
+def test_the_scans_find_what_they_look_for():
+    tree = ast.parse(
+        "import random\nimport pickle\nnp.random.seed(0)\nx = numpy.random.randn(3)\n"
+        "np.load(p, allow_pickle=True)\nnp.random.default_rng(0).normal()\nfrom numpy.random import rand\n"
+    )
+    assert sorted(global_randomness(tree)) == ["np.random.seed", "numpy.random.randn", "rand", "random"]
+    assert sorted(pickling(tree)) == ["allow_pickle", "pickle"]
