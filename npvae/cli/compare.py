@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--samples", type=int, metavar="N", help="images compared (default: the test set, at most 5000)"
     )
     parser.add_argument("--json", action="store_true", help="print run.json instead of the table")
-    add_data_options(parser)
+    add_data_options(parser, training=True)
     add_model_options(parser)
 
 

@@ -1,8 +1,9 @@
 """Options that several commands have, and what they mean."""
 
 import argparse
+import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from npvae.data import Dataset
@@ -23,8 +24,8 @@ def at_least(least: int) -> Callable[[str], int]:
     return integer
 
 
-def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """Add --data and --binarize."""
+def add_data_options(parser: argparse.ArgumentParser, *, training: bool = False) -> None:
+    """Add --data and --binarize; dynamic binarisation is for training."""
     group = parser.add_argument_group("data")
     group.add_argument(
         "--data",
@@ -35,9 +36,10 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--binarize",
-        choices=["grey", "static", "dynamic"],
+        choices=["grey", "static", "dynamic"] if training else ["grey", "static"],
         default="grey",
-        help="leave pixels grey (default), draw them black or white once, or anew in every batch",
+        help="leave pixels grey (default), draw them black or white once (static)"
+        + (", or those for training anew in every batch (dynamic)" if training else ""),
     )
 
 
@@ -55,12 +57,20 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="H",
         help="widths of the encoder's hidden layers, mirrored by the decoder (default: 400; none: linear)",
     )
-    group.add_argument("--activation", default="relu", help="relu (default), leaky_relu, tanh, ...")
+    group.add_argument(
+        "--activation", default="relu", help="relu (default), leaky_relu, tanh, sigmoid, softplus or identity"
+    )
     group.add_argument(
         "--likelihood",
         choices=["bernoulli", "gaussian"],
         default="bernoulli",
         help="of the decoder's output (default: bernoulli, for data in [0, 1])",
+    )
+    group.add_argument(
+        "--noise-variance",
+        default="1",
+        metavar="V",
+        help='of the gaussian likelihood: a number (default: 1), or "learned"',
     )
     group.add_argument("--beta", type=float, default=1.0, help="weight of the VAE's KL term (default: 1)")
     group = parser.add_argument_group("training")
@@ -90,8 +100,11 @@ def load_data(args: argparse.Namespace) -> "Dataset":
     """Return the data set that --data, --binarize and --seed name."""
     from npvae.data import load_dataset
 
-    binarize = "static" if args.binarize == "static" else "grey"
-    return load_dataset(args.data, seed=getattr(args, "seed", 0), binarize=binarize)
+    if args.binarize != "dynamic":
+        return load_dataset(args.data, seed=args.seed, binarize=args.binarize)
+    # Training draws its own pixels from grey ones; test figures are those of pixels drawn once.
+    grey, static = (load_dataset(args.data, seed=args.seed, binarize=how) for how in ("grey", "static"))
+    return dataclasses.replace(grey, X_test=static.X_test)
 
 
 def make_estimator(kind: str, args: argparse.Namespace, data: "Dataset") -> "VAE | Autoencoder":
@@ -117,6 +130,7 @@ def make_estimator(kind: str, args: argparse.Namespace, data: "Dataset") -> "VAE
         "hidden": tuple(args.hidden),
         "activation": args.activation,
         "likelihood": args.likelihood,
+        "noise_variance": _noise_variance(args.noise_variance),
         "optimizer": args.optimizer,
         "learning_rate": args.learning_rate,
         "max_grad_norm": args.max_grad_norm,
@@ -133,6 +147,15 @@ def make_estimator(kind: str, args: argparse.Namespace, data: "Dataset") -> "VAE
         model = VAE(**settings, beta=args.beta, kl_warmup_epochs=args.kl_warmup_epochs)
     model.check_settings(data.X_train.shape[1])
     return model
+
+
+def _noise_variance(text: str) -> "float | Literal['learned']":
+    if text == "learned":
+        return "learned"
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f'--noise-variance must be a number or "learned", got {text!r}') from None
 
 
 def check_width(model: "LatentVariableModel", data: "Dataset") -> None:

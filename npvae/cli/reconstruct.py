@@ -5,6 +5,8 @@ from pathlib import Path
 
 from npvae.cli.options import add_data_options, at_least, check_width, image_shape, load_data
 
+MOST_DRAWN = 40  # in one row
+
 HELP = "encode test images, decode them again, and say how far off they are"
 EXAMPLES = """examples:
   npvae reconstruct digits.safetensors --out reconstructions.png
@@ -39,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
 
     out = Path(args.out)
     check_file(out, ".png", ".npy")
+    if out.suffix == ".png" and args.images > MOST_DRAWN:
+        raise ValueError(f"--images must be at most {MOST_DRAWN} for a picture, got {args.images}")
     model = load(args.model)
     data = load_data(args)
     check_width(model, data)

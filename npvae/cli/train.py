@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", choices=["vae", "ae"], help="what to train")
     parser.add_argument("--out", required=True, metavar="FILE", help="the model file, .safetensors")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    add_data_options(parser)
+    add_data_options(parser, training=True)
     add_model_options(parser)
 
 
@@ -32,6 +32,8 @@ def run(args: argparse.Namespace) -> int:
     from npvae.cli.output import check_file
     from npvae.training import TrainingDivergedError
 
+    if args.model == "ae" and (args.beta != 1 or args.kl_warmup_epochs):
+        raise ValueError("--beta and --kl-warmup-epochs weigh the KL term, which only a VAE has")
     out = Path(args.out)
     check_file(out, ".safetensors")
     data = load_data(args)

@@ -143,6 +143,8 @@ def number_compared(data: Dataset, n_samples: int | None = None) -> int:
             f"a comparison needs at least {FEWEST_COMPARED} training and as many test samples; "
             f"{data.name} has {len(data.X_train)} and {len(data.X_test)}"
         )
+    if all((rows == data.X_train[0]).all() for rows in (data.X_train, data.X_test)):
+        raise ValueError(f"{data.name}: all samples are the same, so there is nothing to compare")
     if not FEWEST_COMPARED <= n <= most:
         raise ValueError(f"n_samples must be from {FEWEST_COMPARED} to {most} for this data, got {n}")
     return n

@@ -118,6 +118,8 @@ def trace(network: VAENetwork, params: Parameters, x: np.ndarray, eps: np.ndarra
     ]
     nodes = []
     for name in FORMULAS:
+        if name == "hidden" and not network.hidden:
+            continue  # the heads are computed from x itself
         total = parts[0][name] + parts[1][name]
         for index in _entries_to_show(name, total):
             numeric, bar = _by_differences(network, params, x, values, name, index)

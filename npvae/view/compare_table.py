@@ -49,7 +49,7 @@ def compare_table(comparison: Comparison) -> str:
         _quality("training images in place of samples", comparison.real),
         *(_quality(_source(study, s), s.quality) for study in (ae, vae) for s in study.samples.values()),
         f"({comparison.n_compared} of each, against as many test samples; Frechet distance in principal",
-        " components, coverage in pixels)",
+        " components, coverage in the space of the data)",
         "",
         *(line for finding in findings(comparison) for line in textwrap.wrap(finding, 100)),
     ]
@@ -71,18 +71,18 @@ def findings(comparison: Comparison) -> list[str]:
     ae_prior, vae_prior = ae.samples["prior"].quality, vae.samples["prior"].quality
     ratio = ae_prior.frechet / vae_prior.frechet
     if f"{max(ratio, 1 / ratio):.1f}" == "1.0":
-        distance = "are as near to real images (Frechet distance) as the AE's"
+        distance = "are as near to real data (Frechet distance) as the AE's"
     elif ratio > 1:
-        distance = f"are {ratio:.1f} times nearer to real images (Frechet distance) than the AE's"
+        distance = f"are {ratio:.1f} times nearer to real data (Frechet distance) than the AE's"
     else:
-        distance = f"are {1 / ratio:.1f} times further from real images (Frechet distance) than the AE's"
+        distance = f"are {1 / ratio:.1f} times further from real data (Frechet distance) than the AE's"
     fitted = min((s for s in ae.samples.values() if s.way != "prior"), key=lambda s: s.quality.frechet)
     gain = "helps" if fitted.quality.frechet < ae_prior.frechet else "does not help"
     ae_error, vae_error = ae.reconstruction.squared_error, vae.reconstruction.squared_error
     comparative = "larger" if vae_error > ae_error else "smaller"
     return [
-        f"Drawn from N(0, I), the VAE's samples {distance}; they cover {vae_prior.coverage:.0%} of the real "
-        f"images, the AE's {ae_prior.coverage:.0%}.",
+        f"Drawn from N(0, I), the VAE's samples {distance}; they cover {vae_prior.coverage:.0%} of it, "
+        f"the AE's {ae_prior.coverage:.0%}.",
         f"The AE's codes lie around a point {ae.moments.mean_norm:.1f} from the origin, with standard "
         f"deviations of {_range(ae.moments.std)}; the VAE's z, around one {vae.moments.mean_norm:.1f} "
         f"from it, with {_range(vae.moments.std)}.",

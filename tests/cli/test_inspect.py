@@ -84,7 +84,7 @@ def test_the_seed_of_reconstruct_splits_the_data(models, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "1.npy"), expected)
 
 
-@pytest.mark.parametrize("options", [(), ("-n", 1), ("-n", 60), ("--image-shape", 5, 6)])
+@pytest.mark.parametrize("options", [(), ("-n", 1), ("-n", 40), ("--image-shape", 5, 6)])
 def test_pictures_of_reconstructions(options, models, images, tmp_path):
     argv = ("--data", images, "--out", tmp_path / "r.png", *options)
     assert invoke("reconstruct", models / "vae.safetensors", *argv).code == 0
@@ -96,6 +96,7 @@ def test_pictures_of_reconstructions(options, models, images, tmp_path):
     [
         pytest.param(("-n", 0), ["--images", "at least 1"], id="no images"),
         pytest.param(("-n", -5), ["--images", "at least 1"], id="minus five images"),
+        pytest.param(("-n", 41), ["--images", "at most 40"], id="more than a row can show"),
         (("--image-shape", 4, 4), ["--image-shape", "16", "30"]),
         (("--out", "r.txt"), ["r.txt", ".png", ".npy"]),
         (("--data", "nowhere"), ["nowhere"]),

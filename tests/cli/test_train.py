@@ -99,7 +99,7 @@ def test_of_binarised_data_the_loss_is_on_binarised_data(images, tmp_path):
     rng, vae = np.random.default_rng(0), npvae.load(path)
     X = np.tile(load_dataset(images).X_test / 255, (50, 1))
     losses = -vae.score_samples((rng.random(X.shape) < X).astype(np.float64)).reshape(50, -1).mean(axis=1)
-    assert abs(record["test_loss"] - losses.mean()) < 5 * losses.std() / np.sqrt(50)
+    assert abs(record["test_loss"] - losses.mean()) < 4 * losses.std()  # itself of pixels drawn once
 
 
 @pytest.mark.filterwarnings("default:kl_warmup_epochs")

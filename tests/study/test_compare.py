@@ -8,7 +8,7 @@ from scipy import stats
 
 from npvae import VAE, Autoencoder
 from npvae.data import Dataset, load_digits
-from npvae.study import PrincipalFeatures, coverage, frechet_distance
+from npvae.study import SAMPLERS, PrincipalFeatures, coverage, frechet_distance
 from npvae.study.compare import compare
 
 SETTINGS = {"hidden": (64,), "likelihood": "bernoulli", "batch_size": 32, "random_state": 0}
@@ -63,6 +63,7 @@ def test_real_images_are_better_than_any_samples(comparison):
         for samples in study.samples.values():
             assert comparison.real.frechet < samples.quality.frechet / 5
             assert comparison.real.coverage > samples.quality.coverage
+    assert comparison.real.frechet > 0.05, "the test images against themselves"
     assert comparison.real.coverage == pytest.approx(1 - 2**-5, abs=0.04)  # Naeem et al. (2020), lemma 2
 
 
@@ -132,6 +133,8 @@ def test_fitted_draws_have_the_training_codes_moments(way, data, models, compari
     std = np.sqrt(np.diag(covariance))
     assert np.all(np.abs(z.mean(axis=0) - mean) < 4 * std / np.sqrt(len(z)))
     assert np.all(np.abs(np.cov(z, rowvar=False) - covariance) < 0.3 * np.outer(std, std))
+    again = SAMPLERS[way].fit(codes, 5).draw(len(z), np.random.default_rng(5))
+    np.testing.assert_array_equal(z, again, err_msg="not those of the training images")
 
 
 def test_quality_is_against_the_test_images(data, comparison):
