@@ -140,7 +140,7 @@ def test_the_formulas_of_the_lecture(case):
 def test_which_nodes_are_shown(case):
     """All of the narrow ones, and of each wide one the entry with the largest gradient."""
     result, path = case
-    has_hidden = any(name.startswith("encoder.") for name in path.params)
+    has_hidden = any(name.startswith("encoder.") for name in path.p)
     shown = [(node.name, node.index) for node in result.nodes]
     expected = [name for name in FORMULAS if has_hidden or name != "hidden"]
     assert list(dict.fromkeys(name for name, _ in shown)) == expected
