@@ -104,7 +104,9 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         There is no such file.
     """
     path = Path(path)
-    if not path.is_file():
+    if path.is_dir():
+        raise ModelFileError(f"{path} is a folder, not a model file")
+    if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such model file")
     return _read(path)
 

@@ -8,7 +8,7 @@ from npvae.cli.options import add_data_options, add_model_options, load_data, ma
 
 HELP = "train an AE and a VAE side by side, sample from both, show and measure the difference"
 EXAMPLES = """examples:
-  npvae compare                                  # scikit-learn's digits, about half a minute
+  npvae compare                                  # scikit-learn's digits, well under a minute
   npvae compare --data mnist/ --latent-dim 2 --epochs 10 --out mnist-2
   npvae compare --latent-dim 10 --out digits-10
   npvae compare --data features.npy --likelihood gaussian --hidden 256 64 --out features

@@ -122,6 +122,8 @@ def make_estimator(kind: str, args: argparse.Namespace, data: "Dataset") -> "VAE
     ValueError
         A setting is out of its range.
     """
+    import numpy as np
+
     from npvae.estimators import VAE, Autoencoder
 
     large = len(data.X_train) >= LARGE
@@ -146,6 +148,12 @@ def make_estimator(kind: str, args: argparse.Namespace, data: "Dataset") -> "VAE
     else:
         model = VAE(**settings, beta=args.beta, kl_warmup_epochs=args.kl_warmup_epochs)
     model.check_settings(data.X_train.shape[1])
+    low, high = data.value_range
+    if args.likelihood == "bernoulli" and data.X_train.dtype != np.uint8 and (low < 0 or high > 1):
+        raise ValueError(
+            f"{data.name} has values from {low:g} to {high:g}, but --likelihood bernoulli is for data in "
+            "[0, 1]; take --likelihood gaussian, or scale the data"
+        )
     return model
 
 

@@ -1,8 +1,8 @@
 """Elementwise nonlinearities y = f(a + b): the bias is added in the same pass.
 
 In a dense layer ``a`` is the product x W. Every derivative is written in terms
-of the output y, which the next layer keeps anyway as its input, so the pairs
-cache nothing else. ``backward`` returns da; the gradient of b is the column
+of the output y, which the next layer keeps anyway as its input, so no pair
+caches another array. ``backward`` returns da; the gradient of b is the column
 sum of da, which ``dense_backward`` takes.
 
 The functions run on complex numbers too (complex-step differentiation); a
@@ -170,7 +170,7 @@ def get_activation(name: str, negative_slope: float = 0.01) -> Activation:
     ValueError
         There is no activation of that name.
     """
-    if name not in ACTIVATIONS:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
     if name == "leaky_relu":
         forward = functools.partial(leaky_relu_forward, slope=negative_slope)

@@ -68,7 +68,7 @@ class Architecture:
                 f"hidden must be a tuple of positive integers such as (400,), got {self.hidden!r}"
             )
         get_activation(self.activation)
-        if not self.negative_slope > 0:
+        if not is_number(self.negative_slope) or not 0 < self.negative_slope < np.inf:
             raise ValueError(f"negative_slope must be positive, got {self.negative_slope!r}")
         if self.likelihood not in LIKELIHOODS:
             raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, got {self.likelihood!r}")

@@ -1,4 +1,4 @@
-"""Diagonal normal distributions: drawing from them, and two of their integrals.
+"""Diagonal normal distributions: drawing from them, their density, and their KL divergence.
 
 The encoder describes q(z | x) = N(mu, diag(sigma^2)) by two vectors, mu and
 log_var = ln sigma^2. The logarithm may be any real number, so a linear layer can
@@ -37,6 +37,11 @@ def reparameterize_forward(
         A draw from N(mu, exp(log_var)).
     cache : ReparameterizeCache
 
+    Raises
+    ------
+    ValueError
+        The shapes differ. (Noise shared by several samples would go unnoticed.)
+
     Notes
     -----
     E z = mu and Var z = exp(log_var / 2)^2 = exp(log_var), as eps has mean 0 and variance 1.
@@ -45,6 +50,10 @@ def reparameterize_forward(
     ----------
     Kingma & Welling (2014), Auto-encoding variational Bayes, section 2.4.
     """
+    if not mu.shape == log_var.shape == eps.shape:
+        raise ValueError(
+            f"mu, log_var and eps must all be (N, Z), got {mu.shape}, {log_var.shape}, {eps.shape}"
+        )
     std = np.exp(log_var / 2)
     return mu + std * eps, ReparameterizeCache(std, eps)
 

@@ -116,13 +116,6 @@ class Parameters(Mapping[str, np.ndarray]):
         """Return the undivided array of which `names` are the parts, in order."""
         return self._blocks[names]
 
-    def name_at(self, index: int) -> str:
-        """Return the name of the parameter to which entry `index` of the flat vector belongs."""
-        if not 0 <= index < self.flat.size:
-            raise IndexError(f"there are {self.flat.size} entries, none of them is number {index}")
-        probe = Parameters(self.blocks, np.arange(self.flat.size))
-        return next(name for name, entries in probe.items() if index in entries)
-
     def copy(self) -> Self:
         """Return Parameters with a vector of their own."""
         return type(self)(self.blocks, self.flat.copy())

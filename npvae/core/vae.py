@@ -52,10 +52,12 @@ class VAEGradients(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class VAENetwork(Architecture):
-    """A variational autoencoder; parameters as for `Architecture`, and
+    """A variational autoencoder.
 
     Parameters
     ----------
+    **architecture
+        Those of `Architecture`.
     beta : float, default=1.0
         Weight of the KL term. 1 makes minus the loss a lower bound of ln p(x), the ELBO.
 
@@ -72,7 +74,7 @@ class VAENetwork(Architecture):
     ----------
     Kingma & Welling (2014), Auto-encoding variational Bayes, equation 10.
     Higgins et al. (2017), beta-VAE, equation 4.
-    """  # noqa: D400
+    """
 
     beta: float = 1.0
 
@@ -124,7 +126,7 @@ class VAENetwork(Architecture):
         Returns
         -------
         reconstruction, kl : (N,) arrays
-            -ln p(x | z) and KL(q(z | x) || N(0, I)), in nats. Minus their sum is the ELBO.
+            -ln p(x | z) and KL(q(z | x) || N(0, I)), in nats. Minus their sum estimates the ELBO with one z.
         cache : VAECache
         """
         h, hidden = self.hidden_forward(params, x)

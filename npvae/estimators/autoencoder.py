@@ -81,7 +81,7 @@ class Autoencoder(TrainableModel):
         return AutoencoderNetwork(
             n_features=n_features,
             latent_dim=self.latent_dim,
-            hidden=tuple(self.hidden) if isinstance(self.hidden, list) else self.hidden,
+            hidden=tuple(self.hidden) if isinstance(self.hidden, list | np.ndarray) else self.hidden,
             activation=self.activation,
             negative_slope=self.negative_slope,
             likelihood=self.likelihood,

@@ -12,7 +12,13 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from npvae.core.parameters import Parameters
 from npvae.estimators.files import save
-from npvae.estimators.inputs import RandomState, check_unit_range, make_generator, row_blocks, validate_rows
+from npvae.estimators.inputs import (
+    RandomState,
+    check_unit_range,
+    inference_blocks,
+    make_generator,
+    validate_rows,
+)
 from npvae.training.batches import as_floats
 from npvae.training.optimizers import Optimizer
 from npvae.training.schedules import LearningRate
@@ -205,4 +211,4 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """Apply function(params, rows) to blocks of rows, in the rows' floating type."""
         dtype = np.dtype(np.float32) if X.dtype == np.uint8 else X.dtype
         params = self.params_ if self.params_.flat.dtype == dtype else self.params_.astype(dtype)
-        return np.concatenate([function(params, as_floats(x, dtype)) for x in row_blocks(X)])
+        return np.concatenate([function(params, as_floats(x, dtype)) for x in inference_blocks(X)])

@@ -95,6 +95,7 @@ def _check_metadata(metadata: dict[str, Any], n_features: int) -> None:
 def _hyperparameters(estimator: "LatentVariableModel") -> dict[str, Any]:
     stored = {}
     for name, value in estimator.get_params(deep=False).items():
+        value = getattr(estimator.network_, name, value)  # as trained, whatever set_params did since
         try:
             stored[name] = _encoded(value)
         except TypeError:

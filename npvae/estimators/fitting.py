@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
+from npvae.core.architecture import is_number
 from npvae.core.init import check_scheme, init_parameters, output_bias
 from npvae.core.parameters import Parameters
+from npvae.data import binarize
 from npvae.estimators.base import LatentVariableModel
-from npvae.estimators.inputs import check_rows, make_generator, remember_features, row_blocks
+from npvae.estimators.inputs import check_rows, inference_blocks, make_generator, remember_features
 from npvae.training import Stepper, Training, TrainingDivergedError, TrainingSettings, train
 from npvae.training.batches import as_floats
 from npvae.training.loop import Callback, record
@@ -149,16 +151,17 @@ class TrainableModel(LatentVariableModel):
         Notes
         -----
         Each call adds an entry to `history_`. Learning-rate schedules and KL warm-up, which count epochs,
-        count these entries.
+        count these entries. Changes of the network's or the optimizer's settings after the first call take
+        effect in the next `fit`.
         """
         fitted = hasattr(self, "params_")
         started = time.perf_counter()
+        self._settings()
         if fitted:
             data = self._validate(X)
             self._check_range(data, self.network_.likelihood)
         else:
             data = self._check(X)
-            self._settings()
             self._start(X, data, make_generator(self.random_state))
             self.history_, self.n_iter_, self.stop_reason_, self.best_epoch_ = {}, 0, "partial_fit", None
         if not hasattr(self, "_stepper"):  # a loaded model comes without the optimizer's state
@@ -168,13 +171,16 @@ class TrainableModel(LatentVariableModel):
             self.params_ = self._stepper.params
         rate = learning_rate_at(self.learning_rate, self.n_iter_)
         weight = kl_weight(self.n_iter_, self._warmup_epochs())
-        loss = self._stepper.step(as_floats(data, self.params_.flat.dtype), rate, weight)
+        x = as_floats(data, self.params_.flat.dtype)
+        if self.dynamic_binarization:
+            x = binarize(x, self._stepper.rng)
+        loss = self._stepper.step(x, rate, weight)
         record(self.history_, self.network_, loss._asdict(), rate, weight, time.perf_counter() - started)
         self.n_iter_ += 1
         return self
 
     def _settings(self) -> TrainingSettings:
-        if self.max_grad_norm is not None and not self.max_grad_norm > 0:
+        if self.max_grad_norm is not None and not (is_number(self.max_grad_norm) and self.max_grad_norm > 0):
             raise ValueError(f"max_grad_norm must be positive or None, got {self.max_grad_norm!r}")
         if self.dynamic_binarization and self.likelihood != "bernoulli":
             raise ValueError('dynamic_binarization makes binary data; it needs likelihood="bernoulli"')
@@ -193,7 +199,7 @@ class TrainableModel(LatentVariableModel):
         network = self._make_network(data.shape[1])
         params = init_parameters(network.blocks(), rng, self.init)
         if self.init_output_bias:
-            total = sum(as_floats(x, np.dtype(np.float64)).sum(axis=0) for x in row_blocks(data))
+            total = sum(as_floats(x, np.dtype(np.float64)).sum(axis=0) for x in inference_blocks(data))
             params["output.b"] = output_bias(total / len(data), self.likelihood)
         stepper = self._make_stepper(network, params, rng)
         remember_features(self, X)
@@ -211,8 +217,11 @@ class TrainableModel(LatentVariableModel):
 
 def split_rows(n: int, fraction: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Split the row numbers 0 .. n - 1 at random; the second part holds `fraction` of them."""
-    if not 0 < fraction < 1:
-        raise ValueError(f"validation_fraction must be between 0 and 1, got {fraction!r}")
+    if not is_number(fraction) or not 0 < fraction < 1 or round(n * (1 - fraction)) < 1 or n < 2:
+        raise ValueError(
+            f"validation_fraction must be between 0 and 1 and leave samples on both sides, got {fraction!r} "
+            f"of {n} samples"
+        )
     train_rows, held_out = train_test_split(
         np.arange(n), test_size=fraction, random_state=int(rng.integers(2**31))
     )

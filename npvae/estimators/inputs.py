@@ -34,7 +34,11 @@ def remember_features(estimator: Any, X: npt.ArrayLike) -> None:
 
 
 def _dtype(X: npt.ArrayLike) -> Any:
-    return np.uint8 if getattr(X, "dtype", None) == np.uint8 else [np.float64, np.float32]
+    dtypes = getattr(X, "dtypes", None)  # of a data frame
+    is_pixels = (
+        getattr(X, "dtype", None) == np.uint8 if dtypes is None else all(d == np.uint8 for d in dtypes)
+    )
+    return np.uint8 if is_pixels else [np.float64, np.float32]
 
 
 def check_unit_range(X: np.ndarray) -> None:
@@ -50,7 +54,7 @@ def check_unit_range(X: np.ndarray) -> None:
         )
 
 
-def row_blocks(X: np.ndarray) -> Iterator[np.ndarray]:
+def inference_blocks(X: np.ndarray) -> Iterator[np.ndarray]:
     """Yield X (N, D) in blocks of at most `BLOCK` rows."""
     for start in range(0, len(X), BLOCK):
         yield X[start : start + BLOCK]

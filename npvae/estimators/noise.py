@@ -15,13 +15,14 @@ def noise_of_samples(X: np.ndarray, latent_dim: int) -> np.ndarray:
 
     Parameters
     ----------
-    X : (N, D) array, float32, float64 or uint8
+    X : (N, D) array of floats
     latent_dim : int
 
     Returns
     -------
     eps : (N, Z) array, float64
-        Rows of a fixed table of draws from N(0, I), chosen by a hash of each sample's bytes.
+        Rows of a fixed table of draws from N(0, I), chosen by a hash of each sample's values in
+        float32.
 
     Notes
     -----
@@ -29,9 +30,8 @@ def noise_of_samples(X: np.ndarray, latent_dim: int) -> np.ndarray:
     by row will not do. One draw shared by all samples would be a poor estimate: its error does
     not average out over them.
     """
-    words = np.ascontiguousarray(X).view({1: np.uint8, 4: np.uint32, 8: np.uint64}[X.dtype.itemsize])
-    if words.dtype == np.uint64:
-        words = words ^ (words >> np.uint64(32))  # 0.0 and 1.0 differ in the uppermost bits alone
+    with np.errstate(over="ignore"):
+        words = np.ascontiguousarray(X, dtype=np.float32).view(np.uint32)
     multipliers = _mix(np.arange(1, X.shape[1] + 1, dtype=np.uint64) * _GAMMA) | np.uint64(1)
     hashes = _mix(np.einsum("nd,d->n", words, multipliers, dtype=np.uint64, casting="unsafe"))
     return _table(latent_dim)[(hashes % np.uint64(_ROWS)).astype(np.intp)]

@@ -70,7 +70,8 @@ class VAE(TrainableModel):
         learning_rate, seconds.
     n_iter_ : int
         Epochs completed.
-    stop_reason_ : {"max_epochs", "early_stopping", "interrupted", "callback", "diverged", "partial_fit"}
+    stop_reason_ : str
+        "max_epochs", "early_stopping", "interrupted", "callback", "diverged", "error" or "partial_fit".
     best_epoch_ : int or None
         The epoch restored by early stopping.
     data_range_ : (float, float)
@@ -165,7 +166,7 @@ class VAE(TrainableModel):
         return VAENetwork(
             n_features=n_features,
             latent_dim=self.latent_dim,
-            hidden=tuple(self.hidden) if isinstance(self.hidden, list) else self.hidden,
+            hidden=tuple(self.hidden) if isinstance(self.hidden, list | np.ndarray) else self.hidden,
             activation=self.activation,
             negative_slope=self.negative_slope,
             likelihood=self.likelihood,

@@ -5,6 +5,10 @@ call goes to the compiled twin if its arrays fit each other, are C-contiguous
 and all float32 or all float64, and to the reference for anything else: complex numbers,
 longdouble, transposed views. The environment variable
 ``NPVAE_KERNELS=reference`` sends every call there.
+
+A loop is here because its compiled twin is faster (``benchmarks/kernels.py``). NumPy has a vectorised
+tanh of its own, and softplus's gradient needs expm1 with all its digits, so these two stay plain NumPy in
+core.
 """
 
 import functools

@@ -207,7 +207,7 @@ def decode_point(estimator: "LatentVariableModel", z: npt.ArrayLike) -> np.ndarr
     latent_dim = estimator.network_.latent_dim
     point = np.asarray(z, dtype=np.float64)
     if point.shape != (latent_dim,):
-        got = f"{len(point)} numbers" if point.ndim == 1 else f"an array of shape {point.shape}"
+        got = f"{len(point)}" if point.ndim == 1 else f"an array of shape {point.shape}"
         raise ValueError(
             f"z must have {latent_dim} numbers, as the model has latent_dim={latent_dim}, got {got}"
         )

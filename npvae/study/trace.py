@@ -10,6 +10,7 @@ from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.gradcheck.oracles import central_difference, rounding_noise
 
+# Steps for numbers of about unit size: see `npvae.gradcheck.oracles.central_difference`.
 _LARGEST_STEP = 1e-3
 _SMALLEST_STEP = 1e-7
 _TABLE_SPACING = 1e-9
@@ -89,7 +90,8 @@ def trace(network: VAENetwork, params: Parameters, x: np.ndarray, eps: np.ndarra
     -------
     Trace
         Every latent dimension of mu, log_var, std, eps and z is a node. Of x, the hidden layer and the
-        output, which are wide, it is the entry with the largest gradient.
+        output, which are wide, it is the entry with the largest |value * gradient|: an entry of zero, a
+        unit that relu has switched off for example, passes nothing on.
 
     Raises
     ------
@@ -121,7 +123,7 @@ def trace(network: VAENetwork, params: Parameters, x: np.ndarray, eps: np.ndarra
         if name == "hidden" and not network.hidden:
             continue  # the heads are computed from x itself
         total = parts[0][name] + parts[1][name]
-        for index in _entries_to_show(name, total):
+        for index in _entries_to_show(name, values[name], total):
             numeric, bar = _by_differences(network, params, x, values, name, index)
             nodes.append(
                 Node(
@@ -187,9 +189,9 @@ def _gradients(
     }
 
 
-def _entries_to_show(name: str, gradient: np.ndarray) -> list[int]:
+def _entries_to_show(name: str, value: np.ndarray, gradient: np.ndarray) -> list[int]:
     if name in ("x", "hidden", "output"):
-        return [int(np.argmax(np.abs(gradient)))]
+        return [int(np.argmax(np.abs(value * gradient)))]
     return list(range(gradient.size))
 
 

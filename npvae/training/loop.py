@@ -45,7 +45,7 @@ class TrainingSettings:
             ("batch_size", 1), ("max_epochs", 1), ("n_iter_no_change", 1), ("kl_warmup_epochs", 0)
         ]:  # fmt: skip
             value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or value < least:
+            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
         learning_rate_at(self.learning_rate, 0)
 
@@ -272,7 +272,7 @@ def _warn_of_long_warmup(network: Network, settings: TrainingSettings) -> None:
             f"kl_warmup_epochs={settings.kl_warmup_epochs} is longer than max_epochs={settings.max_epochs}: "
             f"the weight of the KL term ends at {last:.2g} of beta, and the loss never becomes the ELBO",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -22,7 +22,10 @@ _PANELS = {"loss": "Total", "reconstruction": "Reconstruction", "kl": "KL diverg
 
 
 def draw_history(
-    histories: Mapping[str, History], *, figure: Figure | SubFigure | None = None
+    histories: Mapping[str, History],
+    *,
+    validation_name: str = "validation",
+    figure: Figure | SubFigure | None = None,
 ) -> tuple[Axes, ...]:
     """Draw how the loss and its two parts fell, for one or several models.
 
@@ -31,6 +34,8 @@ def draw_history(
     histories : mapping from a model's name to its ``history_``
         Lists with an entry for each epoch, in nats per sample: "loss", "reconstruction", "kl" (VAE only), and
         "validation_loss" where there is one (dashed).
+    validation_name : str
+        What the data were that "validation_loss" was measured on.
     figure : Figure or SubFigure, optional
 
     Returns
@@ -46,18 +51,18 @@ def draw_history(
     figure = figure_or_new(figure, 4.6 * len(names), 5)
     panels = tuple(figure.subplots(1, len(names), squeeze=False)[0])
     for ax, name in zip(panels, names, strict=True):
-        _draw_panel(ax, name, histories)
+        _draw_panel(ax, name, histories, validation_name)
     panels[0].set_ylabel("nats per sample", fontsize=TEXT_SIZE)
     return panels
 
 
-def _draw_panel(ax: Axes, name: str, histories: Mapping[str, History]) -> None:
+def _draw_panel(ax: Axes, name: str, histories: Mapping[str, History], validation_name: str) -> None:
     ends = []
     for k, (model, history) in enumerate(histories.items()):
         colour = MODEL_COLOURS[k % len(MODEL_COLOURS)]
         lines = [(model, history.get(name, ()), "-")]
         if name == "loss":
-            lines.append((f"{model} validation", history.get("validation_loss", ()), "--"))
+            lines.append((f"{model} {validation_name}", history.get("validation_loss", ()), "--"))
         for label, values, style in lines:
             if len(values):
                 ends.append(_draw_line(ax, label, np.asarray(values, dtype=np.float64), colour, style))

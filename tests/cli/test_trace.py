@@ -66,7 +66,7 @@ def test_without_a_model_one_is_trained(images):
     result = invoke("trace", "--data", images)
     assert result.code == 0
     assert "no model given" in result.err.splitlines()[0]
-    assert len(trace_rows(result.out)) == 15
+    assert len(trace_rows(result.out)) == 16
 
 
 def trace_rows(text):

@@ -158,3 +158,9 @@ def test_data_type_is_kept(dtype, rng):
     arrays = [draw, kl, log_density, *reparameterize_backward(z, sampled)]
     arrays += [*kl_backward(kl, kl_cache), *log_density_backward(kl, density)]
     assert {array.dtype for array in arrays} == {np.dtype(dtype)}
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (3, 1), (2,)])
+def test_noise_shared_by_samples_is_refused(shape):
+    with pytest.raises(ValueError, match=r"must all be \(N, Z\)"):
+        reparameterize_forward(np.zeros((3, 2)), np.zeros((3, 2)), np.zeros(shape))

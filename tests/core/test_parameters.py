@@ -95,12 +95,6 @@ def test_setting_an_unknown_name_is_refused(params):
         params["encoder.1.W"] = np.ones((2, 3))
 
 
-def test_name_at_every_entry(params):
-    for name, view in params.items():
-        for entry in view.ravel():  # an entry's value is its index
-            assert params.name_at(int(entry)) == name
-
-
 @pytest.mark.parametrize(
     ("blocks", "flat", "match"),
     [

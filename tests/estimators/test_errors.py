@@ -42,11 +42,11 @@ OUT_OF_RANGE = [
     ({"learning_rate": 1e38}, "learning_rate must be a number from 0 to"),
     (
         {"validation_fraction": 0, "early_stopping": True},
-        "validation_fraction must be between 0 and 1, got 0",
+        r"validation_fraction must be between 0 and 1 .*got 0",
     ),
     (
         {"validation_fraction": 1, "early_stopping": True},
-        "validation_fraction must be between 0 and 1, got 1",
+        r"validation_fraction must be between 0 and 1 .*got 1",
     ),
     ({"n_iter_no_change": 0}, "n_iter_no_change must be an integer of at least 1, got 0"),
     ({"dynamic_binarization": True}, 'dynamic_binarization.*needs likelihood="bernoulli"'),

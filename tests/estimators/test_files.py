@@ -215,3 +215,14 @@ def test_flipped_header_bytes_are_refused_or_harmless(X, path):
         path.write_bytes(whole[:i] + bytes([whole[i] ^ 0x01]) + whole[i + 1 :])
         with contextlib.suppress(ModelFileError):
             np.testing.assert_array_equal(npvae.load(path).transform(X), codes)
+
+
+def test_settings_changed_after_the_fit_do_not_spoil_the_file(tmp_path):
+    """What is stored describes the network that was trained."""
+    X = np.random.default_rng(0).random((30, 4))
+    vae = VAE(hidden=np.array([5]), max_epochs=1, random_state=0).fit(X)
+    vae.set_params(beta=4.0, hidden=(8,), latent_dim=3)
+    vae.save(tmp_path / "m.safetensors")
+    loaded = npvae.load(tmp_path / "m.safetensors")
+    assert (loaded.beta, loaded.hidden, loaded.latent_dim) == (1.0, (5,), 2)
+    np.testing.assert_array_equal(loaded.transform(X), vae.transform(X))

@@ -138,7 +138,7 @@ def test_the_formulas_of_the_lecture(case):
 
 
 def test_which_nodes_are_shown(case):
-    """All of the narrow ones, and of each wide one the entry with the largest gradient."""
+    """All of the narrow ones, and of each wide one the entry with the largest |value * gradient|."""
     result, path = case
     has_hidden = any(name.startswith("encoder.") for name in path.p)
     shown = [(node.name, node.index) for node in result.nodes]
@@ -148,7 +148,8 @@ def test_which_nodes_are_shown(case):
         assert [index for n, index in shown if n == name] == list(range(Z))
     for name in ("x", "hidden", "output") if has_hidden else ("x", "output"):
         gradient = path.gradient(name, path.nodes()[name])
-        assert [index for n, index in shown if n == name] == [np.abs(gradient).argmax()]
+        share = np.abs(path.nodes()[name] * gradient)
+        assert [index for n, index in shown if n == name] == [share.argmax()]
     assert ("kl", None) in shown
     assert ("reconstruction", None) in shown
 

@@ -24,7 +24,9 @@ def made_trace(**changes):
 def rows(text):
     """From a node's label to its five numbers and its description."""
     lines = [
-        line.split(maxsplit=6) for line in text.splitlines() if line.split("[")[0].split(" ")[0] in FORMULAS
+        line.split(maxsplit=6)
+        for line in text.splitlines()
+        if line.split("[")[0].split(" ")[0] in (*FORMULAS, "logits", "mean", "loss")
     ]
     return {words[0]: words[1:] for words in lines}
 
@@ -41,7 +43,10 @@ def with_node(trace, name, **changes):
 
 def test_one_line_for_each_node_in_forward_order(one):
     labels = [n.name if n.index is None else f"{n.name}[{n.index}]" for n in one.nodes]
-    assert list(rows(trace_table(one))) == labels
+    assert list(rows(trace_table(one))) == [
+        *(label.replace("output", "logits") for label in labels),
+        "loss",
+    ]
     assert labels[:3] == ["x[3]", "hidden[3]", "mu[0]"]
     assert labels[-2:] == ["reconstruction", "kl"]
 
@@ -71,9 +76,15 @@ def test_head_and_width(one):
     assert [line for line in text.splitlines() if line != line.rstrip()] == []
 
 
-@pytest.mark.parametrize(("likelihood", "name"), [("bernoulli", "logits"), ("gaussian", "mean of p(x | z)")])
+@pytest.mark.parametrize(("likelihood", "name"), [("bernoulli", "logits"), ("gaussian", "mean")])
 def test_what_the_output_is(one, likelihood, name):
-    assert rows(trace_table(replace(one, likelihood=likelihood)))["output[3]"][-1] == name
+    assert f"{name}[3]" in rows(trace_table(replace(one, likelihood=likelihood)))
+
+
+def test_the_loss_is_the_last_number(one):
+    assert rows(trace_table(one))["loss"] == [
+        "123.456789", "1.000000", "-", "-", "1.000000", "reconstruction + 0.5 * kl",
+    ]  # fmt: skip
 
 
 def test_the_largest_distance_is_found(one):
