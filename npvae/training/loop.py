@@ -17,6 +17,7 @@ from npvae.training.batches import as_floats, minibatches
 from npvae.training.interrupt import InterruptRequest
 from npvae.training.schedules import LearningRate, kl_weight, learning_rate_at
 from npvae.training.step import Network, Stepper, TrainingDivergedError, draw_noise
+from npvae.training.threads import limit_threads
 
 _VALIDATION_BLOCK = 1024  # rows evaluated at once
 _VALIDATION_SEED = 0  # the same noise in every epoch: what changes from one to the next is the network
@@ -138,7 +139,8 @@ def train(
         mininterval=0.2 if sys.stderr.isatty() else 10,  # a log file should not be filled with bars
         miniters=1,
     )
-    with bar, InterruptRequest() as interrupt:
+    threads = limit_threads(stepper.network, min(settings.batch_size, len(rows)))
+    with bar, threads, InterruptRequest() as interrupt:
         run = _Run(stepper, X, rows, X_val, settings, rng, callbacks, training, bar, interrupt)
         try:
             training.stop_reason = run.all_epochs()
