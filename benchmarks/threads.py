@@ -1,8 +1,8 @@
 """Measure what one BLAS thread brings to small networks.
 
-The digits network (64-400-2, batch 32) is trained in turn with the threads that npvae chooses and with all
-threads, in one process. Prints seconds for five epochs of each, and the median of the ratios. On a busy machine
-the ratio is larger: run it beside another process to see.
+The digits network (64-400-2, batch 32) is trained in turn with the threads that npvae chooses and with
+all threads, in one process. Prints seconds for five epochs of each, and the median of the ratios. On a
+busy machine the ratio is larger: run it beside another process to see.
 
     python benchmarks/threads.py
 """

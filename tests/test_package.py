@@ -181,7 +181,10 @@ def pickling(tree):
 @every_module
 def test_no_hidden_random_state_and_no_pickle(path):
     tree = ast.parse(path.read_text())
-    assert list(global_randomness(tree)) == []
+    # The checker must find out whether somebody else's code draws from it, and leave it as it was.
+    saved = {f"np.random.{name}" for name in ("get_state", "set_state", "RandomState", "BitGenerator")}
+    allowed = saved | {"random"} if "gradcheck" in path.parts else set()
+    assert [name for name in global_randomness(tree) if name not in allowed] == []
     assert list(pickling(tree)) == []
 
 

@@ -14,7 +14,7 @@ from typing import TextIO
 
 import npvae
 
-COMMANDS = ("compare", "train", "sample", "reconstruct", "trace", "info")
+COMMANDS = ("compare", "train", "sample", "reconstruct", "trace", "gradcheck", "info")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import random
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+
+GENERATORS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random)
 
 
 @contextmanager
@@ -30,9 +34,14 @@ def is_floating(value: Any) -> bool:
 
 
 def copied(value: Any, dtype: npt.DTypeLike | None = None) -> Any:
-    """Copy an argument; a floating one into `dtype`, where that is given. Scalars stay scalars."""
+    """Copy an argument; a floating one into `dtype`, where that is given. Scalars stay scalars.
+
+    Random generators are copied too, so that every evaluation begins in the same state.
+    """
+    if isinstance(value, GENERATORS):
+        return copy.deepcopy(value)
     if isinstance(value, np.ndarray):
-        return value.astype(dtype) if dtype is not None and is_floating(value) else value.copy()
+        return value.astype(dtype) if dtype is not None and is_floating(value) else value.copy(order="K")
     return np.asarray(value, dtype=dtype)[()] if is_floating(value) else value
 
 

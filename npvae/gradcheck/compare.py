@@ -83,5 +83,6 @@ def _comparable(measurement: Measurement, gradient: Array) -> tuple[Array, Array
     if measurement.dense:
         return gradient, measurement.numeric.reshape(shape)
     at = [k for k, probe in enumerate(measurement.probes) if probe.index is not None]
+    at = at or list(range(len(measurement.probes)))
     analytic = np.array([measurement.probes[k].project(gradient) for k in at])
     return analytic, measurement.numeric[at]

@@ -39,6 +39,11 @@ class Objective:
         Size of the terms that are summed to the scalar; its rounding errors are proportional to it.
     eps : float
         Machine epsilon of the function's results.
+    terms : callable or None
+        ``terms(array) -> vector`` that sums to the value: at a kink, each term may take its own side.
+    beside : callable or None
+        ``beside(rng, size) -> callable`` like `value`, with all that the function also depends on moved at
+        random by `size`, relative: it separates kinks that meet at the point.
     """
 
     name: str
@@ -46,6 +51,8 @@ class Objective:
     value: Callable[[Array], Any]
     magnitude: float
     eps: float
+    terms: Callable[[Array], Array] | None = None
+    beside: Callable[[np.random.Generator, float], Callable[[Array], Any]] | None = None
 
     def along(self, probe: Probe, point: Array) -> Callable[[complex], Any]:
         """Return the function on the line through a point (real or complex) along a probe's direction."""
@@ -126,9 +133,9 @@ def measure(objective: Objective, budget: Budget, rng: np.random.Generator) -> M
         by_difference=np.array([d.value for d in differences]),
         bars=np.array([d.bar for d in differences]),
         jumps=np.array([d.jump for d in differences]),
-        low=np.array([min(around) for around in slopes]),
-        high=np.array([max(around) for around in slopes]),
-        crowded=np.array([len(around) > 2 for around in slopes], dtype=bool),
+        low=np.array([min(around) for around, _ in slopes]),
+        high=np.array([max(around) for around, _ in slopes]),
+        crowded=np.array([crowd for _, crowd in slopes], dtype=bool),
     )
 
 
@@ -172,23 +179,48 @@ def _by_differences(objective: Objective, probes: list[Probe], rng: np.random.Ge
 
 def _slopes_around(
     objective: Objective, probe: Probe, difference: Difference, rng: np.random.Generator
-) -> list[float]:
-    """Return the one-sided slopes at a kink, and those beside it where others occur.
+) -> tuple[list[float], bool]:
+    """Return the one-sided slopes at a kink, and those beside it; and whether others than two occur.
 
     Along a line through a single kink two slopes occur. Where several kinks meet (a unit of a ReLU layer that
     is zero for the whole batch), each may be taken from its left or from its right, and a correct gradient
-    need not lie between the two slopes that one line shows.
+    need not lie between the two slopes that one line shows. Kinks in different terms of the sum are taken
+    apart exactly. Kinks within one term are taken apart by moving the point, and what else there is.
     """
     if not difference.jump:
-        return [difference.value]
+        return [difference.value], False
     ends = [difference.value - difference.jump / 2, difference.value + difference.jump / 2]
     scale = max(float(np.max(np.abs(objective.point))), _SMALLEST_SCALE)
     step = 1e-3 * _NEIGHBOURHOOD * scale
     others = []
-    for _ in range(_N_NEIGHBOURS):
+    for k in range(_N_NEIGHBOURS):
         shift = _NEIGHBOURHOOD * scale * rng.standard_normal(objective.point.shape)
-        line = objective.along(probe, (objective.point + shift).astype(objective.point.dtype))
-        slope = (float(line(step)) - float(line(-step))) / (2 * step)
-        if min(abs(slope - end) for end in ends) > 0.05 * abs(difference.jump):
+        point = (objective.point + shift).astype(objective.point.dtype)
+        value = objective.value
+        if objective.beside is not None and k % 2:
+            value = objective.beside(rng, _NEIGHBOURHOOD * 10.0 ** rng.uniform(-1, 1))
+        slope = float(value(probe.move(point, step))) - float(value(probe.move(point, -step)))
+        slope /= 2 * step
+        if np.isfinite(slope) and min(abs(slope - end) for end in ends) > 0.05 * abs(difference.jump):
             others.append(slope)
-    return ends + others
+    if objective.terms is not None:
+        ends += _slopes_by_term(objective, probe, scale)
+    return ends + others, bool(others)
+
+
+def _slopes_by_term(objective: Objective, probe: Probe, scale: float) -> list[float]:
+    """Return the smallest and the largest slope when each term takes the left or the right slope of its own.
+
+    Nothing where a term is too noisy to be told left from right.
+    """
+    assert objective.terms is not None
+    h = _NEIGHBOURHOOD * scale
+    at = {t: objective.terms(probe.move(objective.point, t)) for t in (-h, -h / 2, 0.0, h / 2, h)}
+    right = (4 * at[h / 2] - at[h] - 3 * at[0.0]) / h
+    left = -(4 * at[-h / 2] - at[-h] - 3 * at[0.0]) / h
+    noise = 100 * objective.eps * np.abs(at[0.0]) / h
+    apart = np.abs(right - left) > noise + 1e-6 * np.abs(right)
+    middle = (right + left) / 2
+    low = float(np.sum(np.where(apart, np.minimum(left, right), middle)))
+    high = float(np.sum(np.where(apart, np.maximum(left, right), middle)))
+    return [low, high] if np.isfinite(low) and np.isfinite(high) else []

@@ -112,11 +112,12 @@ def rounding_noise(phi: Callable[[float], Any], spacing: float) -> float:
     More & Wild 2011, "Estimating computational noise".
     """
     return max(
-        min(_noise_in_table(phi, step), _noise_in_table(phi, -step)) for step in (spacing, math.e * spacing)
+        min(noise_in_table(phi, step), noise_in_table(phi, -step)) for step in (spacing, math.e * spacing)
     )
 
 
-def _noise_in_table(phi: Callable[[float], Any], spacing: float) -> float:
+def noise_in_table(phi: Callable[[float], Any], spacing: float) -> float:
+    """Estimate rounding errors from one table of seven values: see `rounding_noise`."""
     table = np.array([float(phi(k * spacing)) for k in range(7)])
     if not np.all(np.isfinite(table)):
         return 0.0

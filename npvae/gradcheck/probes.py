@@ -11,6 +11,9 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 
+_ENTRIES = np.concatenate([np.linspace(0.5, 1.5, 128), -np.linspace(0.5, 1.5, 128)])
+
+
 class Budget(NamedTuple):
     """How many derivatives to measure for each argument.
 
@@ -46,7 +49,7 @@ class Probe:
         """Return a copy of x moved by t along the direction."""
         if self.direction is not None:
             return (x + t * self.direction).astype(x.dtype, copy=False)
-        moved = x.copy()
+        moved = np.array(x)
         moved[self.index] += t
         return moved
 
@@ -73,9 +76,13 @@ def generator(seed: int) -> np.random.Generator:
 
 
 def random_direction(shape: tuple[int, ...], rng: np.random.Generator) -> Probe:
-    """Draw a direction with entries of equal size and random signs, so that it neglects none of them."""
-    signs = rng.choice([-1.0, 1.0], size=shape)
-    return Probe(None, np.asarray(signs) / np.sqrt(max(1, np.size(signs))))
+    """Draw a direction of unit length with random signs, and entries of which none is neglected.
+
+    Their sizes differ, by up to a factor three, so that two entries of a gradient that are swapped show.
+    """
+    size = int(np.prod(shape))
+    drawn = _ENTRIES[np.frombuffer(rng.bytes(size), np.uint8)]
+    return Probe(None, (drawn / max(float(np.sqrt(drawn @ drawn)), 1e-300)).reshape(shape))
 
 
 def choose_probes(shape: tuple[int, ...], budget: Budget, rng: np.random.Generator) -> list[Probe]:

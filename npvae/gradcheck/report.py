@@ -1,11 +1,10 @@
-"""What a check found: one entry for each argument, as a table and as JSON."""
+"""What a check found: one entry for each argument, and one line for everything else that was looked at."""
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 Verdict = Literal["pass", "kink", "inconclusive", "fail"]
 
@@ -67,6 +66,25 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Check:
+    """One thing that was looked at beside the gradients' values.
+
+    Attributes
+    ----------
+    name : str
+        What was looked at: "repeatable", "stale cache", "read-only inputs", ...
+    verdict : {"pass", "note", "inconclusive", "fail"}
+        A note is no reproach: something that the reader may want to know, or why nothing was looked at.
+    detail : str
+        What was found; empty for "pass".
+    """
+
+    name: str
+    verdict: Literal["pass", "note", "inconclusive", "fail"]
+    detail: str = ""
+
+
+@dataclass(frozen=True)
 class Report:
     """The result of a check; `print(report)` shows it as a table.
 
@@ -80,28 +98,46 @@ class Report:
         The seed of the upstream gradient and of the sampled directions.
     reproduce : str
         The call that repeats the check.
+    checks : tuple of Check
+        What was looked at beside the gradients' values: the protocol of forward and backward, and variations
+        of the inputs.
 
     Notes
     -----
-    The verdicts, of an entry and of the whole report (its most serious entry's):
+    The verdicts, of an entry and of the whole report (the most serious of its entries and checks):
 
     - "pass": the gradient agrees with the trusted oracle within the tolerance, everywhere it was compared.
     - "kink": as "pass", but at some entries the function has no derivative, and there the gradient lies
       between the slopes from the left and from the right. Correct code can do no better: it counts as passed.
     - "inconclusive": the oracles cannot decide. They contradict each other, or the gradient is smaller than
       their noise. It does not count as passed.
-    - "fail": the gradient is wrong.
+    - "fail": the gradient is wrong, or one of `checks` failed.
     """
 
     title: str
     entries: tuple[Entry, ...]
     seed: int
     reproduce: str
+    checks: tuple[Check, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
-        """The most serious verdict of all entries."""
-        return worst_verdict([entry.verdict for entry in self.entries])
+        """The most serious verdict of all entries and checks."""
+        found = [check.verdict for check in self.checks]
+        return worst_verdict(
+            [entry.verdict for entry in self.entries]
+            + [verdict for verdict in found if verdict == "fail" or verdict == "inconclusive"]
+        )
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """The checks that failed or decided nothing."""
+        return tuple(check for check in self.checks if check.verdict in ("fail", "inconclusive"))
+
+    @property
+    def notes(self) -> tuple[Check, ...]:
+        """The checks that ended in a note."""
+        return tuple(check for check in self.checks if check.verdict == "note")
 
     @property
     def passed(self) -> bool:
@@ -121,66 +157,17 @@ class Report:
 
     def to_json(self) -> str:
         """Return the report as JSON; numbers that are not finite become null."""
-        content = {
-            "title": self.title,
-            "verdict": self.verdict,
-            "passed": self.passed,
-            "seed": self.seed,
-            "reproduce": self.reproduce,
-            "entries": [asdict(entry) for entry in self.entries],
-        }
-        return json.dumps(_finite(content), indent=2, allow_nan=False)
+        from .rendering import as_json
+
+        return as_json(self)
+
+    def to_junit(self) -> str:
+        """Return the report as JUnit XML: one test case for each argument and each check."""
+        from .rendering import as_junit
+
+        return as_junit(self)
 
     def __str__(self) -> str:
-        header = (
-            "argument",
-            "shape",
-            "verdict",
-            "worst at",
-            "analytic",
-            "numeric",
-            "+-",
-            "rel. error",
-            "method",
-            "checked",
-        )
-        rows = [header, *(_row(entry) for entry in self.entries)]
-        widths = [max(len(row[k]) for row in rows) for k in range(len(header))]
-        lines = [f"{self.title}: {self.verdict.upper()}"]
-        for row, entry in zip(rows, (None, *self.entries), strict=True):
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            lines.append(("  " + "  ".join(cells)).rstrip())
-            if entry is not None and entry.hint:
-                lines.append(f"      {entry.hint}")
-        lines.append(f"reproduce: {self.reproduce}")
-        return "\n".join(lines)
+        from .rendering import as_table
 
-
-def _row(entry: Entry) -> tuple[str, ...]:
-    if entry.index is not None:
-        where = str(entry.index)
-    else:
-        where = "-" if math.isnan(entry.analytic) else "projection"
-    return (
-        entry.name,
-        str(entry.shape),
-        entry.verdict.upper() if entry.verdict == "fail" else entry.verdict,
-        where,
-        f"{entry.analytic:.8g}",
-        f"{entry.numeric:.8g}",
-        f"{entry.error_bar:.1e}",
-        f"{entry.error:.1e}",
-        entry.method or "-",
-        entry.checked or "-",
-    )
-
-
-def _finite(value: Any) -> Any:
-    """Replace floats that JSON cannot hold by None, at any depth."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+        return as_table(self)

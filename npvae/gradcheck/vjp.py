@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import (
-    computation_dtypes,
-    copied,
-    evaluation_dtype,
-    is_floating,
-    leading_lengths,
-)
-from .compare import compare
-from .measure import Objective
+from .arguments import copied, is_floating
+from .case import Case
+from .pair import Pair, draw_like, noise_kept
 from .probes import Budget, generator
-from .report import Report
+from .protocol import check_protocol, fresh_noise
+from .report import Check, Entry, Report
+from .structure import Snapshot, assign_gradients, leaves, like, parts_of
+from .variations import check_variations
+from .vjp_objectives import entries_at
 
 Array = npt.NDArray[Any]
 
@@ -33,6 +30,11 @@ def check_vjp(
     wrt: Sequence[int | str] | None = None,
     names: Sequence[str] | None = None,
     seed: int = 0,
+    protocol: bool = True,
+    variations: bool = True,
+    n_entries: int = Budget().n_entries,
+    n_coordinates: int = Budget().n_coordinates,
+    n_projections: int = Budget().n_projections,
 ) -> Report:
     """Check that a backward function is the vector-Jacobian product of its forward.
 
@@ -47,33 +49,45 @@ def check_vjp(
         that order; for a single argument the array alone will do.
     args : sequence
         The point at which to check. Floating arrays and scalars can be differentiated; anything else is
-        handed through.
+        handed through. A random generator is handed over in the same state each time, and NumPy's
+        global one is reset to the same state, so a function that draws is checked as one of fixed noise.
     wrt : sequence of int or str, optional
-        Positions or names of the arguments that backward returns gradients for. All floating arguments by
-        default.
+        Positions or names of the arguments that backward returns gradients for. By default all floating
+        arguments; where backward returns fewer gradients, those that they fit by shape, if there is one way;
+        where it returns None in place of a gradient, that argument is left out.
     names : sequence of str, optional
         One name for each argument; by default the names of forward's parameters.
     seed : int
         Draws the upstream gradient dy, from a normal distribution, and the sampled directions.
+    protocol : bool
+        Whether to check what a backward must keep to beside its values: `npvae.gradcheck.protocol`.
+    variations : bool
+        Whether to run the pair on variations of its inputs: `npvae.gradcheck.variations`.
+    n_entries : int
+        An argument with up to this many entries is checked entry by entry.
+    n_coordinates, n_projections : int
+        For each larger one: how many entries, drawn at random, and how many random projections of the whole.
 
     Returns
     -------
     Report
-        One entry for each argument in `wrt`. ``report.passed`` says whether all gradients are right.
+        One entry for each argument in `wrt`, and the other checks in ``report.checks``. ``report.passed``
+        says whether all gradients are right.
 
     Raises
     ------
     TypeError
         When forward returns no pair, or y holds something that is not floating.
     ValueError
-        When there is nothing to differentiate, `wrt` or `names` do not fit `args`, or backward returns
-        another number of gradients than there are arguments in `wrt`.
+        When there is nothing to differentiate, `wrt` or `names` do not fit `args`, or the gradients that
+        backward returns fit the arguments in no way, or in several.
 
     Notes
     -----
     With L = sum(dy * y) for a fixed dy, the gradient dL/d(arg) is what backward should return. It is measured
-    entry by entry, for arrays of more than 2000 entries on a sample of entries and random projections of the
-    whole. forward and backward run once on `args` as they are; the oracles evaluate forward on float64 and
+    entry by entry, for large arrays on a sample of entries and random projections of the whole. forward and
+    backward run once on `args` as they are, which a function that changes them gets back as they were; all
+    else runs on copies. The oracles evaluate forward on float64 and
     complex128 copies, or, where it does not take float64, in the dtype it was given. The arguments in `wrt`
     become complex together, the others stay real.
 
@@ -88,42 +102,74 @@ def check_vjp(
     """
     args = list(args)
     labels = _labels(forward, args, names)
-    positions = _positions(args, labels, wrt)
+    candidates = _positions(args, labels, wrt)
     given = [copied(arg) for arg in args]  # before anyone can change them
     rng = generator(seed)
+    before = Snapshot(args=args)
+    pair = Pair(forward, backward)
+    with noise_kept():
+        y, cache = pair.run(args)
+        parts = [part.copy() for part in parts_of(y)]
+        dys = draw_like(parts, rng)
+        returned = backward(like(y, [dy.copy() for dy in dys]), cache)
+        matched = assign_gradients(returned, given, candidates, wrt is not None)
+        positions, pair.slots = [k for k, _ in matched], [slot for _, slot in matched]
+        raw = [leaves(returned)[slot] for slot in pair.slots]
+        raw = [None if gradient is None else np.array(gradient) for gradient in raw]
+        before.restore()
 
-    y, cache = _run(forward, args)
-    parts = _parts(y)
-    dys = [np.asarray(rng.standard_normal(part.shape), dtype=part.dtype) for part in parts]
-    gradients = _as_list(backward(_like(y, [dy[()] for dy in dys]), cache), len(positions))
+        budget = Budget(n_entries, n_coordinates, n_projections)
+        case = Case(pair, given, positions, labels, parts, dys, raw)
+        entries, checks = _look(case, budget, rng, protocol, variations)
+    left_out = [labels[k] for k in candidates if k not in positions]
+    if left_out:
+        text = f"backward returns no gradient for {', '.join(left_out)}: taken as not differentiable"
+        checks.append(Check("left out", "note", text))
+    if pair.draws:
+        text = "forward draws from NumPy's global generator, which was reset for each evaluation"
+        checks.append(Check("noise", "note", text))
 
-    def loss(dtype: npt.DTypeLike | None, k: int, x: Array) -> Any:
-        """Evaluate sum(dy * y) with x for argument k, in complex arithmetic where x is complex."""
-        wrt_dtype = np.complex128 if np.iscomplexobj(x) else dtype
-        inputs = [copied(arg, wrt_dtype if j in positions else dtype) for j, arg in enumerate(given)]
-        inputs[k] = x if isinstance(given[k], np.ndarray) else x[()]
-        outputs = _leaves(_run(forward, inputs)[0])
-        return sum(np.sum(np.asarray(dy, np.float64) * part) for dy, part in zip(dys, outputs, strict=True))
-
-    first = positions[0]
-    dtype = evaluation_dtype(lambda: loss(np.float64, first, np.asarray(given[first], np.float64)), given)
-    terms = [np.asarray(dy, np.float64) * part for dy, part in zip(dys, parts, strict=True)]
-    objectives = [
-        Objective(
-            labels[k],
-            np.asarray(copied(given[k], dtype)),
-            partial(loss, dtype, k),
-            magnitude=float(np.sqrt(sum(np.sum(term**2) for term in terms))),
-            eps=float(max(np.finfo(dtype or part.dtype).eps for part in parts)),
-        )
-        for k in positions
-    ]
-    dtypes = computation_dtypes([given[k] for k in positions])
-    entries = compare(objectives, gradients, dtypes, leading_lengths([*given, *parts]), Budget(), rng)
-
-    call = f"check_vjp({_name_of(forward)}, {_name_of(backward)}"
+    call = f"check_vjp({name_of(forward)}, {name_of(backward)}"
     options = "" if wrt is None else f", wrt={list(wrt)!r}"
-    return Report(f"{call})", entries, seed, f"{call}, args{options}, seed={seed})")
+    options += "" if names is None else f", names={list(names)!r}"
+    settings: dict[str, Any] = {"protocol": protocol, "variations": variations, **budget._asdict()}
+    standard: dict[str, Any] = {"protocol": True, "variations": True, **Budget()._asdict()}
+    options += f", seed={seed}"
+    options += "".join(f", {key}={value}" for key, value in settings.items() if value != standard[key])
+    return Report(f"{call})", entries, seed, f"{call}, args{options})", tuple(checks))
+
+
+def _look(
+    case: Case, budget: Budget, rng: np.random.Generator, protocol: bool, variations: bool
+) -> tuple[tuple[Entry, ...], list[Check]]:
+    """Make all checks; none but the first where the forward returns something else each time."""
+    if noise := fresh_noise(case):
+        entries = tuple(
+            Entry(
+                label,
+                np.shape(case.args[k]),
+                "inconclusive",
+                hint="not compared: the forward does not repeat",
+            )
+            for k, label in zip(case.positions, case.names, strict=True)
+        )
+        return entries, [Check("repeatable forward", "inconclusive", noise)]
+    entries = entries_at(
+        case.pair, case.args, case.positions, case.labels, case.parts, case.dys, case.gradients, budget, rng
+    )
+    checks: list[Check] = []
+    shapes = [np.shape(case.args[k]) for k in case.positions]
+    if any(
+        g is None or g.dtype.kind not in "fiu" or g.shape != s
+        for g, s in zip(case.gradients, shapes, strict=True)
+    ):
+        return entries, checks
+    if protocol:
+        checks += [Check("repeatable forward", "pass"), *check_protocol(case, rng)]
+    if variations:
+        smooth = all(entry.verdict != "kink" for entry in entries)
+        checks += check_variations(case, rng, smooth=smooth)
+    return entries, checks
 
 
 def _labels(forward: Callable[..., Any], args: list[Any], names: Sequence[str] | None) -> list[str]:
@@ -160,43 +206,6 @@ def _positions(args: list[Any], labels: list[str], wrt: Sequence[int | str] | No
     return positions
 
 
-def _run(forward: Callable[..., Any], args: list[Any]) -> tuple[Any, Any]:
-    result = forward(*args)
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise TypeError("forward must return a pair (y, cache)")
-    return result
-
-
-def _leaves(y: Any) -> list[Any]:
-    return list(y) if isinstance(y, tuple | list) else [y]
-
-
-def _parts(y: Any) -> list[Array]:
-    """Return the arrays that y consists of."""
-    parts = [np.asarray(part) for part in _leaves(y)]
-    for part in parts:
-        if part.dtype.kind != "f":
-            raise TypeError(f"y holds dtype {part.dtype}; only floating results have a gradient")
-    return parts
-
-
-def _like(y: Any, parts: list[Any]) -> Any:
-    """Put parts together the way y is."""
-    if not isinstance(y, tuple | list):
-        return parts[0]
-    return type(y)(*parts) if hasattr(y, "_fields") else type(y)(parts)
-
-
-def _as_list(gradients: Any, count: int) -> list[Any]:
-    """Return backward's result as a list of one gradient for each argument."""
-    result = list(gradients) if isinstance(gradients, tuple | list) else [gradients]
-    if len(result) != count:
-        raise ValueError(
-            f"backward returned {len(result)} gradients for {count} arguments; "
-            "wrt says which arguments they are for"
-        )
-    return result
-
-
-def _name_of(function: Callable[..., Any]) -> str:
+def name_of(function: Callable[..., Any]) -> str:
+    """Return a function's name, or that of its type."""
     return getattr(function, "__name__", type(function).__name__)

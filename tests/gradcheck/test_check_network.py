@@ -171,3 +171,81 @@ def test_names_that_differ_are_an_error():
     network = Network(spoil=lambda grads: {"hidden.W": grads["hidden.W"]})
     with pytest.raises(ValueError, match="named"):
         check_network(network, *problem())
+
+
+def large(seed=0, **kwargs):
+    return problem(120, 110, 6, seed=seed, **kwargs)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_a_large_network_is_checked_on_a_projection_of_each_parameter(activation, seed):
+    calls = []
+    network = Network(activation)
+    forward = network.forward
+    network.forward = lambda *args: calls.append(1) or forward(*args)
+    report = check_network(network, *large(seed), seed=seed)
+    assert report.verdict == "pass", str(report)
+    assert {entry.checked.split(" of ")[0] for entry in report.entries} == {"1 projection"}
+    assert len(calls) < 80
+    assert report.reproduce == f"check_network(network, params, *args, seed={seed})"
+
+
+@pytest.mark.parametrize("name", ["hidden.W", "hidden.b", "output.W", "output.b"])
+def test_one_wrong_entry_of_a_large_network_is_found(name):
+    def spoil(grads):
+        wrong = grads[name].copy()
+        at = np.unravel_index(np.argmax(np.abs(wrong)), wrong.shape)
+        wrong[at] *= 1.01
+        return grads | {name: wrong}
+
+    report = check_network(Network(spoil=spoil), *large())
+    assert {entry.name for entry in report.entries if entry.verdict == "fail"} == {name}
+
+
+def test_swapped_entries_of_a_large_network_are_found():
+    def spoil(grads):
+        wrong = grads["output.W"].copy()
+        wrong[3, 4], wrong[5, 6] = wrong[5, 6], wrong[3, 4]
+        return grads | {"output.W": wrong}
+
+    for seed in range(10):
+        assert check_network(Network(spoil=spoil), *large(), seed=seed).verdict == "fail"
+
+
+def test_a_lie_of_the_complex_step_is_not_believed_in_a_large_network():
+    class Lies(Network):
+        def forward(self, params, x, target):
+            a, h, residual = super().forward(params, x, target)
+            if np.iscomplexobj(residual):
+                residual = residual + 0.01j * np.imag(params["output.b"])
+            return a, h, residual
+
+    report = check_network(Lies(), *large())
+    assert not report.passed
+
+
+def test_state_of_a_network_is_checked():
+    total = {}
+
+    def accumulate(grads):
+        for name, grad in grads.items():
+            total[name] = total.get(name, 0) + grad
+        return dict(total)
+
+    report = check_network(Network(spoil=accumulate), *problem())
+    assert {check.name for check in report.failures} == {"repeatable"}
+
+    class Overwrites(Network):
+        def loss_and_grad(self, params, x, target):
+            result = super().loss_and_grad(params, x, target)
+            params["hidden.b"] += 1.0
+            return result
+
+        def loss(self, params, x, target):
+            return Network.loss(self, params, x, target)
+
+    params, x, target = problem()
+    report = check_network(Overwrites(), params, x, target)
+    assert "unchanged inputs" in {check.name for check in report.failures}
+    assert not np.any(params["hidden.b"])

@@ -124,7 +124,9 @@ class TestCorrectCode:
             x *= 2
             return x**2, x.copy()
 
-        assert check_vjp(forward, lambda dy, doubled: 4 * doubled * dy, [draw(4)]).verdict == "pass"
+        report = check_vjp(forward, lambda dy, doubled: 4 * doubled * dy, [draw(4)])
+        assert report.entries[0].verdict == "pass"
+        assert [check.name for check in report.failures] == ["unchanged inputs"]
 
 
 class Moments(NamedTuple):
@@ -241,7 +243,7 @@ class TestPlantedFaults:
         def backward(dy, cache):
             return spoil(*dense_backward(dy, cache))
 
-        report = check_vjp(dense_forward, backward, args, seed=seed)
+        report = check_vjp(dense_forward, backward, args, wrt=["x", "W", "b"], seed=seed)
         assert not report.passed
         verdicts = {entry.name: entry.verdict for entry in report.entries}
         assert verdicts == {"x": "pass", "W": "pass", "b": "pass"} | {name: "fail"}
@@ -265,7 +267,7 @@ class TestPlantedFaults:
             dW[17, 23] *= 1.01
             return dx, dW, db
 
-        report = check_vjp(dense_forward, backward, dense_args(10, 120, 80))
+        report = check_vjp(dense_forward, backward, dense_args(5, 60, 40))
         assert report.worst.name == "W"
         assert report.verdict == "fail"
         assert report.worst.index is None
@@ -466,3 +468,47 @@ class TestKinks:
             forward, lambda dy, x: dy * (x > -2 * abs(distance)) * (x < 0) + dy * (x > 0.1), [x]
         )
         assert wrong.verdict == "fail"
+
+    @pytest.mark.parametrize("rule", [0.0, 0.5, 1.0])
+    @pytest.mark.parametrize("seed", range(10))
+    def test_a_scalar_at_zero_that_scales_relus(self, seed, rule):
+        a = draw(7, seed=seed)
+
+        def forward(s):
+            return np.maximum(s * a, 0), s
+
+        def backward(dy, s):
+            return np.sum(dy * a * np.where(s * a == 0, rule, s * a > 0))
+
+        assert check_vjp(forward, backward, [0.0], seed=seed).verdict == "kink"
+        wrong = check_vjp(forward, lambda dy, s: backward(dy, s) + 9.0, [0.0], seed=seed)
+        assert wrong.verdict == "fail"
+
+    @pytest.mark.parametrize("seed", range(10))
+    def test_the_same_in_one_number_is_not_failed(self, seed):
+        a, v = draw(2, 7, seed=seed)
+
+        def forward(s):
+            return np.sum(v * np.maximum(s * a, 0)), s
+
+        def backward(dy, s):
+            return dy * np.sum(v * a * (s * a > 0))
+
+        report = check_vjp(forward, backward, [0.0], seed=seed)
+        assert report.verdict in ("kink", "inconclusive")
+        assert check_vjp(forward, lambda dy, s: dy * 50.0, [0.0], seed=seed).verdict == "fail"
+
+    @pytest.mark.parametrize("seed", range(10))
+    def test_another_argument_takes_kinks_apart(self, seed):
+        a, v = draw(2, 7, seed=seed)
+
+        def forward(s, b):
+            return np.sum(v * np.maximum(s * a + b, 0)), (s, b)
+
+        def backward(dy, cache):
+            s, b = cache
+            on = s * a + b > 0
+            return dy * np.sum(v * a * on), dy * v * on
+
+        report = check_vjp(forward, backward, [0.0, np.zeros(7)], seed=seed)
+        assert report.verdict in ("kink", "inconclusive")

@@ -1,10 +1,11 @@
 import json
 import math
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from npvae.gradcheck import Entry, Report, check_vjp
+from npvae.gradcheck import Check, Entry, Report, check_vjp
 
 
 def report_of(*verdicts):
@@ -71,3 +72,51 @@ def test_json_round_trip():
     assert content["entries"][0]["analytic"] == 7.5
     assert math.isnan(report.entries[1].analytic)
     assert content["entries"][1]["analytic"] is None
+
+
+def report_with_checks(*verdicts):
+    checks = tuple(Check(f"check {k}", verdict, f"detail {k}") for k, verdict in enumerate(verdicts))
+    return Report("a check", (Entry("x", (2,), "pass"),), 7, "check()", checks)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "overall"),
+    [
+        (["pass", "note"], "pass"),
+        (["inconclusive", "note"], "inconclusive"),
+        (["pass", "fail", "inconclusive"], "fail"),
+    ],
+)
+def test_checks_count(verdicts, overall):
+    report = report_with_checks(*verdicts)
+    assert report.verdict == overall
+    assert report.passed is (overall == "pass")
+
+
+def test_checks_are_summed_up_in_a_line():
+    assert "protocol and variations: all 2 passed\nnote: check 2: detail 2\nreproduce" in str(
+        report_with_checks("pass", "pass", "note")
+    )
+    text = str(report_with_checks("pass", "fail", "note"))
+    assert "1 of 3 did not pass" in text
+    assert "FAIL check 1: detail 1" in text
+    assert json.loads(report_with_checks("pass").to_json())["checks"] == [
+        {"name": "check 0", "verdict": "pass", "detail": "detail 0"}
+    ]
+
+
+def test_junit():
+    suite = ElementTree.fromstring(report_with_checks("pass", "fail", "note", "inconclusive").to_junit())
+    assert suite.tag == "testsuite"
+    assert (suite.get("tests"), suite.get("failures")) == ("5", "2")
+    cases = suite.findall("testcase")
+    assert [case.get("name") for case in cases] == [
+        "gradient of x",
+        "check 0",
+        "check 1",
+        "check 2",
+        "check 3",
+    ]
+    assert [case.find("failure") is not None for case in cases] == [False, False, True, False, True]
+    assert cases[2].find("failure").get("message") == "detail 1"
+    assert {p.get("name"): p.get("value") for p in suite.iter("property")}["seed"] == "7"

@@ -1,0 +1,106 @@
+"""What a planted fault is: a wrong backward pass beside the right one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Cache = Any  # whatever a forward hands to its backward
+
+
+class Pair(NamedTuple):
+    """A forward and its backward."""
+
+    forward: Callable[..., tuple[Any, Any]]  # forward(*args) -> (y, cache)
+    backward: Callable[[Any, Any], Any]  # backward(dy, cache) -> gradients
+
+
+Implementation = Pair | type  # a class is for functions that remember something: each check makes its own
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A wrong backward pass, a small change to a right one.
+
+    Attributes
+    ----------
+    name : str
+        Unique in the catalogue.
+    group : str
+        What is differentiated, or what goes wrong.
+    story : str
+        How to make this mistake, in one sentence.
+    correct, wrong : Pair or class
+        The function as it should be, and with the fault. A class is called without arguments; its instance
+        has the methods ``forward(*args)`` and ``backward(dy, cache)``.
+    make_args : callable
+        ``make_args(rng, n)`` returns the arguments of forward, about n units wide, n of 2 and more.
+    wrt : sequence of int or None
+        Positions of the arguments that backward returns gradients for; None for all.
+    """
+
+    name: str
+    group: str
+    story: str
+    correct: Implementation
+    wrong: Implementation
+    make_args: Callable[[np.random.Generator, int], list[Any]]
+    wrt: Sequence[int] | None = None
+
+
+def pair_of(implementation: Implementation) -> Pair:
+    """Return forward and backward; those of a class belong to a new instance.
+
+    Parameters
+    ----------
+    implementation : Pair or class
+
+    Returns
+    -------
+    Pair
+    """
+    if isinstance(implementation, Pair):
+        return implementation
+    layer = implementation()
+    return Pair(layer.forward, layer.backward)
+
+
+def fault(
+    group: str,
+    correct: Pair,
+    make_args: Callable[[np.random.Generator, int], list[Any]],
+    *,
+    forward: Callable[..., tuple[Any, Any]] | None = None,
+    wrt: Sequence[int] | None = None,
+) -> Callable[[Callable[..., Any]], Fault]:
+    """Turn a wrong backward, or a class with one, into a `Fault`: its docstring is the story.
+
+    Parameters
+    ----------
+    group : str
+    correct : Pair
+    make_args : callable
+    forward : callable, optional
+        Where it is the forward that does the damage; the right one by default.
+    wrt : sequence of int, optional
+
+    Returns
+    -------
+    decorator
+    """
+
+    def plant(wrong: Callable[..., Any]) -> Fault:
+        story = (wrong.__doc__ or "").strip()
+        if isinstance(wrong, type):
+            name = re.sub(r"(?<!^)(?=[A-Z])", "_", wrong.__name__).lower()
+            return Fault(name, group, story, correct, wrong, make_args, wrt)
+        pair = Pair(forward or correct.forward, wrong)
+        return Fault(wrong.__name__, group, story, correct, pair, make_args, wrt)
+
+    return plant

@@ -1,0 +1,193 @@
+"""Functions that remember: most of these return the right gradient when they are called once."""
+
+import numpy as np
+
+from npvae.checks.faults.fault import Array, Cache, Pair, fault
+from npvae.checks.faults.reparameterisation import DRAW, WRT, draw_args, draw_forward
+
+KEEP = 0.5  # what dropout keeps
+
+
+def scale_forward(x: Array, w: Array) -> tuple[Array, Cache]:
+    """Compute y = tanh(w x) for x (N, n) and w (n,)."""
+    y = np.tanh(w * x)
+    return y, (x, w, y)
+
+
+def scale_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:
+    """Return dx and dw."""
+    x, w, y = cache
+    da = dy * (1 - y**2)
+    return da * w, np.sum(da * x, axis=0)
+
+
+def dropout_forward(x: Array, noise: Array) -> tuple[Array, Cache]:
+    """Keep the entries whose noise, uniform in [0, 1), is small; scale them up to keep the mean."""
+    mask = noise < KEEP
+    return np.where(mask, x / KEEP, 0), mask
+
+
+def dropout_backward(dy: Array, mask: Cache) -> Array:
+    """Return dx = dy / KEEP where x was kept."""
+    return np.where(mask, dy / KEEP, 0)
+
+
+def scale_args(rng: np.random.Generator, n: int) -> list[Array]:
+    """Draw x (3, n) and w (n,)."""
+    return [rng.standard_normal((3, n)), rng.standard_normal(n)]
+
+
+def dropout_args(rng: np.random.Generator, n: int) -> list[Array]:
+    """Draw x (3, n), and noise of which some is kept and some is dropped."""
+    noise = rng.random((3, n))
+    noise[0, :2] = 0.1, 0.9
+    return [rng.standard_normal((3, n)), noise]
+
+
+SCALE = Pair(scale_forward, scale_backward)
+DROPOUT = Pair(dropout_forward, dropout_backward)
+
+
+class StaleCache:
+    """Store the cache once, at the first batch, and go on using it."""
+
+    def __init__(self) -> None:
+        self.cache: Cache = None
+
+    def forward(self, x: Array, w: Array) -> tuple[Array, Cache]:
+        y, cache = scale_forward(x, w)
+        if self.cache is None:
+            self.cache = cache
+        return y, None
+
+    def backward(self, dy: Array, cache: None) -> tuple[Array, Array]:
+        return scale_backward(dy, self.cache)
+
+
+class GradientsAddUp:
+    """Collect dw with += as frameworks do, and have nobody to set it to zero."""
+
+    def __init__(self) -> None:
+        self.dw: Array | float = 0.0
+
+    def forward(self, x: Array, w: Array) -> tuple[Array, Cache]:
+        return scale_forward(x, w)
+
+    def backward(self, dy: Array, cache: Cache) -> tuple[Array, Array]:
+        dx, dw = scale_backward(dy, cache)
+        self.dw = self.dw + dw
+        return dx, np.asarray(self.dw)
+
+
+class BufferReused:
+    """Write every gradient into one buffer and return it: the next call changes the last result."""
+
+    def __init__(self) -> None:
+        self.buffer = np.empty((0, 0))
+
+    def forward(self, x: Array, w: Array) -> tuple[Array, Cache]:
+        return scale_forward(x, w)
+
+    def backward(self, dy: Array, cache: Cache) -> tuple[Array, Array]:
+        dx, dw = scale_backward(dy, cache)
+        if self.buffer.shape != dx.shape or self.buffer.dtype != dx.dtype:
+            self.buffer = np.empty_like(dx)
+        self.buffer[...] = dx
+        return self.buffer, dw
+
+
+class FreshNoise:
+    """Draw the noise again in the backward pass: it has the right distribution, after all."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(0)
+
+    def forward(self, mu: Array, log_var: Array, eps: Array) -> tuple[Array, Cache]:
+        return draw_forward(mu, log_var, eps)
+
+    def backward(self, dz: Array, cache: Cache) -> tuple[Array, Array]:
+        log_var, _ = cache
+        eps = self.rng.standard_normal(dz.shape)
+        return dz.copy(), dz * eps * np.exp(log_var / 2) / 2
+
+
+class FreshMask:
+    """Let dropout drop other units on the way back than on the way there."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(0)
+
+    def forward(self, x: Array, noise: Array) -> tuple[Array, Cache]:
+        return dropout_forward(x, noise)
+
+    def backward(self, dy: Array, cache: Cache) -> Array:
+        return dropout_backward(dy, self.rng.random(dy.shape) < KEEP)
+
+
+@fault("state", DROPOUT, dropout_args, wrt=(0,))
+def dropout_scale_forgotten(dy: Array, mask: Cache) -> Array:
+    """Mask the gradient, and forget that what was kept was scaled up too."""
+    return np.where(mask, dy, 0)
+
+
+@fault("state", SCALE, scale_args)
+def upstream_ignored(dy: Array, cache: Cache) -> tuple[Array, Array]:
+    """Write the backward for a loss that is the sum of y, with ones for dy."""
+    return scale_backward(np.ones_like(dy), cache)
+
+
+@fault("state", SCALE, scale_args)
+def upstream_clipped(dy: Array, cache: Cache) -> tuple[Array, Array]:
+    """Clip the gradient inside a layer against explosions: it is no longer linear in dy."""
+    return scale_backward(np.clip(dy, -0.1, 0.1), cache)
+
+
+@fault("state", SCALE, scale_args)
+def upstream_overwritten(dy: Array, cache: Cache) -> tuple[Array, Array]:
+    """Multiply dy in place, although the caller's other branches still need it."""
+    x, w, y = cache
+    dy *= 1 - y**2
+    return dy * w, np.sum(dy * x, axis=0)
+
+
+@fault("state", SCALE, scale_args)
+def inputs_overwritten(dy: Array, cache: Cache) -> tuple[Array, Array]:
+    """Compute dw in the memory of x: nobody needs the input any more, one thinks."""
+    x, w, y = cache
+    da = dy * (1 - y**2)
+    x *= da
+    return da * w, np.sum(x, axis=0)
+
+
+@fault("state", SCALE, scale_args)
+def cache_overwritten(dy: Array, cache: Cache) -> tuple[Array, Array]:
+    """Turn the cached y into 1 - y^2 in place: a second backward finds something else there."""
+    x, w, y = cache
+    np.multiply(y, y, out=y)
+    np.subtract(1, y, out=y)
+    da = dy * y
+    return da * w, np.sum(da * x, axis=0)
+
+
+@fault("state", SCALE, scale_args)
+def single_precision_inside(dy: Array, cache: Cache) -> tuple[Array, Array]:
+    """Leave an astype(float32) in the middle of a float64 path: half of the digits go."""
+    x, w, y = cache
+    da = (dy * (1 - y**2)).astype(np.float32).astype(dy.dtype)
+    return da * w, np.sum(da * x, axis=0)
+
+
+FAULTS = (
+    fault("state", SCALE, scale_args)(StaleCache),
+    fault("state", SCALE, scale_args)(GradientsAddUp),
+    fault("state", SCALE, scale_args)(BufferReused),
+    fault("state", DRAW, draw_args, wrt=WRT)(FreshNoise),
+    fault("state", DROPOUT, dropout_args, wrt=(0,))(FreshMask),
+    dropout_scale_forgotten,
+    upstream_ignored,
+    upstream_clipped,
+    upstream_overwritten,
+    inputs_overwritten,
+    cache_overwritten,
+    single_precision_inside,
+)

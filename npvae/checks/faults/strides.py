@@ -1,0 +1,74 @@
+"""Memory and shapes: right for every array that one happens to try, wrong for a transpose or a single row."""
+
+import numpy as np
+
+from npvae.checks.faults.fault import Array, Cache, Pair, fault
+
+
+def cube_forward(x: Array) -> tuple[Array, Cache]:
+    """Compute x^3."""
+    return x**3, x
+
+
+def cube_backward(dy: Array, x: Cache) -> Array:
+    """Return dx = 3 dy x^2."""
+    return 3 * dy * x**2
+
+
+def scale_forward(x: Array, w: Array) -> tuple[Array, Cache]:
+    """Compute y = w x for x (N, n) and w (n,)."""
+    return w * x, (x, w)
+
+
+def scale_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:
+    """Return dx and dw."""
+    x, w = cache
+    return dy * w, np.sum(dy * x, axis=0)
+
+
+def cube_args(rng: np.random.Generator, n: int) -> list[Array]:
+    """Draw x (3, n)."""
+    return [rng.standard_normal((3, n))]
+
+
+def scale_args(rng: np.random.Generator, n: int) -> list[Array]:
+    """Draw x (N, n) and w (n,), with another N than n: a batch of one has one row, not one column."""
+    return [rng.standard_normal((4 if n == 3 else 3, n)), rng.standard_normal(n)]
+
+
+CUBE = Pair(cube_forward, cube_backward)
+SCALE = Pair(scale_forward, scale_backward)
+
+
+@fault("strides", CUBE, cube_args)
+def strides_ignored(dy: Array, x: Cache) -> Array:
+    """Read the memory of x from its beginning, row after row, as C does: a transpose lies there otherwise."""
+    memory = x.ravel(order="K").reshape(x.shape)
+    return 3 * dy * memory**2
+
+
+@fault("strides", CUBE, cube_args)
+def writes_into_a_copy(dy: Array, x: Cache) -> Array:
+    """Fill zeros_like(x).ravel(): zeros like a transpose are laid out like it, and its ravel is a copy."""
+    dx = np.zeros_like(x)
+    flat = dx.ravel()
+    flat[...] = (3 * dy * x**2).ravel()
+    return dx
+
+
+@fault("strides", SCALE, scale_args)
+def batch_of_one_squeezed(dy: Array, cache: Cache) -> tuple[Array, Array]:
+    """Call squeeze to get rid of an axis of length one, until the batch is of length one."""
+    x, w = cache
+    dy = np.squeeze(dy)
+    return dy * w, np.sum(dy * np.squeeze(x), axis=0)
+
+
+@fault("strides", SCALE, scale_args)
+def unbiased_batch_mean(dy: Array, cache: Cache) -> tuple[Array, Array]:
+    """Average and multiply back with N - 1 over N - 1, which is 0 over 0 for a batch of one."""
+    x, w = cache
+    return dy * w, np.sum(dy * x, axis=0) / np.float64(len(x) - 1) * (len(x) - 1)
+
+
+FAULTS = (strides_ignored, writes_into_a_copy, batch_of_one_squeezed, unbiased_batch_mean)

@@ -1,0 +1,92 @@
+"""Import somebody's own file or module, with one clear sentence where that fails."""
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+
+def load_module(place: str) -> ModuleType:
+    """Import a file or a module.
+
+    Parameters
+    ----------
+    place : str
+        A path that ends in .py, or a module's dotted name. A file can import its neighbours; a module is
+        looked for in the working directory too.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    ValueError
+        There is no such file or module, or its own code raises; the message says what and in which line.
+    """
+    if place.endswith(".py"):
+        path = Path(place)
+        if not path.is_file():
+            raise ValueError(f"{place}: no such file")
+        with _found_first(path.resolve().parent):
+            return _guarded(place, lambda: _execute(path))
+    with _found_first(Path.cwd()):
+        try:
+            known = importlib.util.find_spec(place) is not None
+        except (ImportError, ValueError, AttributeError):  # a parent package is missing, or is no package
+            known = False
+        except Exception as error:  # a parent package's own code: it may raise anything
+            raise ValueError(_complaint(place, error)) from error
+        if not known:
+            raise ValueError(f"{place}: no such module; a file's name has to end in .py")
+        return _guarded(place, lambda: importlib.import_module(place))
+
+
+def _execute(path: Path) -> ModuleType:
+    name = path.stem
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError("it cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    before = sys.modules.get(name)
+    sys.modules[name] = module  # dataclasses and pickle look there
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        if before is None:
+            sys.modules.pop(name, None)
+        else:
+            sys.modules[name] = before
+    return module
+
+
+def _guarded(place: str, load: Callable[[], ModuleType]) -> ModuleType:
+    try:
+        return load()
+    except (Exception, SystemExit) as error:  # someone else's code: it may raise anything, or exit
+        raise ValueError(_complaint(place, error)) from error
+
+
+def _complaint(place: str, error: BaseException) -> str:
+    """Name the error and the last line of it that is not in the import machinery."""
+    message = " ".join(str(error).split())
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
+    where = f" (line {frames[-1].lineno} of {Path(frames[-1].filename).name})" if frames else ""
+    if isinstance(error, SyntaxError):
+        where = ""  # its message has the line
+    return f"{place} cannot be imported: {type(error).__name__}: {message}{where}"
+
+
+@contextmanager
+def _found_first(folder: Path) -> Iterator[None]:
+    """Let imports look into a folder first."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        if str(folder) in sys.path:
+            sys.path.remove(str(folder))

@@ -1,0 +1,71 @@
+"""The AE and the VAE with every activation and likelihood, at random parameters."""
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from npvae.core.activations import ACTIVATIONS
+from npvae.core.autoencoder import AutoencoderNetwork
+from npvae.core.parameters import Parameters
+from npvae.core.vae import VAENetwork
+from npvae.gradcheck import Report, check_network
+
+N, D, Z = 4, 3, 2
+BETAS = (1.0, 0.0, 4.0)
+LIKELIHOODS: dict[str, dict[str, Any]] = {
+    "bernoulli": {"likelihood": "bernoulli"},
+    "gaussian": {"likelihood": "gaussian", "noise_variance": 0.3},
+    "learned noise": {"likelihood": "gaussian", "noise_variance": "learned"},
+}
+
+
+def network_cases() -> dict[str, VAENetwork | AutoencoderNetwork]:
+    """Return networks by name: AE and VAE, every activation, every likelihood, two depths and none.
+
+    Beta, which only the VAE has, takes the values 1, 0 and 4 in turn.
+    """
+    cases: dict[str, VAENetwork | AutoencoderNetwork] = {}
+    kinds = product(ACTIVATIONS, LIKELIHOODS)
+    for i, (activation, likelihood) in enumerate(kinds):
+        hidden = [(5,), (5, 4)][i % 2]
+        for hidden_widths in [(), hidden] if activation == "identity" else [hidden]:
+            settings: dict[str, Any] = {
+                "n_features": D,
+                "latent_dim": Z,
+                "hidden": hidden_widths,
+                "activation": activation,
+                "negative_slope": 0.2,
+                **LIKELIHOODS[likelihood],
+            }
+            beta = BETAS[(i + i // 3) % 3]
+            widths = "-".join(map(str, (D, *hidden_widths, Z)))
+            cases[f"AE {widths}, {activation}, {likelihood}"] = AutoencoderNetwork(**settings)
+            cases[f"VAE {widths}, {activation}, {likelihood}, beta {beta:g}"] = VAENetwork(
+                beta=beta, **settings
+            )
+    return cases
+
+
+def check_case(network: VAENetwork | AutoencoderNetwork, dtype: npt.DTypeLike, seed: int) -> Report:
+    """Check all parameters' gradients of a network at random parameters.
+
+    Parameters
+    ----------
+    network : VAENetwork or AutoencoderNetwork
+    dtype : dtype
+        Of parameters, data and noise.
+    seed : int
+
+    Returns
+    -------
+    Report
+    """
+    rng = np.random.default_rng(seed)
+    params = Parameters(network.blocks(), dtype=dtype)
+    params.flat[:] = 0.5 * rng.standard_normal(params.flat.size)
+    inputs = [rng.random((N, D)).astype(dtype)]
+    if isinstance(network, VAENetwork):
+        inputs.append(rng.standard_normal((N, Z)).astype(dtype))
+    return check_network(network, params, *inputs, seed=seed)

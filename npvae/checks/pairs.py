@@ -1,0 +1,118 @@
+"""npvae's forward/backward pairs, with arguments to check them at."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from npvae.core.activations import ACTIVATIONS, get_activation
+from npvae.core.dense import dense_backward, dense_forward
+from npvae.core.gaussian import (
+    kl_backward,
+    kl_forward,
+    log_density_backward,
+    log_density_forward,
+    reparameterize_backward,
+    reparameterize_forward,
+)
+from npvae.core.likelihoods import bernoulli_backward, bernoulli_forward, gaussian_backward, gaussian_forward
+from npvae.core.mlp import layer_backward, layer_forward, mlp_backward, mlp_forward
+from npvae.gradcheck import Report, check_vjp
+
+Array = npt.NDArray[Any]
+
+N, H, Z, D = 5, 4, 3, 6
+
+
+class Case(NamedTuple):
+    """A pair, and what it is checked at.
+
+    Attributes
+    ----------
+    forward, backward : callable
+    make_args : callable
+        ``make_args(rng)`` returns float64 arguments.
+    wrt : sequence of str or None
+        The arguments that backward returns gradients for.
+    """
+
+    forward: Callable[..., tuple[Any, Any]]
+    backward: Callable[[Any, Any], Any]
+    make_args: Callable[[np.random.Generator], list[Array]]
+    wrt: Sequence[str] | None = None
+
+
+def pair_cases() -> dict[str, Case]:
+    """Return every pair of `npvae.core` by name; layers and chains with every activation."""
+    cases = {
+        "dense": Case(dense_forward, dense_backward, normal((N, D), (D, H), (H,))),
+        "reparameterize": Case(
+            reparameterize_forward, reparameterize_backward, normal((N, Z), (N, Z), (N, Z)), ["mu", "log_var"]
+        ),
+        "kl": Case(kl_forward, kl_backward, normal((N, Z), (N, Z))),
+        "log_density": Case(log_density_forward, log_density_backward, normal((N, Z), (N, Z), (N, Z))),
+        "bernoulli": Case(bernoulli_forward, bernoulli_backward, pixels_and(normal((N, D))), ["logits"]),
+        "gaussian": Case(
+            gaussian_forward,
+            gaussian_backward,
+            pixels_and(normal((N, D), (1,))),
+            ["mean", "log_noise_var"],
+        ),
+    }
+    for name in ACTIVATIONS:
+        activation = get_activation(name, negative_slope=0.2)
+        cases[name] = Case(activation.forward, activation.backward, normal((N, H), (H,)), ["a"])
+        cases[f"layer, {name}"] = Case(
+            partial(_layer_forward, activation=activation), layer_backward, normal((N, D), (D, H), (H,))
+        )
+        cases[f"mlp, {name}"] = Case(
+            partial(_mlp_forward, activation=activation),
+            _mlp_backward,
+            normal((N, D), (D, H), (H,), (H, Z), (Z,)),
+        )
+    return cases
+
+
+def check_pair(case: Case, dtype: npt.DTypeLike, seed: int) -> Report:
+    """Check a pair at random arguments.
+
+    Parameters
+    ----------
+    case : Case
+    dtype : dtype
+        Of the arguments.
+    seed : int
+
+    Returns
+    -------
+    Report
+    """
+    args = [array.astype(dtype) for array in case.make_args(np.random.default_rng(seed))]
+    return check_vjp(case.forward, case.backward, args, wrt=case.wrt, seed=seed)
+
+
+def normal(*shapes: tuple[int, ...]) -> Callable[[np.random.Generator], list[Array]]:
+    """Return a function that draws arrays of these shapes from N(0, 1)."""
+    return lambda rng: [rng.standard_normal(shape) for shape in shapes]
+
+
+def pixels_and(others: Callable[[np.random.Generator], list[Array]]) -> Callable[..., list[Array]]:
+    """Return a function that draws data (N, D) in [0, 1), and the other arguments."""
+    return lambda rng: [rng.random((N, D)), *others(rng)]
+
+
+def _layer_forward(x: Array, W: Array, b: Array, *, activation: Any) -> tuple[Array, Any]:
+    return layer_forward(x, W, b, activation)
+
+
+def _mlp_forward(
+    x: Array, W0: Array, b0: Array, W1: Array, b1: Array, *, activation: Any
+) -> tuple[Array, Any]:
+    return mlp_forward(x, [(W0, b0), (W1, b1)], activation)
+
+
+def _mlp_backward(dy: Array, caches: Any) -> tuple[Array, ...]:
+    dx, gradients = mlp_backward(dy, caches)
+    return dx, *gradients[0], *gradients[1]

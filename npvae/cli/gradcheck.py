@@ -1,0 +1,159 @@
+"""``npvae gradcheck``: handwritten gradients under the checker, npvae's or one's own."""
+
+import argparse
+import json
+import sys
+
+from npvae.cli.options import at_least
+
+HELP = "check handwritten gradients: npvae's, or your own"
+EXAMPLES = """examples:
+  npvae gradcheck                                  # npvae itself: every pair, both networks, all kernels
+  npvae gradcheck layers.py:square                 # square_forward and square_backward in layers.py
+  npvae gradcheck layers.py:Dense --shape 8 3      # a class or an instance with forward and backward
+  npvae gradcheck layers.py                        # all that can be checked in it
+  npvae gradcheck package.module:name --json
+  npvae gradcheck --planted-faults --seeds 10      # is the checker itself to be trusted?
+
+With layers.py, for example,
+
+  import numpy as np
+
+  def square_forward(x, w):            # f_forward(*args) -> (y, cache)
+      return w * x**2, (x, w)
+
+  def square_backward(dy, cache):      # f_backward(dy, cache) -> a gradient for each argument
+      x, w = cache
+      return 2 * dy * w * x, np.sum(dy * x**2, axis=0)
+
+  def square_args(rng):                # f_args(rng) -> the arguments; or gradcheck_args(rng) for all
+      return rng.standard_normal((5, 3)), rng.standard_normal(3)
+
+A class is called without arguments; its forward(x) and backward(dy) are checked, and the gradients of its
+parameters. A loss f(x) is checked against f_gradient(x). An argument that no function makes is drawn from
+N(0, 1), with the shape given by --shape. Exit code 1: something is wrong; 2: it could not be checked.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument(
+        "target",
+        metavar="FILE.py:NAME",
+        nargs="?",
+        help="what to check, or MODULE:NAME (default: npvae itself)",
+    )
+    parser.add_argument(
+        "--shape",
+        type=at_least(0),
+        nargs="+",
+        metavar="N",
+        help="of an argument that no function in the file makes (default: 5 4)",
+    )
+    parser.add_argument(
+        "--wrt",
+        nargs="+",
+        metavar="ARG",
+        help="the arguments that backward returns gradients for (default: all)",
+    )
+    parser.add_argument("--seed", type=at_least(0), default=0, help="of everything random (default: 0)")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    group = parser.add_argument_group("planted faults")
+    group.add_argument(
+        "--planted-faults",
+        action="store_true",
+        help="check a catalogue of wrong backward passes and the right ones beside them",
+    )
+    group.add_argument(
+        "--seeds",
+        type=at_least(1),
+        default=2,
+        metavar="K",
+        help="how many seeds, from --seed on (default: 2)",
+    )
+    group.add_argument(
+        "--sizes",
+        type=at_least(2),
+        nargs="+",
+        default=[2, 5, 30],
+        metavar="N",
+        help="how many units wide (default: 2 5 30)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check and print; 1 if anything did not pass."""
+    if args.planted_faults:
+        if args.target is not None:
+            raise ValueError("--planted-faults checks the checker; it takes no FILE.py:NAME")
+        return _planted_faults(args)
+    if args.target is not None:
+        return _target(args)
+    if args.shape is not None or args.wrt is not None:
+        raise ValueError("--shape and --wrt are for a FILE.py:NAME")
+    return _own(args)
+
+
+def _own(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from npvae.checks.own import own_checks
+    from npvae.view.gradcheck_table import own_table
+
+    checks = own_checks()
+    progress = tqdm(checks, desc="checking npvae", file=sys.stderr, disable=None, leave=False)
+    results = [(check.label, check.run(args.seed)) for check in progress]
+    if args.json:
+        print(json.dumps([{**label._asdict(), **json.loads(report.to_json())} for label, report in results]))
+    else:
+        print(own_table(results))
+    return 0 if all(report.passed for _, report in results) else 1
+
+
+def _target(args: argparse.Namespace) -> int:
+    from npvae.checks.targets import Settings, find_targets
+
+    targets = find_targets(args.target)
+    shape = None if args.shape is None else tuple(args.shape)
+    settings = Settings(shape, args.wrt, args.seed)
+    reports = []
+    for target in targets:
+        try:
+            reports.append(target.check(settings))
+        except Exception as error:  # someone else's code: it may raise anything
+            message = " ".join(str(error).split())
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+            raise ValueError(f"{target.name}: {kind}{message}") from error
+    if args.json:
+        print(json.dumps([json.loads(report.to_json()) for report in reports]))
+    else:
+        print("\n\n".join(map(str, reports)))
+    return 0 if all(report.passed for report in reports) else 1
+
+
+def _planted_faults(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from npvae.checks.planted import run_planted_faults
+    from npvae.view.gradcheck_table import planted_table
+
+    seeds = range(args.seed, args.seed + args.seeds)
+    runs = run_planted_faults(seeds, args.sizes)
+    progress = tqdm(runs, desc="planted faults", total=args.seeds, file=sys.stderr, disable=None, leave=False)
+    kills = list(progress)[-1]
+    if args.json:
+        rows = [
+            {
+                "fault": row.fault.name,
+                "group": row.fault.group,
+                "story": row.fault.story,
+                "runs": row.runs,
+                "missed": row.missed,
+                "alarms": row.alarms,
+            }
+            for row in kills
+        ]
+        print(json.dumps(rows))
+    else:
+        print(planted_table(kills))
+    return 0 if all(row.as_it_should_be for row in kills) else 1

@@ -1,0 +1,101 @@
+"""A pair at a point: what the protocol checks and the input variations start from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .agreement import difference
+from .arguments import computation_dtypes, copied
+from .pair import Pair, draw_like, saved
+from .probes import Budget
+from .structure import parts_of
+from .vjp_objectives import entries_at
+
+Array = npt.NDArray[Any]
+
+_FEW = Budget(n_entries=0, n_coordinates=0, n_projections=2)
+
+
+@dataclass(eq=False)
+class Case:
+    """A pair, a point, and what its backward returned there.
+
+    Attributes
+    ----------
+    pair : Pair
+        Forward and backward.
+    args : list
+        The arguments of forward; not to be changed.
+    positions : list of int
+        The arguments that are differentiated.
+    labels : list of str
+        The names of all arguments.
+    parts, dys, gradients : lists of arrays
+        The parts of y, an upstream gradient for each, and the gradient of each position.
+    """
+
+    pair: Pair
+    args: list[Any]
+    positions: list[int]
+    labels: list[str]
+    parts: list[Array]
+    dys: list[Array]
+    gradients: list[Array]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the arguments that are differentiated."""
+        return [self.labels[k] for k in self.positions]
+
+    @property
+    def terms(self) -> list[float]:
+        """For each gradient, the size of the terms that may cancel in it."""
+        with np.errstate(all="ignore"):
+            size = sum(float(np.linalg.norm(dy * p)) for dy, p in zip(self.dys, self.parts, strict=True))
+        size = size if np.isfinite(size) else 0.0
+        return [size / max(1.0, _largest(self.args[k])) for k in self.positions]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The coarsest dtype that takes part in the computation."""
+        found = [*computation_dtypes([self.args[k] for k in self.positions]), *[p.dtype for p in self.parts]]
+        found += [arg.dtype for arg in self.args if isinstance(arg, np.ndarray) and arg.dtype.kind == "f"]
+        return max(found, key=lambda d: np.finfo(d).eps)
+
+    def differ(self, found: Sequence[Any], expected: Sequence[Array] | None = None) -> str:
+        """Describe where gradients differ from the expected ones by more than rounding."""
+        expected = self.gradients if expected is None else expected
+        return difference(found, expected, self.names, self.terms, dtype=self.dtype)
+
+    def at(self, args: list[Any], rng: np.random.Generator) -> Case | None:
+        """Return the pair at another point; None where it does not take it, or is not finite there."""
+        try:
+            y, cache = self.pair.run([copied(arg) for arg in args])
+            parts = [part.copy() for part in parts_of(y)]
+            if not all(np.all(np.isfinite(part)) for part in parts):
+                return None
+            dys = draw_like(parts, rng)
+            gradients = saved(self.pair.pull(y, [dy.copy() for dy in dys], cache))
+        except Exception:  # someone else's code at a point that nobody promised it would take
+            return None
+        return Case(self.pair, args, self.positions, self.labels, parts, dys, gradients)
+
+    def wrong(self, gradients: Sequence[Array], rng: np.random.Generator) -> str:
+        """Say which of the gradients the oracles contradict on a few random projections."""
+        entries = entries_at(
+            self.pair, self.args, self.positions, self.labels, self.parts, self.dys, gradients, _FEW, rng
+        )
+        return "; ".join(
+            f"the gradient of {entry.name} is wrong" + (f" ({entry.hint})" if entry.hint else "")
+            for entry in entries
+            if entry.verdict == "fail"
+        )
+
+
+def _largest(x: Any) -> float:
+    return float(np.max(np.abs(x), initial=0.0))

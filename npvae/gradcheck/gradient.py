@@ -1,0 +1,86 @@
+"""Check the gradient of a scalar function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .report import Report
+from .vjp import check_vjp, name_of
+
+
+def check_gradient(
+    f: Callable[..., Any],
+    gradient: Callable[..., Any],
+    x: Any,
+    *,
+    names: Sequence[str] | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> Report:
+    """Check a function that returns the gradient of another.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(*x) -> number``.
+    gradient : callable
+        ``gradient(*x) -> array``, or a tuple of arrays, one for each argument that can be differentiated.
+    x : array, or list or tuple of arrays and other arguments
+        The point at which to check.
+    names : sequence of str, optional
+        One name for each argument; by default the names of f's parameters.
+    seed : int
+        Draws the sampled directions.
+    **options
+        As for `check_vjp`.
+
+    Returns
+    -------
+    Report
+        One entry for each argument that gradient returns an array for.
+
+    Raises
+    ------
+    TypeError
+        When f returns no floating number.
+    ValueError
+        When there is nothing to differentiate, or the gradients fit the arguments in no way, or in several.
+
+    Examples
+    --------
+    >>> check_gradient(lambda x: np.sum(x**3), lambda x: 3 * x**2, np.array([1.0, -2.0])).passed
+    True
+    """
+    args = list(x) if isinstance(x, tuple | list) else [x]
+
+    def forward(*arguments: Any) -> tuple[Any, tuple[Any, ...]]:
+        value = f(*arguments)
+        if np.size(value) != 1:
+            raise TypeError(f"f returns shape {np.shape(value)}; a gradient is that of a single number")
+        return np.reshape(value, ())[()], arguments
+
+    def backward(dy: Any, arguments: tuple[Any, ...]) -> Any:
+        found = gradient(*arguments)
+        if isinstance(found, tuple | list) and (len(args) > 1 or isinstance(found, tuple)):
+            return tuple(None if g is None else dy * np.asarray(g) for g in found)
+        return dy * np.asarray(found)
+
+    forward.__signature__ = _signature(f)  # type: ignore[attr-defined]
+    report = check_vjp(forward, backward, args, names=names, seed=seed, **options)
+    told = "" if names is None else f", names={list(names)!r}"
+    settings = "".join(f", {key}={value!r}" for key, value in options.items())
+    call = f"check_gradient({name_of(f)}, {name_of(gradient)}"
+    return replace(report, title=f"{call})", reproduce=f"{call}, x{told}, seed={seed}{settings})")
+
+
+def _signature(f: Callable[..., Any]) -> Any:
+    import inspect
+
+    try:
+        return inspect.signature(f)
+    except (TypeError, ValueError):  # builtins and some compiled functions have none
+        return inspect.Signature()

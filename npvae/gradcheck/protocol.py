@@ -1,0 +1,241 @@
+"""What a backward must keep to, beside returning the right values.
+
+A backward may be right at its first call and wrong in a network: when it changes what others still need, adds
+to the results of earlier calls, uses the cache of another forward, or draws noise of its own. Correct code is
+never failed: what is merely unusual becomes a note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .agreement import difference
+from .arguments import copied, quiet
+from .case import Case
+from .pair import draw_like, saved
+from .report import Check
+from .structure import Snapshot, arrays_in, same_bits
+
+Array = npt.NDArray[Any]
+
+
+def check_protocol(case: Case, rng: np.random.Generator) -> list[Check]:
+    """Make all protocol checks.
+
+    Parameters
+    ----------
+    case : Case
+        The pair at the point where its gradients are checked.
+    rng : numpy.random.Generator
+        Draws other points and upstream gradients.
+    """
+    checks: list[Check] = []
+    for name, look in _CHECKS.items():
+        try:
+            with quiet():
+                found = look(case, rng)
+        except Exception as error:  # someone else's code, called a second time
+            text = f"{type(error).__name__}: {error}".splitlines()[0]
+            found = [Check(name, "inconclusive", f"it works once, then raises {text}")]
+        checks += found or [Check(name, "pass")]
+    return checks
+
+
+def fresh_noise(case: Case) -> str:
+    """Say whether the forward draws noise that nobody controls; empty where it does not."""
+    for _ in range(2):
+        y, _cache = case.pair.run([copied(arg) for arg in case.args])
+        again = [np.asarray(part) for part in (y if isinstance(y, tuple | list) else [y])]
+        for part, other in zip(case.parts, again, strict=True):
+            if part.shape != other.shape or difference(
+                [other], [part], ["y"], [_largest(part)], dtype=case.dtype
+            ):
+                return (
+                    "the forward draws fresh noise, or keeps something from call to call: two calls with the "
+                    "same arguments differ. Pass the noise, or a numpy.random.Generator, as an argument"
+                )
+    return ""
+
+
+def _unchanged(case: Case, rng: np.random.Generator) -> list[Check]:
+    args = [copied(arg) for arg in case.args]
+    inputs = Snapshot(**dict(zip(case.labels, args, strict=True)))
+    y, cache = case.pair.run(args)
+    checks = []
+    if changed := inputs.changed():
+        checks.append(Check("unchanged inputs", "fail", f"forward changes {', '.join(changed)}"))
+    dys = [dy.copy() for dy in case.dys]
+    held = Snapshot(**dict(zip(case.labels, args, strict=True)))
+    upstream = Snapshot(dy=dys)
+    plain = isinstance(cache, tuple | list | dict | np.ndarray)
+    kept = Snapshot(cache=cache)
+    gradients = case.pair.pull(y, dys, cache)
+    # dy, inputs and cache may be one array: it is blamed once, under its most telling name.
+    if upstream.changed():
+        checks.append(Check("unchanged dy", "fail", "backward changes its upstream gradient"))
+    elif changed := held.changed():
+        checks.append(Check("unchanged inputs", "fail", f"backward changes {', '.join(changed)}"))
+    elif changed := kept.changed():
+        text = f"backward changes {', '.join(changed[:3])}" + (" and others" if len(changed) > 3 else "")
+        checks.append(Check("unchanged cache", "fail" if plain else "note", text))
+    for name, gradient in zip(case.names, gradients, strict=True):
+        for other, thing in [("dy", dys), *zip(case.labels, args, strict=True)]:
+            if any(np.may_share_memory(gradient, array) for array in arrays_in(thing).values()):
+                text = (
+                    f"the gradient of {name} shares memory with {other}: right, as long as nobody changes it"
+                )
+                checks.append(Check("aliases", "note", text))
+    found = {check.name for check in checks}
+    names = ("unchanged inputs", "unchanged dy", "unchanged cache")
+    return checks + [Check(name, "pass") for name in names if name not in found]
+
+
+def _repeatable(case: Case, rng: np.random.Generator) -> list[Check]:
+    y, cache = case.pair.run([copied(arg) for arg in case.args])
+
+    def pull() -> list[Array]:
+        return saved(case.pair.pull(y, [dy.copy() for dy in case.dys], cache))
+
+    first = pull()
+    before = Snapshot(cache=cache)
+    try:
+        second, third = pull(), pull()
+    except Exception as error:  # the cache was used up
+        text = f"backward can run once for each forward: then it raises {type(error).__name__}"
+        return [Check("repeatable", "note", text)]
+    fresh = case.pair.both(case.args, case.dys)[1]
+    checks = []
+    if any(not same_bits(a, b) for a, b in zip(first, second, strict=True)) or any(
+        not same_bits(a, b) for a, b in zip(second, third, strict=True)
+    ):
+        where = case.differ(second, first) or case.differ(third, first)
+        if not where:
+            checks.append(Check("repeatable", "note", "two backwards of one forward differ by rounding"))
+        elif not case.differ(_minus(third, second), _minus(second, first)):
+            text = f"a second backward adds to the result of the first: {where}"
+            checks.append(Check("no accumulation", "fail", text))
+        elif before.changed() or not case.differ(third, second):
+            text = f"a second backward with the same cache returns something else: {where}"
+            checks.append(Check("repeatable", "fail", text))
+        else:
+            text = f"the backward draws fresh noise: each call with the same cache differs: {where}"
+            checks.append(Check("repeatable", "fail", text))
+    elif where := case.differ(fresh, case.gradients) or case.differ(first, case.gradients):
+        text = f"another forward and backward with the same arguments return something else: {where}"
+        checks.append(Check("no accumulation", "fail", text))
+    found = {check.name for check in checks}
+    return checks + [Check(n, "pass") for n in ("repeatable", "no accumulation") if n not in found]
+
+
+def _minus(a: list[Array], b: list[Array]) -> list[Array]:
+    return [np.subtract(x, y) if x.shape == y.shape else x for x, y in zip(a, b, strict=True)]
+
+
+def _linear(case: Case, rng: np.random.Generator) -> list[Check]:
+    """Compare backward(a dy + b dy') with a backward(dy) + b backward(dy')."""
+    others = draw_like(case.dys, rng)
+    if any(dy.dtype == np.float16 for dy in case.dys):
+        return [Check("linear in dy", "note", "not looked at in float16")]
+    second = case.pair.both(case.args, others)[1]
+    for a, b in ((1.0, -0.5), (64.0, -24.0)):
+        mixed = [np.asarray(a * dy + b * other, dy.dtype) for dy, other in zip(case.dys, others, strict=True)]
+        found = case.pair.both(case.args, mixed)[1]
+        expected = [a * g + b * h for g, h in zip(case.gradients, second, strict=True)]
+        # Judged on the scale of what was added: a g and b h may cancel.
+        ones = [np.asarray(f / abs(a)) for f in found]
+        wanted = [np.asarray(e / abs(a)) for e in expected]
+        if where := case.differ(ones, wanted):
+            return [
+                Check("linear in dy", "fail", f"backward(a dy + b dy') is not a and b times each: {where}")
+            ]
+    return []
+
+
+def _stale(case: Case, rng: np.random.Generator) -> list[Check]:
+    """Forward A, forward B, backward: B's gradients, and A's with A's cache."""
+    other = next(filter(None, (case.at(args, rng) for args in far_from(case, rng))), None)
+    if other is None:
+        return [Check("stale cache", "note", "not looked at: forward takes no other point that was tried")]
+    y_a, cache_a = case.pair.run([copied(arg) for arg in case.args])
+    y_b, cache_b = case.pair.run([copied(arg) for arg in other.args])
+    of_b = case.pair.pull(y_b, [dy.copy() for dy in other.dys], cache_b)
+    kept_b = saved(of_b)
+    if where := other.differ(kept_b, other.gradients) or other.wrong(kept_b, rng):
+        text = f"after forward(A), forward(B), the backward of B is not B's: {where}"
+        return [Check("stale cache", "fail", text)]
+    own = isinstance(cache_a, tuple | list | dict | np.ndarray) and cache_a is not cache_b
+    checks = []
+    try:
+        of_a = case.pair.pull(y_a, [dy.copy() for dy in case.dys], cache_a)
+        where = case.differ(of_a, case.gradients)
+    except Exception as error:  # the state of B does not fit A
+        where = f"it raises {type(error).__name__}"
+    if where and own and arrays_in(cache_a):
+        text = f"after forward(B), a backward with A's cache is not A's: {where}"
+        checks.append(Check("stale cache", "fail", text))
+    elif where:
+        text = "the cache lives in an object until the next forward: call backward before that"
+        checks.append(Check("stale cache", "note", text))
+    return checks
+
+
+def _earlier_results(case: Case, rng: np.random.Generator) -> list[Check]:
+    y, cache = case.pair.run([copied(arg) for arg in case.args])
+    gradients = case.pair.pull(y, [dy.copy() for dy in case.dys], cache)
+    held = Snapshot(y=y, **{f"the gradient of {n}": g for n, g in zip(case.names, gradients, strict=True)})
+    args = next(far_from(case, rng))
+    try:
+        y_2, cache_2 = case.pair.run([copied(arg) for arg in args])
+        case.pair.pull(y_2, draw_like(case.dys, rng), cache_2)
+    except Exception:  # forward need not take the other point
+        y_2, cache_2 = case.pair.run([copied(arg) for arg in case.args])
+        case.pair.pull(y_2, draw_like(case.dys, rng), cache_2)
+    if changed := held.changed():
+        text = f"a later call changes what an earlier one returned: {', '.join(changed)}"
+        return [Check("earlier results", "fail", text)]
+    return []
+
+
+_CHECKS: dict[str, Callable[[Case, np.random.Generator], list[Check]]] = {
+    "unchanged": _unchanged,
+    "repeatable": _repeatable,
+    "linear in dy": _linear,
+    "stale cache": _stale,
+    "earlier results": _earlier_results,
+}
+
+
+def far_from(case: Case, rng: np.random.Generator) -> Any:
+    """Yield points far from the given one, the boldest first.
+
+    The entries of what is differentiated are shuffled and shrunk, so that signs, intervals around zero and
+    sets of positive numbers stay what they are; of all other arrays the rows are shuffled, so that a row of
+    one-hot targets remains one.
+    """
+    bold, careful = [copied(arg) for arg in case.args], [copied(arg) for arg in case.args]
+    for k, arg in enumerate(case.args):
+        if k in case.positions:
+            x = np.asarray(arg)
+            shrink = rng.uniform(0.25, 0.75, x.shape)
+            shuffled = rng.permutation(x.ravel()).reshape(x.shape)
+            if x.size > 1 and np.all(x == x.flat[0]):
+                shuffled = shuffled + 0.5 * rng.standard_normal(x.shape)
+            bold[k] = np.asarray(shuffled * shrink, x.dtype)[()]
+            careful[k] = np.asarray(x * shrink, x.dtype)[()]
+        elif isinstance(arg, np.ndarray) and arg.ndim and not _symmetric(arg):
+            bold[k] = arg[rng.permutation(len(arg))]
+    yield bold
+    yield careful
+
+
+def _symmetric(x: Array) -> bool:
+    return x.ndim == 2 and x.shape[0] == x.shape[1] and same_bits(x, x.T)
+
+
+def _largest(x: Array) -> float:
+    values = np.abs(x[np.isfinite(x)]) if x.size else x
+    return float(np.max(values, initial=0.0))

@@ -1,0 +1,240 @@
+"""The same gradients for the same numbers in other clothes, and for inputs of unusual shapes.
+
+A function that refuses a variation is right to do so: that is a note. One that takes it has to be right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .agreement import CANCELLATION, difference
+from .arguments import copied, is_floating, quiet
+from .case import Case
+from .pair import saved
+from .report import Check
+from .structure import parts_of
+
+Array = npt.NDArray[Any]
+
+_FLOAT32_ROUNDING = 2e-3  # of a float32 gradient, relative to its scale, where nothing is ill-conditioned
+_CONDITION = 64.0  # multiples of what float32 rounding of the inputs changes in the float64 gradient
+
+
+def check_variations(case: Case, rng: np.random.Generator, *, smooth: bool = True) -> list[Check]:
+    """Run a pair on variations of its inputs.
+
+    Parameters
+    ----------
+    case : Case
+        The pair, and its inputs as they were given.
+    rng : numpy.random.Generator
+        Draws upstream gradients and directions.
+    smooth : bool
+        Whether the point is no kink. At a kink another order of summation may end on the other side, so
+        another gradient is only noted there.
+    """
+    checks = []
+    for name, look in _VARIATIONS.items():
+        try:
+            with quiet():
+                found = look(case, rng)
+        except _NotApplicable:
+            continue
+        except _Refused as refusal:
+            found = Check(name, "note", str(refusal))
+        except Exception as error:  # someone else's code on inputs that nobody promised it would take
+            found = Check(name, "note", f"refused: {type(error).__name__}: {error}".splitlines()[0])
+        if found is not None and found.verdict == "fail" and not smooth:
+            found = Check(name, "note", f"at a kink: {found.detail}")
+        checks.append(found or Check(name, "pass"))
+    return checks
+
+
+class _NotApplicable(Exception):  # noqa: N818
+    """The function is none for which the variation means anything."""
+
+
+class _Refused(Exception):  # noqa: N818
+    """Why a variation was not looked at."""
+
+
+def _laid_out(layout: Callable[[Array], Array], name: str) -> Callable[..., Check | None]:
+    def look(case: Case, rng: np.random.Generator) -> Check | None:
+        def dress(x: Any) -> Any:
+            return layout(x) if isinstance(x, np.ndarray) and x.ndim else copied(x)
+
+        plain = [np.array(x, order="C") if isinstance(x, np.ndarray) else copied(x) for x in case.args]
+        parts, expected = case.pair.both(plain, case.dys)
+        y, cache = case.pair.run([dress(x) for x in case.args])
+        found_parts = parts_of(y)
+        names = [f"y[{k}]" if len(parts) > 1 else "y" for k in range(len(parts))]
+        sizes = [float(np.max(np.abs(p[np.isfinite(p)]), initial=0.0)) for p in parts]
+        if where := difference(found_parts, parts, names, sizes, dtype=case.dtype):
+            return Check(name, "fail", f"forward returns something else: {where[len('the gradient of ') :]}")
+        found = case.pair.pull(y, [dress(dy) for dy in case.dys], cache)
+        if where := case.differ(found, expected):
+            return Check(name, "fail", f"with {name}, {where}")
+        return None
+
+    return look
+
+
+def _fortran(x: Array) -> Array:
+    return np.array(x.T, order="C").T
+
+
+def _strided(x: Array) -> Array:
+    wide = np.full([2 * n for n in x.shape], np.nan if x.dtype.kind == "f" else 0, x.dtype)
+    view = wide[tuple(slice(None, None, 2) for _ in x.shape)]
+    view[...] = x
+    return view
+
+
+def _read_only(x: Array) -> Array:
+    x = x.copy(order="K")
+    x.flags.writeable = False
+    return x
+
+
+def _broadcast(case: Case, rng: np.random.Generator) -> Check | None:
+    """Where arguments of different shapes are broadcast to y, cut an axis of one of them to length 1."""
+    shapes = [np.shape(case.args[k]) for k in case.positions]
+    if len(case.parts) != 1 or len(set(shapes)) < 2 or case.parts[0].ndim == 0:
+        raise _NotApplicable
+    try:
+        shape = np.broadcast_shapes(*shapes)
+    except ValueError:
+        shape = ()
+    if shape != case.parts[0].shape:
+        raise _NotApplicable
+    looked = False
+    for k, label in zip(case.positions, case.names, strict=True):
+        x = np.asarray(case.args[k])
+        for axis in range(x.ndim):
+            args = [copied(arg) for arg in case.args]
+            args[k] = x.take([0], axis=axis)
+            thin = case.at(args, rng)
+            if x.shape[axis] == 1 or thin is None or thin.parts[0].shape != shape:
+                continue
+            if thin.gradients[case.positions.index(k)].shape != args[k].shape:
+                continue  # it broadcasts another argument, not this one
+            looked = True
+            if where := thin.wrong(thin.gradients, rng):
+                return Check("broadcast axes", "fail", f"with axis {axis} of {label} of length 1, {where}")
+    if not looked:
+        raise _NotApplicable
+    return None
+
+
+def _batch(case: Case) -> tuple[int, list[int]]:
+    """Return the batch size and the arguments whose first axis it is.
+
+    Raises
+    ------
+    _Refused
+        When that cannot be told from the shapes.
+    """
+    tall = [part for part in case.parts if part.ndim]
+    firsts = [np.asarray(case.args[k]) for k in case.positions if np.ndim(case.args[k])]
+    if not tall and not firsts:
+        raise _NotApplicable
+    n = (tall or firsts)[0].shape[0]
+    arrays = [(k, arg) for k, arg in enumerate(case.args) if isinstance(arg, np.ndarray) and arg.ndim]
+    batched = [k for k, arg in arrays if arg.shape[0] == n]
+    if n < 2 or not batched:
+        raise _Refused("there is no batch axis of two rows or more")
+    if any(n in arg.shape[1:] for _, arg in arrays) or any(n in part.shape[1:] for part in case.parts):
+        raise _Refused(f"other axes too have the length {n} of the first: let the batch size differ")
+    if any(not isinstance(a, np.ndarray) and np.ndim(a) and len(a) == n for a in case.args):
+        raise _Refused("an argument that is no array has the length of the batch")
+    return n, batched
+
+
+def _sliced(case: Case, rows: Sequence[int]) -> list[Any]:
+    _, batched = _batch(case)
+    return [copied(arg[list(rows)] if k in batched else arg) for k, arg in enumerate(case.args)]
+
+
+def _another_batch(name: str, rows: Callable[[int], Sequence[int]]) -> Callable[..., Check | None]:
+    def look(case: Case, rng: np.random.Generator) -> Check | None:
+        chosen = rows(_batch(case)[0])
+        other = case.at(_sliced(case, chosen), rng)
+        if other is None:
+            raise _Refused("refused, or not finite")
+        for old, new in zip(case.parts, other.parts, strict=True):
+            if old.ndim and old.shape[0] == _batch(case)[0] and new.shape != (len(chosen), *old.shape[1:]):
+                raise _Refused("the result does not have one row for each row of the inputs")
+        for label, k, gradient in zip(case.names, case.positions, other.gradients, strict=True):
+            if gradient.shape != np.shape(other.args[k]):
+                text = f"the gradient of {label} has shape {gradient.shape}, not {np.shape(other.args[k])}"
+                return Check(name, "fail", text)
+        if not chosen:
+            return _empty(name, case, other)
+        if where := other.wrong(other.gradients, rng):
+            return Check(name, "fail", where)
+        return None
+
+    return look
+
+
+def _empty(name: str, case: Case, other: Case) -> Check | None:
+    """Without rows, no result depends on what is shared among them: its gradient is zero."""
+    if any(part.size for part in other.parts):
+        return None
+    for label, gradient in zip(case.names, other.gradients, strict=True):
+        if np.any(gradient != 0):
+            return Check(name, "fail", f"there is no result, but the gradient of {label} is not zero")
+    return None
+
+
+def _float32(case: Case, rng: np.random.Generator) -> Check | None:
+    """Compare with the function's own float64 evaluation, for the same numbers."""
+    low = [copied(arg, np.float32) for arg in case.args]
+    high = [copied(arg, np.float64) for arg in low]
+    low_dys = [dy.astype(np.float32) for dy in case.dys]
+    y, cache = case.pair.run(low)
+    parts = [part.copy() for part in parts_of(y)]
+    dys = [dy.astype(part.dtype) for dy, part in zip(low_dys, parts, strict=True)]
+    found = saved(case.pair.pull(y, dys, cache))
+    high_dys = [dy.astype(np.float64) for dy in low_dys]
+    high_parts, expected = case.pair.both(high, high_dys)
+    if not all(np.all(np.isfinite(x)) for x in [*parts, *found, *high_parts, *expected]):
+        raise _Refused("not finite in float32 or in float64")
+    eps = float(np.finfo(np.float32).eps)
+    condition = [0.0 for _ in expected]
+    for _ in range(3):
+        moved = [
+            copied(np.asarray(x) * (1 + eps * rng.choice([-1.0, 1.0], np.shape(x))), np.float64)
+            if is_floating(x)
+            else x
+            for x in high
+        ]
+        around = case.pair.both(moved, high_dys)[1]
+        change = [float(np.max(np.abs(a - b), initial=0.0)) for a, b in zip(around, expected, strict=True)]
+        condition = [max(old, new) for old, new in zip(condition, change, strict=True)]
+    for label, a, b, moved_by, term in zip(case.names, found, expected, condition, case.terms, strict=True):
+        scale = float(np.max(np.abs(b), initial=0.0))
+        bound = _FLOAT32_ROUNDING * scale + _CONDITION * moved_by + CANCELLATION * eps * term
+        worst = float(np.max(np.abs(a - b), initial=0.0)) if a.shape == b.shape else np.inf
+        if worst > bound:
+            text = (
+                f"the gradient of {label} is off by {worst:.2g}; its largest entry in float64 is {scale:.2g}"
+            )
+            return Check("float32", "fail", text)
+    return None
+
+
+_VARIATIONS: dict[str, Callable[[Case, np.random.Generator], Check | None]] = {
+    "transposed arrays": _laid_out(_fortran, "transposed arrays"),
+    "strided arrays": _laid_out(_strided, "strided arrays"),
+    "read-only arrays": _laid_out(_read_only, "read-only arrays"),
+    "broadcast axes": _broadcast,
+    "N = 1": _another_batch("N = 1", lambda n: [0]),
+    "N = 0": _another_batch("N = 0", lambda n: []),
+    "repeated rows": _another_batch("repeated rows", lambda n: [0, 0, *range(2, n)]),
+    "float32": _float32,
+}

@@ -1,0 +1,92 @@
+"""Gradient checks as tables for the terminal, at most 100 columns wide."""
+
+import math
+import textwrap
+from collections.abc import Sequence
+
+from npvae.checks.own import DTYPES, Label
+from npvae.checks.planted import Kills
+from npvae.gradcheck import Report
+from npvae.kernels import CHOICES
+
+_COLUMNS = [(dtype, choice) for dtype in DTYPES for choice in CHOICES]
+
+
+def own_table(results: Sequence[tuple[Label, Report]]) -> str:
+    """Return npvae's own checks as text: a line for each part, a column for each dtype and kernel set.
+
+    Parameters
+    ----------
+    results : sequence of (Label, Report)
+        From `npvae.checks.own.run_own_checks`.
+
+    Returns
+    -------
+    str
+        The reports that did not pass follow the table in full; they may be wider.
+    """
+    by_part: dict[str, dict[tuple[str, str], Report]] = {}
+    for label, report in results:
+        by_part.setdefault(label.part, {})[label.dtype, label.kernels] = report
+    failed = [(label, report) for label, report in results if not report.passed]
+    passed = len(results) - len(failed)
+    lines = [
+        "Largest relative error of a gradient, by dtype and kernels",
+        f"{'':<46}" + "".join(f"{dtype:>13}" for dtype, _ in _COLUMNS),
+        f"{'':<46}" + "".join(f"{choice:>13}" for _, choice in _COLUMNS),
+    ]
+    for part, reports in by_part.items():
+        cells = (_cell(reports.get(column)) for column in _COLUMNS)
+        lines.append(f"{part:<46}" + "".join(f"{cell:>13}" for cell in cells))
+    lines += ["", f"{passed} of {len(results)} checks passed"]
+    for label, report in failed:
+        lines += ["", str(label), str(report)]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def planted_table(kills: Sequence[Kills]) -> str:
+    """Return what became of the planted faults as text: two lines for each, the second tells its story.
+
+    Parameters
+    ----------
+    kills : sequence of Kills
+        From `npvae.checks.planted.run_planted_faults`.
+
+    Returns
+    -------
+    str
+    """
+    lines = [f"{'planted fault':<40}{'caught':>14}{'correct twin passed':>26}"]
+    group = ""
+    for row in kills:
+        if row.fault.group != group:
+            group = row.fault.group
+            lines += ["", group]
+        caught = f"{row.runs - len(row.missed)} of {row.runs}"
+        passed = f"{row.runs - len(row.alarms)} of {row.runs}"
+        remark = "" if row.as_it_should_be else "   <--"
+        lines.append(f"  {row.fault.name:<38}{caught:>14}{passed:>26}{remark}")
+        lines += textwrap.wrap(row.fault.story, 94, initial_indent="      ", subsequent_indent="      ")
+    runs = sum(row.runs for row in kills)
+    missed = sum(len(row.missed) for row in kills)
+    alarms = sum(len(row.alarms) for row in kills)
+    lines += [
+        "",
+        f"{len(kills)} faults, {runs} checks: {runs - missed} caught, {missed} missed; "
+        f"{alarms} of {runs} correct twins not passed",
+    ]
+    for row in kills:
+        for what, places in (("missed", row.missed), ("its correct twin did not pass", row.alarms)):
+            if places:
+                size, seed = places[0]
+                lines.append(f"{row.fault.name}: {what}, first at size {size} with seed {seed}")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cell(report: Report | None) -> str:
+    if report is None:
+        return "-"
+    if not report.passed:
+        return report.verdict.upper()
+    errors = [entry.error for entry in report.entries if not math.isnan(entry.error)]
+    return f"{max(errors, default=0.0):.0e}"

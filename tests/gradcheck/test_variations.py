@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+
+from npvae.gradcheck import check_vjp
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def square_forward(x):
+    return x**2, x
+
+
+def flat(x):
+    """Read an array in the order of its memory, as code that ignores strides does."""
+    return x.ravel(order="K").reshape(x.shape)
+
+
+def failed(report):
+    return {check.name for check in report.failures}
+
+
+FAULTS = {
+    "strides ignored": (
+        square_forward,
+        lambda dy, x: 2 * dy * flat(x),
+        "transposed arrays",
+    ),
+    "squeezed": (square_forward, lambda dy, x: np.squeeze(2 * dy * x), "N = 1"),
+    "N - 1": (
+        lambda x: (np.sum(x**2, axis=1), x),
+        lambda dy, x: 2 * dy[:, None] * x * (1 if len(x) > 1 else 0),
+        "N = 1",
+    ),
+    "rows found by their values": (
+        lambda x: (np.sum(x**2, axis=1), x),
+        lambda dy, x: np.stack([2 * r * dy[np.argmax((x == r).all(axis=1))] for r in x]) if len(x) else x,
+        "repeated rows",
+    ),
+    "a constant lost in float32": (
+        lambda x: (np.tanh(x), x),
+        lambda dy, x: dy * (1 - np.tanh(x) ** 2) * ((x.dtype.type(1) + x.dtype.type(1e-9)) > 1),
+        "float32",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("seed", range(3))
+def test_faults_are_found(name, seed):
+    forward, backward, check = FAULTS[name]
+    x = draw(6, 4, seed=seed)
+    report = check_vjp(forward, backward, [x], seed=seed)
+    assert {entry.verdict for entry in report.entries} == {"pass"}
+    assert check in failed(report), str(report)
+    assert report.verdict == "fail"
+    assert check_vjp(forward, backward, [x], seed=seed, variations=False).verdict == "pass"
+
+
+def test_a_broadcast_axis_that_is_not_summed():
+    def forward(x, w):
+        return x * w, (x, w)
+
+    def backward(dy, cache):
+        x, w = cache
+        dw = np.sum(dy * x, axis=0, keepdims=True)
+        dx = dy * w
+        if x.shape[1] == 1:  # the sum over the other axis is forgotten
+            dx = dx[:, :1]
+        return dx, dw
+
+    report = check_vjp(forward, backward, [draw(5, 3), draw(1, 3)])
+    assert "broadcast axes" in failed(report)
+
+
+def test_what_is_refused_is_a_note():
+    def forward(x):
+        if len(x) < 2:
+            raise ValueError("two rows or more")
+        if not x.flags.c_contiguous:
+            raise ValueError("C order")
+        return x - x.mean(axis=0), None
+
+    report = check_vjp(forward, lambda dy, _: dy - dy.mean(axis=0), [draw(5, 3)])
+    assert report.verdict == "pass"
+    assert {"transposed arrays", "strided arrays", "N = 1", "N = 0"} <= {note.name for note in report.notes}
+
+
+def test_an_ambiguous_batch_axis_is_not_sliced():
+    def forward(x, W, b):
+        return x @ W + b, (x, W)
+
+    def backward(dy, cache):
+        return dy @ cache[1].T, cache[0].T @ dy, dy.sum(axis=0)
+
+    report = check_vjp(forward, backward, [draw(4, 4), draw(4, 4, seed=1), draw(4)])
+    assert report.verdict == "pass"
+    assert "let the batch size differ" in str(report)
+
+
+def test_ill_conditioned_code_is_not_failed_in_float32():
+    def forward(x):
+        return np.log(1 - np.tanh(5 + x) ** 2), x
+
+    report = check_vjp(forward, lambda dy, x: -2 * dy * np.tanh(5 + x), [0.1 * draw(5, 3)])
+    assert report.verdict == "pass", str(report)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_normalisation_over_the_batch_is_not_failed(seed):
+    def forward(x):
+        centred = x - x.mean(axis=0)
+        std = np.sqrt(np.mean(centred**2, axis=0) + 1e-5)
+        return centred / std, (centred / std, std)
+
+    def backward(dy, cache):
+        y, std = cache
+        return (dy - dy.mean(axis=0) - y * np.mean(dy * y, axis=0)) / std
+
+    report = check_vjp(forward, backward, [draw(6, 4, seed=seed)], seed=seed)
+    assert report.verdict == "pass", str(report)
