@@ -16,7 +16,7 @@ def run_process(*argv, **options):
 
 
 def test_the_commands():
-    assert set(COMMANDS) == {"compare", "train", "sample", "reconstruct", "trace", "info"}
+    assert set(COMMANDS) == {"compare", "train", "sample", "reconstruct", "trace", "gradcheck", "info"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
