@@ -50,7 +50,8 @@ def write_pictures(comparison: Comparison, folder: Path) -> list[str]:
 
 
 def _loss(comparison: Comparison) -> Axes:
-    return draw_history({"AE": comparison.ae.estimator.history_, "VAE": comparison.vae.estimator.history_})[0]
+    histories = {study.name: study.estimator.history_ for study in (comparison.ae, comparison.vae)}
+    return draw_history(histories, validation_name="test")[0]
 
 
 def _latent(comparison: Comparison) -> Axes:
