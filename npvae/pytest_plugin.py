@@ -33,6 +33,10 @@ class GradientAssertions:
         """Assert what `npvae.gradcheck.check_gradient` checks."""
         return _assert("check_gradient", *args, **options)
 
+    def hvp(self, *args: Any, **options: Any) -> Report:
+        """Assert what `npvae.gradcheck.check_hvp` checks."""
+        return _assert("check_hvp", *args, **options)
+
     def network(self, *args: Any, **options: Any) -> Report:
         """Assert what `npvae.gradcheck.check_network` checks."""
         return _assert("check_network", *args, **options)
@@ -48,7 +52,7 @@ def _assert(check: str, *args: Any, **options: Any) -> Report:
 
 @pytest.fixture(scope="session")
 def gradcheck() -> GradientAssertions:
-    """Check handwritten gradients: ``gradcheck.vjp``, ``.layer``, ``.gradient``, ``.network``.
+    """Check handwritten gradients: ``gradcheck.vjp``, ``.layer``, ``.gradient``, ``.hvp``, ``.network``.
 
     Each takes what the function ``check_...`` of the same name in `npvae.gradcheck` takes, raises an
     AssertionError with the printed report unless the check passes, and returns the report.

@@ -1,19 +1,21 @@
 """Check gradients that were derived by hand.
 
-Nothing here knows of npvae, and NumPy is all that it needs. Four functions are the interface:
+Nothing here knows of npvae, and NumPy is all that it needs. Five functions are the interface:
 
 - `check_vjp` takes a forward and a backward function;
 - `check_layer` takes an object with ``forward(x)``, ``backward(dy)`` and parameters in attributes;
 - `check_gradient` takes a scalar function and its gradient;
-- `check_network` takes an object with ``loss_and_grad(params, ...)``.
+- `check_network` takes an object with ``loss_and_grad(params, ...)``;
+- `check_hvp` takes a gradient and a function that multiplies its Hessian with a vector.
 
 They return a `Report`: one `Entry` for each argument or parameter, with the worst place, the analytic and the
 numeric value there, the numeric one's error bar, and a verdict; and a `Check` for everything else that a
 backward can get wrong. In tests, `assert_gradients`, or the pytest fixture ``gradcheck``.
 
 To read the code, begin with `oracles` (two ways to differentiate numerically), then `probes` (in which
-directions), `measure` (both oracles in all directions), `verdicts` (what to conclude) and `hints` (what a
-wrong gradient looks like); `protocol` and `variations` look beyond the values.
+directions), `measure` (both oracles in all directions), `kinks` (where there is no derivative), `verdicts`
+(what to conclude) and `hints` (what a wrong gradient looks like); `protocol` and `variations` look beyond the
+values.
 
 A gradient check shows that a backward agrees with its forward. It cannot show that the forward is right.
 
@@ -33,6 +35,7 @@ from .gradient import check_gradient
 from .layer import check_layer
 from .network import check_network
 from .report import Check, Entry, Report
+from .second_order import check_hvp
 from .vjp import check_vjp
 
 __all__ = [
@@ -41,6 +44,7 @@ __all__ = [
     "Report",
     "assert_gradients",
     "check_gradient",
+    "check_hvp",
     "check_layer",
     "check_network",
     "check_vjp",

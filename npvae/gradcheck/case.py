@@ -37,6 +37,9 @@ class Case:
         The names of all arguments.
     parts, dys, gradients : lists of arrays
         The parts of y, an upstream gradient for each, and the gradient of each position.
+    right : bool
+        Whether the oracles found the gradients right at the point that was given. Where they did not, other
+        points are not compared with them.
     """
 
     pair: Pair
@@ -46,6 +49,7 @@ class Case:
     parts: list[Array]
     dys: list[Array]
     gradients: list[Array]
+    right: bool = True
 
     @property
     def names(self) -> list[str]:
@@ -83,10 +87,12 @@ class Case:
             gradients = saved(self.pair.pull(y, [dy.copy() for dy in dys], cache))
         except Exception:  # someone else's code at a point that nobody promised it would take
             return None
-        return Case(self.pair, args, self.positions, self.labels, parts, dys, gradients)
+        return Case(self.pair, args, self.positions, self.labels, parts, dys, gradients, self.right)
 
     def wrong(self, gradients: Sequence[Array], rng: np.random.Generator) -> str:
         """Say which of the gradients the oracles contradict on a few random projections."""
+        if not self.right:
+            return ""
         entries = entries_at(
             self.pair, self.args, self.positions, self.labels, self.parts, self.dys, gradients, _FEW, rng
         )

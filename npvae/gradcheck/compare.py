@@ -10,12 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from .hints import recognise
-from .measure import Measurement, Objective, measure
+from .measure import Measurement, measure
+from .objective import Objective
 from .probes import Budget
 from .report import Entry
 from .verdicts import judge
 
 Array = npt.NDArray[Any]
+
+_TIED = "tied entries, moved together: their gradients do not add up (each given all of it, or none?)"
 
 
 def compare(
@@ -49,7 +52,7 @@ def compare(
     """
     arrays = [None if gradient is None else np.asarray(gradient) for gradient in gradients]
     measurements = [measure(objective, budget, rng) for objective in objectives]
-    whole = {m.objective.name: m.numeric.reshape(m.objective.point.shape) for m in measurements if m.dense}
+    whole = {m.objective.name: m.whole for m in measurements if m.dense}
     entries = []
     for measurement, gradient, dtype in zip(measurements, arrays, dtypes, strict=True):
         name, shape = measurement.objective.name, measurement.objective.point.shape
@@ -59,9 +62,10 @@ def compare(
             continue
         entry = judge(measurement, gradient, dtype)
         if entry.verdict == "fail":
+            tied = measurement.dense and entry.index is None  # the entries, each by itself, look right
             analytic, numeric = _comparable(measurement, gradient)
-            hints = [recognise(name, analytic, numeric, whole, lengths), entry.hint]
-            entry = replace(entry, hint="; ".join(hint for hint in hints if hint))
+            looks = _TIED if tied else recognise(name, analytic, numeric, whole, lengths)
+            entry = replace(entry, hint="; ".join(hint for hint in (looks, entry.hint) if hint))
         entries.append(entry)
     return tuple(entries)
 
@@ -79,9 +83,8 @@ def _malformed(gradient: Array | None, shape: tuple[int, ...]) -> str:
 
 def _comparable(measurement: Measurement, gradient: Array) -> tuple[Array, Array]:
     """Return analytic and numeric values of one shape: whole arrays, or the sampled entries as vectors."""
-    shape = measurement.objective.point.shape
     if measurement.dense:
-        return gradient, measurement.numeric.reshape(shape)
+        return gradient, measurement.whole
     at = [k for k, probe in enumerate(measurement.probes) if probe.index is not None]
     at = at or list(range(len(measurement.probes)))
     analytic = np.array([measurement.probes[k].project(gradient) for k in at])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -69,7 +70,7 @@ def check_gradient(
             return tuple(None if g is None else dy * np.asarray(g) for g in found)
         return dy * np.asarray(found)
 
-    forward.__signature__ = _signature(f)  # type: ignore[attr-defined]
+    forward.__signature__ = signature_of(f)  # type: ignore[attr-defined]
     report = check_vjp(forward, backward, args, names=names, seed=seed, **options)
     told = "" if names is None else f", names={list(names)!r}"
     settings = "".join(f", {key}={value!r}" for key, value in options.items())
@@ -77,9 +78,8 @@ def check_gradient(
     return replace(report, title=f"{call})", reproduce=f"{call}, x{told}, seed={seed}{settings})")
 
 
-def _signature(f: Callable[..., Any]) -> Any:
-    import inspect
-
+def signature_of(f: Callable[..., Any]) -> inspect.Signature:
+    """Return a function's signature; an empty one where that is not known."""
     try:
         return inspect.signature(f)
     except (TypeError, ValueError):  # builtins and some compiled functions have none

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,53 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from .arguments import quiet
-from .oracles import Difference, central_difference, complex_step, rounding_noise
+from .differences import Differences
+from .kinks import Surroundings, surroundings, tied_directions
+from .objective import Objective
+from .oracles import Difference, complex_step
 from .probes import Budget, Probe, choose_probes, random_direction
 
 Array = npt.NDArray[Any]
 
-_SMALLEST_SCALE = 1.0  # smaller arguments (a bias of zeros, weights) are first moved as if of this size
-_SMALLEST_STEP = 1e-8  # relative to the argument: finer steps measure nothing but rounding
-_NEIGHBOURHOOD = 1e-4  # relative to the argument: how far beside a kink other slopes are looked for
-_N_NEIGHBOURS = 8
-_NOISE_SPACING = 1e-6  # relative to the argument
-
-
-@dataclass(frozen=True, eq=False)
-class Objective:
-    """A scalar function of one argument, all others held.
-
-    Attributes
-    ----------
-    name : str
-        The argument's name.
-    point : array
-        Where the derivative is wanted, as the oracle evaluates it (float64 wherever the function takes it).
-    value : callable
-        ``value(array) -> scalar``. For a complex array it evaluates in complex arithmetic. It must leave
-        nothing behind that another evaluation could see.
-    magnitude : float
-        Size of the terms that are summed to the scalar; its rounding errors are proportional to it.
-    eps : float
-        Machine epsilon of the function's results.
-    terms : callable or None
-        ``terms(array) -> vector`` that sums to the value: at a kink, each term may take its own side.
-    beside : callable or None
-        ``beside(rng, size) -> callable`` like `value`, with all that the function also depends on moved at
-        random by `size`, relative: it separates kinks that meet at the point.
-    """
-
-    name: str
-    point: Array
-    value: Callable[[Array], Any]
-    magnitude: float
-    eps: float
-    terms: Callable[[Array], Array] | None = None
-    beside: Callable[[np.random.Generator, float], Callable[[Array], Any]] | None = None
-
-    def along(self, probe: Probe, point: Array) -> Callable[[complex], Any]:
-        """Return the function on the line through a point (real or complex) along a probe's direction."""
-        return lambda t: self.value(probe.move(point, t))
+# When a sample of differences confirms the complex steps: relative to the largest slope, how close they come
+# beside their error bars, and how large these may be.
+_AGREES = 1e-7
+_TRUSTED = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +32,14 @@ class Measurement:
     objective : Objective
         What was differentiated.
     probes : list of Probe
-        The directions.
+        The directions. Where every entry was probed they come first, in C order.
     by_complex : (P,) array or None
         By complex step; None where the function cannot be evaluated so.
     complex_error : str
         Why `by_complex` is None.
+    differenced : (P,) array of bool
+        Where central differences were taken. Elsewhere `by_difference` repeats `by_complex`, and the bars and
+        jumps are zero.
     by_difference, bars, jumps : (P,) arrays
         By central differences: slopes, their error bars, and the jumps of the slope at kinks.
     low, high : (P,) arrays
@@ -86,6 +53,7 @@ class Measurement:
     probes: list[Probe]
     by_complex: Array | None
     complex_error: str
+    differenced: Array
     by_difference: Array
     bars: Array
     jumps: Array
@@ -100,8 +68,27 @@ class Measurement:
 
     @property
     def dense(self) -> bool:
-        """Whether every entry of the argument was probed, in C order."""
-        return len(self.probes) == self.objective.point.size and all(p.index is not None for p in self.probes)
+        """Whether every entry of the argument was probed."""
+        return sum(p.index is not None for p in self.probes) == self.objective.point.size
+
+    @property
+    def whole(self) -> Array:
+        """The numeric gradient, with the argument's shape, where every entry was probed."""
+        return self.numeric[: self.objective.point.size].reshape(self.objective.point.shape)
+
+
+def from_complex_steps(
+    objective: Objective, probes: list[Probe], slopes: Array, differences: dict[int, Difference]
+) -> Measurement:
+    """Put together what complex steps gave along all probes, and differences, without a kink, along some."""
+    differenced = np.zeros(len(slopes), dtype=bool)
+    by_difference, bars, jumps = slopes.copy(), np.zeros(len(slopes)), np.zeros(len(slopes))
+    for k, found in differences.items():
+        differenced[k], by_difference[k], bars[k] = True, found.value, found.bar
+    crowded = np.zeros(len(slopes), dtype=bool)
+    return Measurement(
+        objective, probes, slopes, "", differenced, by_difference, bars, jumps, slopes, slopes, crowded
+    )
 
 
 def measure(objective: Objective, budget: Budget, rng: np.random.Generator) -> Measurement:
@@ -119,23 +106,64 @@ def measure(objective: Objective, budget: Budget, rng: np.random.Generator) -> M
     Returns
     -------
     Measurement
+
+    Notes
+    -----
+    Where there are complex steps for many entries, central differences are taken of a sample of them and of
+    random projections of them all. One kink, or one difference that does not confirm the complex step, and
+    they are taken of every entry.
     """
     probes = choose_probes(objective.point.shape, budget, rng)
     with quiet():
         by_complex, complex_error = _by_complex_step(objective, probes)
-        differences = _by_differences(objective, probes, rng)
-        slopes = [_slopes_around(objective, p, d, rng) for p, d in zip(probes, differences, strict=True)]
+        oracle = Differences(objective, rng)
+        if by_complex is not None and len(probes) > budget.n_coordinates + budget.n_projections:
+            sample = np.sort(rng.choice(len(probes), budget.n_coordinates, replace=False))
+            some = {k: oracle.along(probes[k]) for k in sample}
+            if _confirmed(by_complex, some, oracle, budget, rng):
+                return from_complex_steps(objective, probes, by_complex, some)
+        differences = [oracle.along(probe) for probe in probes]
+        around = [surroundings(objective, p, d, rng) for p, d in zip(probes, differences, strict=True)]
+        joint = tied_directions(objective, oracle, probes, differences, around, rng)
+        if joint and by_complex is not None:
+            slopes, complex_error = _by_complex_step(objective, [probe for probe, _ in joint])
+            by_complex = None if slopes is None else np.concatenate([by_complex, slopes])
+    probes = probes + [probe for probe, _ in joint]
+    differences += [difference for _, difference in joint]
+    around += [Surroundings([difference.value]) for _, difference in joint]
     return Measurement(
         objective,
         probes,
         by_complex,
         complex_error,
+        differenced=np.ones(len(probes), dtype=bool),
         by_difference=np.array([d.value for d in differences]),
         bars=np.array([d.bar for d in differences]),
         jumps=np.array([d.jump for d in differences]),
-        low=np.array([min(around) for around, _ in slopes]),
-        high=np.array([max(around) for around, _ in slopes]),
-        crowded=np.array([crowd for _, crowd in slopes], dtype=bool),
+        low=np.array([min(beside.slopes) for beside in around]),
+        high=np.array([max(beside.slopes) for beside in around]),
+        crowded=np.array([beside.crowded for beside in around], dtype=bool),
+    )
+
+
+def _confirmed(
+    by_complex: Array,
+    some: dict[int, Difference],
+    oracle: Differences,
+    budget: Budget,
+    rng: np.random.Generator,
+) -> bool:
+    """Say whether differences of a sample, and of projections of all, give what complex steps gave."""
+    shape = oracle.objective.point.shape
+    found, expected = list(some.values()), [float(by_complex[k]) for k in some]
+    for _ in range(budget.n_projections):
+        probe = random_direction(shape, rng)
+        found.append(oracle.along(probe))
+        expected.append(probe.project(by_complex.reshape(shape)))
+    scale = float(np.max(np.abs(expected)))
+    return all(
+        not d.jump and abs(d.value - slope) <= d.bar + _AGREES * scale and d.bar <= _TRUSTED * scale
+        for d, slope in zip(found, expected, strict=True)
     )
 
 
@@ -149,78 +177,3 @@ def _by_complex_step(objective: Objective, probes: list[Probe]) -> tuple[Array |
     if not np.all(np.isfinite(result)):
         return None, "its result is not finite"
     return result, ""
-
-
-def _by_differences(objective: Objective, probes: list[Probe], rng: np.random.Generator) -> list[Difference]:
-    point = objective.point
-    value_0 = float(objective.value(point.copy()))
-    if point.size == 0 or not np.isfinite(value_0):
-        return [Difference(np.nan, np.inf, 0.0) for _ in probes]
-    rms = float(np.sqrt(np.mean(np.square(point, dtype=np.float64))))
-
-    direction = random_direction(point.shape, rng)
-    spacing = _NOISE_SPACING * (rms or _SMALLEST_SCALE)
-    noise = rounding_noise(objective.along(direction, point), spacing)
-    noise = max(noise, objective.eps * objective.magnitude)
-
-    # Fourth-order differences balance truncation h^4 and noise / h at the fifth root of the relative noise.
-    relative_noise = noise / objective.magnitude if objective.magnitude > 0 else objective.eps
-    first = float(np.clip(relative_noise**0.2, objective.eps**0.2, 0.05))
-
-    differences = []
-    for probe in probes:
-        scale = probe.scale(point, rms)
-        step = first * max(scale, _SMALLEST_SCALE)
-        smallest = _SMALLEST_STEP * min(scale or _SMALLEST_SCALE, _SMALLEST_SCALE)
-        line = objective.along(probe, point)
-        differences.append(central_difference(line, value_0, step, smallest, noise))
-    return differences
-
-
-def _slopes_around(
-    objective: Objective, probe: Probe, difference: Difference, rng: np.random.Generator
-) -> tuple[list[float], bool]:
-    """Return the one-sided slopes at a kink, and those beside it; and whether others than two occur.
-
-    Along a line through a single kink two slopes occur. Where several kinks meet (a unit of a ReLU layer that
-    is zero for the whole batch), each may be taken from its left or from its right, and a correct gradient
-    need not lie between the two slopes that one line shows. Kinks in different terms of the sum are taken
-    apart exactly. Kinks within one term are taken apart by moving the point, and what else there is.
-    """
-    if not difference.jump:
-        return [difference.value], False
-    ends = [difference.value - difference.jump / 2, difference.value + difference.jump / 2]
-    scale = max(float(np.max(np.abs(objective.point))), _SMALLEST_SCALE)
-    step = 1e-3 * _NEIGHBOURHOOD * scale
-    others = []
-    for k in range(_N_NEIGHBOURS):
-        shift = _NEIGHBOURHOOD * scale * rng.standard_normal(objective.point.shape)
-        point = (objective.point + shift).astype(objective.point.dtype)
-        value = objective.value
-        if objective.beside is not None and k % 2:
-            value = objective.beside(rng, _NEIGHBOURHOOD * 10.0 ** rng.uniform(-1, 1))
-        slope = float(value(probe.move(point, step))) - float(value(probe.move(point, -step)))
-        slope /= 2 * step
-        if np.isfinite(slope) and min(abs(slope - end) for end in ends) > 0.05 * abs(difference.jump):
-            others.append(slope)
-    if objective.terms is not None:
-        ends += _slopes_by_term(objective, probe, scale)
-    return ends + others, bool(others)
-
-
-def _slopes_by_term(objective: Objective, probe: Probe, scale: float) -> list[float]:
-    """Return the smallest and the largest slope when each term takes the left or the right slope of its own.
-
-    Nothing where a term is too noisy to be told left from right.
-    """
-    assert objective.terms is not None
-    h = _NEIGHBOURHOOD * scale
-    at = {t: objective.terms(probe.move(objective.point, t)) for t in (-h, -h / 2, 0.0, h / 2, h)}
-    right = (4 * at[h / 2] - at[h] - 3 * at[0.0]) / h
-    left = -(4 * at[-h / 2] - at[-h] - 3 * at[0.0]) / h
-    noise = 100 * objective.eps * np.abs(at[0.0]) / h
-    apart = np.abs(right - left) > noise + 1e-6 * np.abs(right)
-    middle = (right + left) / 2
-    low = float(np.sum(np.where(apart, np.minimum(left, right), middle)))
-    high = float(np.sum(np.where(apart, np.maximum(left, right), middle)))
-    return [low, high] if np.isfinite(low) and np.isfinite(high) else []

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from .agreement import difference
 from .arguments import computation_dtypes, copied, evaluation_dtype, leading_lengths
 from .compare import compare
-from .measure import Objective
+from .objective import Objective
 from .probes import Budget, generator
 from .quick import quick_entries
 from .report import Check, Entry, Report
@@ -177,7 +177,11 @@ def _unchanged(changed: list[str]) -> Check:
 
 
 def _repeatable(network: Any, params: Any, fixed: list[Any], grads: Mapping[str, Array]) -> Check:
-    """Call loss_and_grad once more: the gradients have to be the same, to rounding."""
+    """Call loss_and_grad elsewhere, then here once more: the gradients must be the same, to rounding."""
+    elsewhere = _converted(params, None)
+    for name in grads:
+        elsewhere[name] = np.asarray(0.5 * elsewhere[name], elsewhere[name].dtype)
+    network.loss_and_grad(elsewhere, *[copied(arg) for arg in fixed])
     again = network.loss_and_grad(params, *[copied(arg) for arg in fixed])[1]
     floating = [array.dtype for array in grads.values() if array.dtype.kind == "f"]
     kind = min(floating, key=lambda d: d.itemsize, default=None)
@@ -185,7 +189,7 @@ def _repeatable(network: Any, params: Any, fixed: list[Any], grads: Mapping[str,
     where = difference([again[name] for name in grads], list(grads.values()), list(grads), scales, dtype=kind)
     if where:
         text = f"a second call with the same arguments returns something else: {where}"
-        return Check("repeatable", "fail", f"{text}; fresh noise, or gradients that add up")
+        return Check("repeatable", "fail", f"{text}; fresh noise, gradients that add up, or a stale cache")
     return Check("repeatable", "pass")
 
 

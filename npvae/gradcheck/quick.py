@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .arguments import quiet
-from .measure import Measurement, Objective
+from .measure import from_complex_steps
+from .objective import Objective
 from .oracles import COMPLEX_STEP, Difference, central_difference, noise_in_table
 from .probes import Probe, random_direction
 from .report import Entry
-from .verdicts import DIFFERENCES, judge
+from .verdicts import judge
 
 Array = npt.NDArray[Any]
 
@@ -76,14 +77,9 @@ def quick_entries(
         slope, gradient = slopes[objective.name], np.asarray(gradients[objective.name])
         if gradient.shape != objective.point.shape or gradient.dtype.kind not in "fiu":
             return None
-        zero = np.zeros(len(slope))
-        measurement = Measurement(
-            objective, probes[objective.name], slope, "", slope, zero, zero, slope, slope, zero.astype(bool)
-        )
-        entry = judge(measurement, gradient, dtype)
+        entry = judge(from_complex_steps(objective, probes[objective.name], slope, {}), gradient, dtype)
         entries[objective.name] = replace(
             entry,
-            errors={name: error for name, error in entry.errors.items() if name != DIFFERENCES},
             checked=f"{n_projections} projection{'s' * (n_projections > 1)} of {gradient.size}",
         )
     return entries

@@ -6,6 +6,7 @@ A function that refuses a variation is right to do so: that is a note. One that 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from .structure import parts_of
 Array = npt.NDArray[Any]
 
 _FLOAT32_ROUNDING = 2e-3  # of a float32 gradient, relative to its scale, where nothing is ill-conditioned
+_SETS = 32  # of arguments that may be the batch: how many are tried
 _CONDITION = 64.0  # multiples of what float32 rounding of the inputs changes in the float64 gradient
 
 
@@ -130,8 +132,8 @@ def _broadcast(case: Case, rng: np.random.Generator) -> Check | None:
     return None
 
 
-def _batch(case: Case) -> tuple[int, list[int]]:
-    """Return the batch size and the arguments whose first axis it is.
+def _batch(case: Case) -> tuple[int, list[tuple[int, ...]]]:
+    """Return the batch size, and the arguments whose first axis it is: one set, or several that are possible.
 
     Raises
     ------
@@ -144,34 +146,33 @@ def _batch(case: Case) -> tuple[int, list[int]]:
         raise _NotApplicable
     n = (tall or firsts)[0].shape[0]
     arrays = [(k, arg) for k, arg in enumerate(case.args) if isinstance(arg, np.ndarray) and arg.ndim]
-    batched = [k for k, arg in arrays if arg.shape[0] == n]
+    batched = tuple(k for k, arg in arrays if arg.shape[0] == n)
     if n < 2 or not batched:
         raise _Refused("there is no batch axis of two rows or more")
-    if any(n in arg.shape[1:] for _, arg in arrays) or any(n in part.shape[1:] for part in case.parts):
-        raise _Refused(f"other axes too have the length {n} of the first: let the batch size differ")
     if any(not isinstance(a, np.ndarray) and np.ndim(a) and len(a) == n for a in case.args):
         raise _Refused("an argument that is no array has the length of the batch")
-    return n, batched
-
-
-def _sliced(case: Case, rows: Sequence[int]) -> list[Any]:
-    _, batched = _batch(case)
-    return [copied(arg[list(rows)] if k in batched else arg) for k, arg in enumerate(case.args)]
+    shapes = [arg.shape for _, arg in arrays] + [part.shape for part in case.parts]
+    if not any(n in shape[1:] for shape in shapes):
+        return n, [batched]
+    if not tall:
+        raise _Refused(f"other axes too have the length {n} of the first: let the batch size differ")
+    # Any of them may be weights. The right set shows in its results: one row of y for each row that goes in.
+    return n, [chosen for size in range(1, len(batched) + 1) for chosen in combinations(batched, size)][
+        :_SETS
+    ]
 
 
 def _another_batch(name: str, rows: Callable[[int], Sequence[int]]) -> Callable[..., Check | None]:
     def look(case: Case, rng: np.random.Generator) -> Check | None:
-        chosen = rows(_batch(case)[0])
-        other = case.at(_sliced(case, chosen), rng)
+        n, sets = _batch(case)
+        chosen = list(rows(n))
+        tried = (_with_rows(case, n, chosen, batched, rng, sure=len(sets) == 1) for batched in sets)
+        other = next(filter(None, tried), None)
         if other is None:
-            raise _Refused("refused, or not finite")
-        for old, new in zip(case.parts, other.parts, strict=True):
-            if old.ndim and old.shape[0] == _batch(case)[0] and new.shape != (len(chosen), *old.shape[1:]):
-                raise _Refused("the result does not have one row for each row of the inputs")
-        for label, k, gradient in zip(case.names, case.positions, other.gradients, strict=True):
-            if gradient.shape != np.shape(other.args[k]):
-                text = f"the gradient of {label} has shape {gradient.shape}, not {np.shape(other.args[k])}"
-                return Check(name, "fail", text)
+            raise _Refused("refused, not finite, or not one row of the result for each row of the inputs")
+        for label, gradient, shape in zip(case.names, other.gradients, _shapes(other), strict=True):
+            if gradient.shape != shape:
+                return Check(name, "fail", f"the gradient of {label} has shape {gradient.shape}, not {shape}")
         if not chosen:
             return _empty(name, case, other)
         if where := other.wrong(other.gradients, rng):
@@ -179,6 +180,24 @@ def _another_batch(name: str, rows: Callable[[int], Sequence[int]]) -> Callable[
         return None
 
     return look
+
+
+def _with_rows(
+    case: Case, n: int, chosen: list[int], batched: Sequence[int], rng: np.random.Generator, sure: bool
+) -> Case | None:
+    """Return the pair with these rows of the batched arguments; None where that makes no sense."""
+    other = case.at([copied(a[chosen] if k in batched else a) for k, a in enumerate(case.args)], rng)
+    if other is None:
+        return None
+    for old, new in zip(case.parts, other.parts, strict=True):
+        if old.ndim and old.shape[0] == n and new.shape != (len(chosen), *old.shape[1:]):
+            return None
+    fits = all(g.shape == shape for g, shape in zip(other.gradients, _shapes(other), strict=True))
+    return other if fits or sure else None
+
+
+def _shapes(case: Case) -> list[tuple[int, ...]]:
+    return [np.shape(case.args[k]) for k in case.positions]
 
 
 def _empty(name: str, case: Case, other: Case) -> Check | None:

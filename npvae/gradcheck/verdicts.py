@@ -85,7 +85,8 @@ def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any]) -> En
     verdicts[kink] = at_kink[kink]
     bars = np.where(kink, difference_bars, bars)
 
-    confirmed = bool(np.any(difference_bars <= _RESOLUTION * scale))
+    asked = measurement.differenced
+    confirmed = not np.any(asked) or bool(np.any(difference_bars[asked] <= _RESOLUTION * scale))
     hint = _caveat(measurement, verdicts, contradiction, confirmed)
     seen = np.where(kink, np.abs(jumps), np.abs(numeric)) > bars + rounding
     if not np.any(seen | contradiction | ~np.isfinite(numeric) | (verdicts == "fail")):
@@ -101,9 +102,8 @@ def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any]) -> En
     errors = _relative(distance, scale)
     verdict: Verdict = worst_verdict(list(verdicts))
     at = int(np.argmax(np.where(verdicts == verdict, np.nan_to_num(errors, nan=np.inf), -1.0)))
-    methods = {DIFFERENCES: differences}
-    if measurement.by_complex is not None:
-        methods[COMPLEX_STEP] = measurement.by_complex
+    compared = {DIFFERENCES: measurement.differenced & ~kink, COMPLEX_STEP: ~kink}
+    values = {DIFFERENCES: differences, COMPLEX_STEP: measurement.by_complex}
     return Entry(
         objective.name,
         gradient.shape,
@@ -116,8 +116,9 @@ def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any]) -> En
         tolerance=float(bars[at] + rounding + (np.abs(jumps[at]) / 2 if kink[at] else 0.0)),
         method=DIFFERENCES if measurement.by_complex is None or kink[at] else COMPLEX_STEP,
         errors={
-            name: float(np.max(_relative(np.abs(analytic - values)[~kink], scale), initial=0.0))
-            for name, values in methods.items()
+            method: float(np.max(_relative(np.abs(analytic - found)[compared[method]], scale), initial=0.0))
+            for method, found in values.items()
+            if found is not None and (method == COMPLEX_STEP or np.any(measurement.differenced))
         },
         checked=_coverage(measurement),
         hint=hint,
@@ -142,7 +143,8 @@ def _caveat(measurement: Measurement, verdicts: Array, contradiction: Array, con
         return "several kinks meet here, and any slope may be right: check at another point"
     if kinks.size:
         low, high = measurement.low[kinks[0]], measurement.high[kinks[0]]
-        where = f"no derivative at {kinks.size} of {len(verdicts)} places"
+        places = measurement.objective.point.size if measurement.dense else len(verdicts)
+        where = f"no derivative at {kinks.size} of {places} places"
         return f"kink: {where}; slopes from {low:.4g} to {high:.4g} at the first"
     if np.any(contradiction):
         return (

@@ -164,6 +164,7 @@ def _look(
         for g, s in zip(case.gradients, shapes, strict=True)
     ):
         return entries, checks
+    case.right = all(entry.verdict != "fail" for entry in entries)
     if protocol:
         checks += [Check("repeatable forward", "pass"), *check_protocol(case, rng)]
     if variations:
@@ -207,5 +208,6 @@ def _positions(args: list[Any], labels: list[str], wrt: Sequence[int | str] | No
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """Return a function's name, or that of its type."""
-    return getattr(function, "__name__", type(function).__name__)
+    """Return a function's name, a method's with that of its class, or an object's type's."""
+    name = getattr(function, "__name__", type(function).__name__)
+    return f"{type(function.__self__).__name__}.{name}" if inspect.ismethod(function) else name

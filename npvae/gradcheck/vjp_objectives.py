@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .arguments import computation_dtypes, copied, evaluation_dtype, leading_lengths
 from .compare import compare
-from .measure import Objective
+from .objective import Objective
 from .pair import Pair
 from .probes import Budget
 from .report import Entry
@@ -44,13 +44,18 @@ def objectives_of(
         The parts of y at the point, and the upstream gradient of each.
     """
     weights = [np.asarray(dy, np.float64) for dy in dys]
+    converted: dict[Any, list[Any]] = {}  # the arguments, in the dtype of each kind of evaluation
 
     def terms(
         dtype: npt.DTypeLike | None, k: int, x: Array, shifts: dict[int, Array] | None = None
     ) -> list[Any]:
         """Evaluate dy * y with x for argument k, in complex arithmetic where x is complex."""
         wrt_dtype = np.complex128 if np.iscomplexobj(x) else dtype
-        inputs = [copied(arg, wrt_dtype if j in positions else dtype) for j, arg in enumerate(args)]
+        if wrt_dtype not in converted:
+            converted[wrt_dtype] = [
+                copied(arg, wrt_dtype if j in positions else dtype) for j, arg in enumerate(args)
+            ]
+        inputs = [None if j == k else copied(arg) for j, arg in enumerate(converted[wrt_dtype])]
         for j, shift in (shifts or {}).items():
             inputs[j] = np.asarray(inputs[j] + shift, np.asarray(inputs[j]).dtype)[()]
         inputs[k] = x if isinstance(args[k], np.ndarray) else x[()]
@@ -58,7 +63,7 @@ def objectives_of(
         return [weight * part for weight, part in zip(weights, outputs, strict=True)]
 
     def loss(dtype: npt.DTypeLike | None, k: int, x: Array, shifts: dict[int, Array] | None = None) -> Any:
-        return sum(np.sum(term) for term in terms(dtype, k, x, shifts))
+        return sum(np.add.reduce(term, axis=None) for term in terms(dtype, k, x, shifts))
 
     def flat(dtype: npt.DTypeLike | None, k: int, x: Array) -> Array:
         return np.concatenate([np.ravel(term) for term in terms(dtype, k, x)])

@@ -249,3 +249,20 @@ def test_state_of_a_network_is_checked():
     report = check_network(Overwrites(), params, x, target)
     assert "unchanged inputs" in {check.name for check in report.failures}
     assert not np.any(params["hidden.b"])
+
+
+def test_a_stale_cache_of_a_network_is_found():
+    class Stale(Network):
+        """Keeps the hidden layer of one call and uses it in the next."""
+
+        kept = None
+
+        def loss_and_grad(self, params, x, target):
+            _, h, residual = self.forward(params, x, target)
+            stale, self.kept = (h if self.kept is None else self.kept), h
+            loss, grads = super().loss_and_grad(params, x, target)
+            return loss, {**grads, "output.W": stale.T @ residual / len(x)}
+
+    report = check_network(Stale(), *problem())
+    assert {entry.verdict for entry in report.entries} == {"pass"}
+    assert {check.name for check in report.failures} == {"repeatable"}

@@ -9,6 +9,7 @@ def test_the_fixture(gradcheck):
     x = np.arange(3.0)
     assert gradcheck.vjp(lambda x: (x**2, x), lambda dy, x: 2 * dy * x, [x]).passed
     assert gradcheck.gradient(lambda x: np.sum(x**2), lambda x: 2 * x, x).passed
+    assert gradcheck.hvp(lambda x: 2 * x, lambda x, v: 2 * v, x).passed
     with pytest.raises(AssertionError, match="twice the right value"):
         gradcheck.gradient(lambda x: np.sum(x**2), lambda x: 4 * x, x)
 

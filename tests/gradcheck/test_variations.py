@@ -87,14 +87,75 @@ def test_what_is_refused_is_a_note():
     assert {"transposed arrays", "strided arrays", "N = 1", "N = 0"} <= {note.name for note in report.notes}
 
 
-def test_an_ambiguous_batch_axis_is_not_sliced():
-    def forward(x, W, b):
-        return x @ W + b, (x, W)
+def affine(x, W, b):
+    return x @ W + b, (x, W)
 
+
+def affine_backward(dy, cache):
+    return dy @ cache[1].T, cache[0].T @ dy, dy.sum(axis=0)
+
+
+def product(x, w):
+    return x * w, (x, w)
+
+
+def product_backward(dy, cache):
+    return dy * cache[1], dy * cache[0]
+
+
+AS_LONG_AS_THE_BATCH = {
+    "dense": (affine, affine_backward, [(4, 4), (4, 4), (4,)]),
+    "features first": (
+        lambda W, x: (W @ x, (W, x)),
+        lambda dy, cache: (dy @ cache[1].T, cache[0].T @ dy),
+        [(4, 4), (4, 4)],
+    ),
+    "elementwise": (product, product_backward, [(4, 4), (4, 4)]),
+    "a weight for each feature": (
+        product,
+        lambda dy, cache: (dy * cache[1], np.sum(dy * cache[0], axis=0)),
+        [(4, 4), (4,)],
+    ),
+    "a weight for each sample": (
+        lambda x, w: (x * w[:, None], (x, w)),
+        lambda dy, cache: (dy * cache[1][:, None], np.sum(dy * cache[0], axis=1)),
+        [(4, 4), (4,)],
+    ),
+    "errors of each sample": (
+        lambda x, t: (np.sum((x - t) ** 2, axis=1), x - t),
+        lambda dy, r: (2 * dy[:, None] * r, -2 * dy[:, None] * r),
+        [(4, 4), (4, 4)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AS_LONG_AS_THE_BATCH)
+def test_weights_as_long_as_the_batch_are_not_taken_for_samples(name):
+    forward, backward, shapes = AS_LONG_AS_THE_BATCH[name]
+    report = check_vjp(forward, backward, [draw(*shape, seed=k) for k, shape in enumerate(shapes)])
+    assert report.verdict == "pass", str(report)
+    checks = {check.name: check.verdict for check in report.checks}
+    assert checks["N = 1"] == checks["N = 0"] == checks["repeated rows"] == "pass"
+
+
+def test_a_fault_of_a_batch_of_one_is_found_where_weights_are_as_long_as_the_batch():
     def backward(dy, cache):
-        return dy @ cache[1].T, cache[0].T @ dy, dy.sum(axis=0)
+        dx, dW, db = affine_backward(dy, cache)
+        return dx, dW, db if len(dy) > 1 else 0 * db
 
-    report = check_vjp(forward, backward, [draw(4, 4), draw(4, 4, seed=1), draw(4)])
+    report = check_vjp(affine, backward, [draw(4, 4), draw(4, 4, seed=1), draw(4)])
+    assert failed(report) == {"N = 1"}
+
+
+def test_a_number_does_not_tell_which_axis_is_the_batch():
+    report = check_vjp(
+        lambda x, W: (np.sum(x @ W), (x, W)),
+        lambda dy, cache: (
+            dy * np.ones((len(cache[0]), 4)) @ cache[1].T,
+            cache[0].T @ np.ones((len(cache[0]), 4)) * dy,
+        ),
+        [draw(4, 4), draw(4, 4, seed=1)],
+    )
     assert report.verdict == "pass"
     assert "let the batch size differ" in str(report)
 

@@ -20,6 +20,7 @@ from npvae.checks.faults import (
     activations,
     composition,
     dense,
+    kinks,
     kl,
     losses,
     reparameterisation,
@@ -30,7 +31,7 @@ from npvae.checks.faults.fault import Fault, Implementation, Pair, pair_of
 
 FAULTS = {
     fault.name: fault
-    for group in (kl, reparameterisation, dense, activations, losses, composition, state, strides)
+    for group in (kl, reparameterisation, dense, activations, kinks, losses, composition, state, strides)
     for fault in group.FAULTS
 }
 

@@ -124,6 +124,24 @@ class FreshMask:
         return dropout_backward(dy, self.rng.random(dy.shape) < KEEP)
 
 
+class RaceOnAnAccumulator:
+    """Let two threads add to dw without a lock: now and then the part of one is lost."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def forward(self, x: Array, w: Array) -> tuple[Array, Cache]:
+        return scale_forward(x, w)
+
+    def backward(self, dy: Array, cache: Cache) -> tuple[Array, Array]:
+        dx, dw = scale_backward(dy, cache)
+        self.calls += 1
+        if self.calls % 3 == 0:  # both have read the old value, and the second to write wins
+            half = len(dy) // 2
+            dw = scale_backward(dy[half:], tuple(a[half:] if a.ndim == 2 else a for a in cache))[1]
+        return dx, dw
+
+
 @fault("state", DROPOUT, dropout_args, wrt=(0,))
 def dropout_scale_forgotten(dy: Array, mask: Cache) -> Array:
     """Mask the gradient, and forget that what was kept was scaled up too."""
@@ -183,6 +201,7 @@ FAULTS = (
     fault("state", SCALE, scale_args)(BufferReused),
     fault("state", DRAW, draw_args, wrt=WRT)(FreshNoise),
     fault("state", DROPOUT, dropout_args, wrt=(0,))(FreshMask),
+    fault("state", SCALE, scale_args)(RaceOnAnAccumulator),
     dropout_scale_forgotten,
     upstream_ignored,
     upstream_clipped,

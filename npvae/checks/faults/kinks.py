@@ -1,0 +1,91 @@
+"""Points without a derivative: some slopes are as good as others there, and some are wrong."""
+
+import numpy as np
+
+from npvae.checks.faults.fault import Array, Cache, Pair, fault
+
+
+def maximum_forward(x: Array) -> tuple[Array, Cache]:
+    """Compute the largest entry of each row."""
+    largest = x.real.argmax(axis=1)[:, None]
+    return np.take_along_axis(x, largest, axis=1)[:, 0], (x, largest)
+
+
+def maximum_backward(dy: Array, cache: Cache) -> Array:
+    """Return dx: all of dy goes to the largest entry, to the first of several."""
+    x, largest = cache
+    dx = np.zeros_like(x)
+    np.put_along_axis(dx, largest, dy[:, None], axis=1)
+    return dx
+
+
+def shared_maximum_backward(dy: Array, cache: Cache) -> Array:
+    """Return dx: the largest entries of a row share its dy."""
+    x, _ = cache
+    ties = x == x.max(axis=1, keepdims=True)
+    return dy[:, None] * ties / ties.sum(axis=1, keepdims=True)
+
+
+def tied_args(rng: np.random.Generator, n: int) -> list[Array]:
+    """Draw x (3, n) with two largest entries in its first row."""
+    x = rng.standard_normal((3, n))
+    x[0, :2] = x[0].max() + 0.1
+    return [x]
+
+
+def absolute_forward(x: Array) -> tuple[Array, Cache]:
+    """Compute |x|."""
+    return np.where(x.real < 0, -x, x), x
+
+
+def absolute_backward(dy: Array, x: Cache) -> Array:
+    """Return dx = dy sign(x)."""
+    return dy * np.sign(x)
+
+
+def args_with_a_zero(rng: np.random.Generator, n: int) -> list[Array]:
+    """Draw x (3, n) with a zero among it."""
+    x = rng.standard_normal((3, n))
+    x[1, -1] = 0.0
+    return [x]
+
+
+MAXIMUM = Pair(maximum_forward, maximum_backward)
+SHARED_MAXIMUM = Pair(maximum_forward, shared_maximum_backward)
+ABSOLUTE = Pair(absolute_forward, absolute_backward)
+
+
+@fault("kinks", MAXIMUM, tied_args)
+def maximum_ties_take_all(dy: Array, cache: Cache) -> Array:
+    """Send dy wherever x equals the maximum: two that tie get it twice."""
+    x, _ = cache
+    return dy[:, None] * (x == x.max(axis=1, keepdims=True))
+
+
+@fault("kinks", SHARED_MAXIMUM, tied_args)
+def maximum_ties_take_none(dy: Array, cache: Cache) -> Array:
+    """Send dy to the entry that is larger than all others: of two that tie neither is."""
+    x, _ = cache
+    ties = x == x.max(axis=1, keepdims=True)
+    return dy[:, None] * (ties & (ties.sum(axis=1, keepdims=True) == 1))
+
+
+@fault("kinks", ABSOLUTE, args_with_a_zero)
+def absolute_divided(dy: Array, x: Cache) -> Array:
+    """Write x / |x| for the sign, which is 0 / 0 where x is zero."""
+    with np.errstate(invalid="ignore"):
+        return dy * x / np.abs(x)
+
+
+@fault("kinks", ABSOLUTE, args_with_a_zero)
+def absolute_both_slopes_at_zero(dy: Array, x: Cache) -> Array:
+    """Double the slope where two conditions hold: 1 - (x <= 0) - 2 (x < 0) is meant to be the sign."""
+    return dy * (1.0 - 3.0 * (x <= 0) + 1.0 * (x < 0))
+
+
+FAULTS = (
+    maximum_ties_take_all,
+    maximum_ties_take_none,
+    absolute_divided,
+    absolute_both_slopes_at_zero,
+)

@@ -1,0 +1,168 @@
+"""What the slopes are at a kink and around it, and directions along which there is none.
+
+A correct backward takes each kink from one side, or from in between. How much that leaves open can be seen
+around the kink.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .differences import SMALLEST_SCALE, Differences
+from .objective import Objective
+from .oracles import Difference
+from .probes import Probe
+
+Array = npt.NDArray[Any]
+
+_NEIGHBOURHOOD = 1e-4  # relative to the argument: how far beside a kink other slopes are looked for
+_N_NEIGHBOURS = 8
+_N_TIES = 64  # how many groups of tied entries are looked at
+_SMOOTH = 1e-3  # relative change of the slope around a point up to which a direction counts as smooth
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """The slopes along one probe at a point, and close to it.
+
+    Attributes
+    ----------
+    slopes : list of float
+        All that were found.
+    crowded : bool
+        Whether some of them are neither the left nor the right one at the point.
+    kinked_terms : array of int
+        The terms of the objective that have a kink there.
+    """
+
+    slopes: list[float]
+    crowded: bool = False
+    kinked_terms: Array = field(default_factory=lambda: np.zeros(0, np.intp))
+
+
+def surroundings(
+    objective: Objective, probe: Probe, difference: Difference, rng: np.random.Generator
+) -> Surroundings:
+    """Look for the one-sided slopes at a kink, and those beside it.
+
+    Parameters
+    ----------
+    objective : Objective
+    probe : Probe
+    difference : Difference
+        What central differences gave along the probe.
+    rng : numpy.random.Generator
+        Draws the points beside.
+
+    Notes
+    -----
+    Along a line through a single kink two slopes occur. Where several kinks meet (a unit of a ReLU layer that
+    is zero for the whole batch), each may be taken from its left or from its right, and a correct gradient
+    need not lie between the two slopes that one line shows. Kinks in different terms of the sum are taken
+    apart exactly. Kinks within one term are taken apart by moving the point, and what else there is.
+    """
+    if not difference.jump:
+        return Surroundings([difference.value])
+    ends = [difference.value - difference.jump / 2, difference.value + difference.jump / 2]
+    others = [
+        slope
+        for slope in _slopes_beside(objective, probe, rng)
+        if min(abs(slope - end) for end in ends) > 0.05 * abs(difference.jump)
+    ]
+    by_term, kinked = _slopes_by_term(objective, probe)
+    return Surroundings(ends + by_term + others, bool(others), kinked)
+
+
+def _slopes_beside(objective: Objective, probe: Probe, rng: np.random.Generator) -> list[float]:
+    """Return the slopes along a probe at points close to the objective's, as far as they are finite."""
+    scale = _scale(objective)
+    step = 1e-3 * _NEIGHBOURHOOD * scale
+    slopes = []
+    for k in range(_N_NEIGHBOURS):
+        shift = _NEIGHBOURHOOD * scale * rng.standard_normal(objective.point.shape)
+        point = (objective.point + shift).astype(objective.point.dtype)
+        value = objective.value
+        if objective.beside is not None and k % 2:
+            value = objective.beside(rng, _NEIGHBOURHOOD * 10.0 ** rng.uniform(-1, 1))
+        slope = float(value(probe.move(point, step))) - float(value(probe.move(point, -step)))
+        slopes.append(slope / (2 * step))
+    return [slope for slope in slopes if np.isfinite(slope)]
+
+
+def _slopes_by_term(objective: Objective, probe: Probe) -> tuple[list[float], Array]:
+    """Return the smallest and the largest slope when each term takes the left or the right slope of its own.
+
+    And the terms in which the two differ. Nothing where a term is too noisy to be told left from right.
+    """
+    if objective.terms is None:
+        return [], np.zeros(0, np.intp)
+    h = _NEIGHBOURHOOD * _scale(objective)
+    at = {t: objective.terms(probe.move(objective.point, t)) for t in (-h, -h / 2, 0.0, h / 2, h)}
+    right = (4 * at[h / 2] - at[h] - 3 * at[0.0]) / h
+    left = -(4 * at[-h / 2] - at[-h] - 3 * at[0.0]) / h
+    noise = 100 * objective.eps * np.abs(at[0.0]) / h
+    apart = np.abs(right - left) > noise + 1e-6 * np.abs(right)
+    middle = (right + left) / 2
+    low = float(np.sum(np.where(apart, np.minimum(left, right), middle)))
+    high = float(np.sum(np.where(apart, np.maximum(left, right), middle)))
+    return ([low, high] if np.isfinite(low) and np.isfinite(high) else []), np.flatnonzero(apart)
+
+
+def tied_directions(
+    objective: Objective,
+    oracle: Differences,
+    probes: list[Probe],
+    differences: list[Difference],
+    around: list[Surroundings],
+    rng: np.random.Generator,
+) -> list[tuple[Probe, Difference]]:
+    """Find directions that move tied entries together, along which the function is smooth.
+
+    Parameters
+    ----------
+    objective : Objective
+    oracle : Differences
+        Of the same objective.
+    probes, differences, around : lists
+        What was found along each probe.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    list of (Probe, Difference)
+
+    Notes
+    -----
+    Where two entries tie for a maximum, either has a kink, with slopes 0 and dy: a backward may give dy to
+    the one or to the other, or half of it to each. One that gives dy to both, or to neither, is wrong, though
+    each entry alone looks right. It shows when both are moved at once, each to the side where it counts:
+    along that direction the maximum is smooth, here and close by, and has slope dy.
+    """
+    groups: dict[int, list[int]] = {}
+    for k, beside in enumerate(around):
+        if probes[k].index is not None:
+            for term in beside.kinked_terms:
+                groups.setdefault(int(term), []).append(k)
+    found = []
+    for group in list(dict.fromkeys(tuple(g) for g in groups.values() if len(g) > 1))[:_N_TIES]:
+        direction = np.zeros(objective.point.shape)
+        for k in group:
+            left = differences[k].value - differences[k].jump / 2
+            right = differences[k].value + differences[k].jump / 2
+            direction[probes[k].index] = np.sign(abs(right) - abs(left)) / np.sqrt(len(group))
+        probe = Probe(None, direction)
+        slope = oracle.along(probe)
+        if not np.any(direction) or slope.jump or not np.isfinite(slope.value):
+            continue
+        close_by = _slopes_beside(objective, probe, rng) + _slopes_beside(objective, probe, rng)
+        if all(abs(other - slope.value) <= _SMOOTH * abs(slope.value) for other in close_by):
+            found.append((probe, slope))
+    return found
+
+
+def _scale(objective: Objective) -> float:
+    return max(float(np.max(np.abs(objective.point))), SMALLEST_SCALE)
