@@ -81,6 +81,14 @@ def _complaint(place: str, error: BaseException) -> str:
     return f"{place} cannot be imported: {type(error).__name__}: {message}{where}"
 
 
+def line_of(error: BaseException, file: str) -> str:
+    """Return ``name.py:12``, the innermost line of a file in an error's traceback; empty if it has none."""
+    path = Path(file).resolve()
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == path]
+    return f"{path.name}:{lines[-1]}" if lines else ""
+
+
 @contextmanager
 def _found_first(folder: Path) -> Iterator[None]:
     """Let imports look into a folder first."""

@@ -2,27 +2,32 @@
 
 The convention, for a name ``f``:
 
-- ``f_forward`` and ``f_backward``: a pair, checked by `check_vjp`;
+- ``f_forward`` and ``f_backward``: a pair, checked by `check_vjp`; where there is no ``f_forward``, ``f``;
 - ``f`` and ``f_gradient``: a scalar loss and its gradient, checked by `check_gradient`;
 - ``f``, a class or an instance with methods ``forward`` and ``backward``: a layer, checked by `check_layer`.
   A class is called without arguments.
 
-The arguments come from ``f_args(rng)``, else from ``gradcheck_args(rng)``, else they are normal random
-numbers of a given shape. Such a function returns a list or tuple of all arguments, or a single array.
+`npvae.checks.inputs` says where the arguments come from.
 """
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-import numpy as np
+from npvae.checks.inputs import Inputs, make_inputs, maker_of
+from npvae.checks.loading import line_of, load_module
+from npvae.gradcheck import Check, Report, check_gradient, check_layer, check_vjp
 
-from npvae.checks.loading import load_module
-from npvae.gradcheck import Report, check_gradient, check_layer, check_vjp
-
-DEFAULT_SHAPE = (5, 4)
+_PARTNERS = {
+    "_forward": ("_backward",),
+    "_backward": ("_forward", ""),
+    "_gradient": ("",),
+    "_loss": ("_loss_gradient", "_loss_backward"),
+}
 
 
 class Settings(NamedTuple):
@@ -48,26 +53,100 @@ class Target(NamedTuple):
     Attributes
     ----------
     name : str
-    check : callable
-        ``check(settings)`` returns a Report.
+    kind : {"pair", "loss", "layer"}
+    members : dict
+        All names of its module.
     """
 
     name: str
-    check: Callable[[Settings], Report]
+    kind: str
+    members: dict[str, Any]
+
+    def check(self, settings: Settings) -> Report:
+        """Check it.
+
+        Raises
+        ------
+        ValueError
+            It cannot be checked; the message says why, and in which line of the file.
+        """
+        try:
+            function = self._function()
+            inputs = self._inputs(function, settings)
+            try:
+                report = self._report(function, inputs.args, settings)
+            except Exception as error:
+                error.add_note(inputs.advice)
+                raise
+        except Exception as error:  # someone else's code: it may raise anything
+            raise ValueError(_reason(error, self.members)) from error
+        if not inputs.remark:
+            return report
+        return replace(report, checks=(*report.checks, Check("arguments", "note", inputs.remark)))
+
+    def ignores(self, option: str) -> str:
+        """Say why an option, "shape" or "wrt", makes no difference to it; empty where it does."""
+        if option == "shape" and (maker := maker_of(self.name, self.members)):
+            return f"{maker} makes its arguments"
+        if option == "wrt" and self.kind == "layer":
+            return "all gradients of a layer are checked"
+        return ""
+
+    def _report(self, function: Any, args: list[Any], settings: Settings) -> Report:
+        alone = args[0] if len(args) == 1 else tuple(args)
+        if self.kind == "layer":
+            return check_layer(function, alone, seed=settings.seed)
+        told: dict[str, Any] = {} if settings.wrt is None else {"wrt": settings.wrt}
+        if self.kind == "loss":
+            gradient = self.members[f"{self.name}_gradient"]
+            return check_gradient(function, gradient, alone, seed=settings.seed, **told)
+        return check_vjp(function, self.members[f"{self.name}_backward"], args, seed=settings.seed, **told)
+
+    def _inputs(self, function: Any, settings: Settings) -> Inputs:
+        def run(*args: Any) -> Any:
+            if self.kind == "layer":
+                return copy.deepcopy(function).forward(*args)
+            return function(*args)[0] if self.kind == "pair" else function(*args)
+
+        count = _count_parameters(function.forward if self.kind == "layer" else function)
+        return make_inputs(self.name, self.members, run, count, settings.shape, settings.seed)
+
+    def _function(self) -> Any:
+        """Return forward, the loss or the layer; a class is called."""
+        if self.kind == "pair":
+            return self.members.get(f"{self.name}_forward", self.members.get(self.name))
+        found = self.members[self.name]
+        if self.kind == "loss" or not isinstance(found, type):
+            return found
+        try:
+            return found()
+        except Exception as error:  # someone else's code: it may raise anything
+            reason = _reason(error, self.members)
+            raise ValueError(f"{self.name}() raises {reason}; name an instance in its place") from None
 
 
-def find_targets(text: str) -> list[Target]:
-    """Find what ``place:name`` names, or everything checkable in ``place``.
+def split_target(text: str) -> tuple[str, str]:
+    """Split ``place:name``; the name is empty where there is none."""
+    place, colon, name = text.rpartition(":")
+    return (place, name) if colon and not name.endswith(".py") else (text, "")
+
+
+def find_targets(place: str, name: str = "") -> tuple[list[Target], list[str]]:
+    """Find a name in a file or module, or everything in it that can be checked.
 
     Parameters
     ----------
-    text : str
-        ``path/to/file.py:name``, ``package.module:name``, or either without a name.
+    place : str
+        ``path/to/file.py`` or ``package.module``.
+    name : str
+        Empty for everything.
 
     Returns
     -------
-    list of Target
+    targets : list of Target
         At least one.
+    skipped : list of str
+        For each function or class of the file that looks like half of a pair: what is missing.
 
     Raises
     ------
@@ -75,103 +154,80 @@ def find_targets(text: str) -> list[Target]:
         The place cannot be imported, the name is not there, or there is nothing to check; the message is one
         line.
     """
-    place, colon, name = text.rpartition(":")
-    if not colon or name.endswith(".py"):
-        place, name = text, ""
     members = vars(load_module(place))
     if name:
-        return [_target(place, name, members)]
+        return [_target(place, name, members)], []
     own = [key for key, value in members.items() if _is_own(value, members)]
-    names = [key.removesuffix("_forward") for key in own if key.endswith("_forward")]
-    names += [key.removesuffix("_gradient") for key in own if key.endswith("_gradient")]
+    names = [
+        key.removesuffix(end)
+        for end in ("_forward", "_backward", "_gradient")
+        for key in own
+        if key.endswith(end)
+    ]
     names += [key for key in own if _is_layer(members[key])]
-    targets = [_target(place, key, members) for key in names if _kind(key, members)]
+    targets = [Target(key, kind, members) for key in dict.fromkeys(names) if (kind := _kind(key, members))]
+    skipped = [missing for key in own if (missing := _missing(key, members))]
     if not targets:
         raise ValueError(
             f"{place}: nothing to check; needed are f_forward and f_backward, f and f_gradient, or something "
-            "with methods forward and backward"
+            "with methods forward and backward" + "".join(f"; {missing}" for missing in skipped)
         )
-    return targets
+    return targets, skipped
+
+
+def _missing(name: str, members: dict[str, Any]) -> str:
+    """Say what a name lacks that looks like half of a pair; empty where it lacks nothing."""
+    value = members[name]
+    if isinstance(value, type):
+        has = [method for method in ("forward", "backward") if callable(getattr(value, method, None))]
+        lacks = {"forward": "backward", "backward": "forward"}.get(has[0]) if len(has) == 1 else None
+        return f"{name} has no method {lacks}" if lacks else ""
+    for ending, partners in _PARTNERS.items():
+        if callable(value) and name.endswith(ending):
+            wanted = [name.removesuffix(ending) + partner for partner in partners]
+            if not any(callable(members.get(partner)) for partner in wanted):
+                return f"{name} has no {' or '.join(filter(None, wanted))} beside it"
+    return ""
 
 
 def _kind(name: str, members: dict[str, Any]) -> str:
-    if callable(members.get(f"{name}_forward")) and callable(members.get(f"{name}_backward")):
+    here = {
+        ending: callable(members.get(name + ending)) for ending in ("", "_forward", "_backward", "_gradient")
+    }
+    if here["_backward"] and (here["_forward"] or here[""]):
         return "pair"
-    if callable(members.get(name)) and callable(members.get(f"{name}_gradient")):
+    if here[""] and here["_gradient"]:
         return "loss"
     return "layer" if _is_layer(members.get(name)) else ""
 
 
 def _target(place: str, name: str, members: dict[str, Any]) -> Target:
     """Choose how to check a name."""
+    given = name
     for ending in ("_forward", "_backward", "_gradient"):
         if not _kind(name, members):
             name = name.removesuffix(ending)
-    kind = _kind(name, members)
-    if kind == "pair":
-        forward, backward = members[f"{name}_forward"], members[f"{name}_backward"]
-        return Target(name, lambda settings: _check_pair(name, forward, backward, members, settings))
-    if kind == "loss":
-        return Target(name, lambda settings: _check_loss(name, members, settings))
-    if kind == "layer":
-        return Target(name, lambda settings: _check_layer(name, members, settings))
-    if name in members:
-        raise ValueError(
-            f"{place}: {name} has no methods forward and backward, and there is no {name}_gradient beside it"
-        )
-    raise ValueError(f"{place}: there is no {name}, and no pair {name}_forward and {name}_backward")
+    if kind := _kind(name, members):
+        return Target(name, kind, members)
+    if given not in members:
+        raise ValueError(f"{place}: there is no {given}, and no pair {name}_forward and {name}_backward")
+    missing = _missing(given, members) or (
+        f"{given} has no methods forward and backward, and there is no {name}_backward or {name}_gradient "
+        "beside it"
+    )
+    raise ValueError(f"{place}: {missing}")
 
 
-def _check_pair(
-    name: str,
-    forward: Callable[..., Any],
-    backward: Callable[..., Any],
-    members: dict[str, Any],
-    settings: Settings,
-) -> Report:
-    args = _arguments(name, members, settings, _count_parameters(forward))
-    return check_vjp(forward, backward, args, wrt=settings.wrt, seed=settings.seed)
+def _reason(error: Exception, members: dict[str, Any]) -> str:
+    """Say in one line what was raised, and where in the file."""
+    line = line_of(error, str(members.get("__file__", "")))
+    plain = isinstance(error, ValueError) and not line
+    text = _one_line(error) if plain else f"{type(error).__name__}: {_one_line(error)}"
+    return "; ".join(filter(None, [f"{line}: {text}" if line else text, *getattr(error, "__notes__", ())]))
 
 
-def _check_loss(name: str, members: dict[str, Any], settings: Settings) -> Report:
-    x = _arguments(name, members, settings, _count_parameters(members[name]))
-    gradient = members[f"{name}_gradient"]
-    return check_gradient(members[name], gradient, _alone(x), seed=settings.seed)
-
-
-def _check_layer(name: str, members: dict[str, Any], settings: Settings) -> Report:
-    layer = members[name]
-    if isinstance(layer, type):
-        try:
-            layer = layer()
-        except Exception as error:  # someone else's code: it may raise anything
-            message = " ".join(str(error).split())
-            raise ValueError(
-                f"{name}() raises {type(error).__name__}: {message}; name an instance in its place"
-            ) from error
-    x = _arguments(name, members, settings, _count_parameters(layer.forward))
-    return check_layer(layer, _alone(x), seed=settings.seed)
-
-
-def _alone(args: list[Any]) -> Any:
-    return args[0] if len(args) == 1 else tuple(args)
-
-
-def _arguments(name: str, members: dict[str, Any], settings: Settings, count: int) -> list[Any]:
-    """Make the arguments, at least `count`: by the file's own function, or one of random numbers."""
-    rng = np.random.default_rng(settings.seed)
-    maker = members.get(f"{name}_args", members.get("gradcheck_args"))
-    if maker is not None:
-        made = maker(rng)
-        args = list(made) if isinstance(made, tuple | list) else [made]
-    else:
-        args = [rng.standard_normal(DEFAULT_SHAPE if settings.shape is None else settings.shape)]
-    if len(args) < count:
-        raise ValueError(
-            f"{name} takes {count} arguments, not {len(args)}: "
-            f"write {name}_args(rng), which returns them, beside it"
-        )
-    return args
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _count_parameters(function: Callable[..., Any]) -> int:

@@ -1,6 +1,7 @@
 """``npvae gradcheck``: handwritten gradients under the checker, npvae's or one's own."""
 
 import argparse
+import contextlib
 import json
 import sys
 
@@ -30,8 +31,10 @@ With layers.py, for example,
       return rng.standard_normal((5, 3)), rng.standard_normal(3)
 
 A class is called without arguments; its forward(x) and backward(dy) are checked, and the gradients of its
-parameters. A loss f(x) is checked against f_gradient(x). An argument that no function makes is drawn from
-N(0, 1), with the shape given by --shape. Exit code 1: something is wrong; 2: it could not be checked.
+parameters. A loss f(x) is checked against f_gradient(x). A forward may also be called f alone. An argument
+that no function makes is drawn from N(0, 1), or from 0.5 to 1.5 where the result is not finite, with the
+shape given by --shape. What the file prints goes to stderr. Exit code 1: something is wrong; 2: something
+could not be checked.
 """
 
 
@@ -111,24 +114,36 @@ def _own(args: argparse.Namespace) -> int:
 
 
 def _target(args: argparse.Namespace) -> int:
-    from npvae.checks.targets import Settings, find_targets
+    from npvae.checks.targets import Settings, find_targets, split_target
 
-    targets = find_targets(args.target)
-    shape = None if args.shape is None else tuple(args.shape)
-    settings = Settings(shape, args.wrt, args.seed)
-    reports = []
-    for target in targets:
-        try:
-            reports.append(target.check(settings))
-        except Exception as error:  # someone else's code: it may raise anything
-            message = " ".join(str(error).split())
-            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-            raise ValueError(f"{target.name}: {kind}{message}") from error
+    place, name = split_target(args.target)
+    settings = Settings(None if args.shape is None else tuple(args.shape), args.wrt, args.seed)
+    reports, refused = [], {}
+    with contextlib.redirect_stdout(sys.stderr):  # what the file prints is no part of the result
+        targets, skipped = find_targets(place, name)
+        for option in ("shape", "wrt"):
+            reasons = [target.ignores(option) for target in targets]
+            if getattr(args, option) is not None and all(reasons):
+                raise ValueError(f"--{option} has no effect on {targets[0].name}: {reasons[0]}")
+        for target in targets:
+            try:
+                reports.append(target.check(settings))
+            except ValueError as error:
+                if name:
+                    raise ValueError(f"{target.name}: {error}") from error
+                refused[target.name] = str(error)
+    for reason in skipped:
+        print(f"npvae gradcheck: skipped: {reason}", file=sys.stderr)
     if args.json:
-        print(json.dumps([json.loads(report.to_json()) for report in reports]))
+        rows = [json.loads(report.to_json()) for report in reports]
+        left = {"verdict": "not checked", "passed": False}
+        print(json.dumps(rows + [{"title": title, **left, "reason": refused[title]} for title in refused]))
     else:
-        print("\n\n".join(map(str, reports)))
-    return 0 if all(report.passed for report in reports) else 1
+        lines = [f"{title}: NOT CHECKED: {reason}" for title, reason in refused.items()]
+        print("\n\n".join([*map(str, reports), *lines]))
+    if not all(report.passed for report in reports):
+        return 1
+    return 2 if refused else 0
 
 
 def _planted_faults(args: argparse.Namespace) -> int:

@@ -67,15 +67,22 @@ def difference(
         with np.errstate(all="ignore"):
             distance = np.asarray(np.abs(a.astype(np.float64) - b.astype(np.float64)))
         distance[(a == b) | (np.isnan(a) & np.isnan(b))] = 0.0
-        scale = max(_largest(b), 0.0 if scales is None else scales[k])
+        scale = max(largest(b), 0.0 if scales is None else scales[k])
         kind = dtype or (b.dtype if b.dtype.kind == "f" else np.dtype(np.float64))
         if not np.all(distance <= allowance(kind, scale, terms[k])):
             at = np.unravel_index(int(np.argmax(np.nan_to_num(distance, nan=np.inf))), distance.shape)
             place = f"{name}[{', '.join(str(int(i)) for i in at)}]" if at else name
-            return f"the gradient of {place} is {float(a[at]):.6g}, not {float(b[at]):.6g}"
+            return f"the gradient of {place} is {_apart(float(a[at]), float(b[at]))}"
     return ""
 
 
-def _largest(x: Array) -> float:
-    values = np.abs(x[np.isfinite(x)]) if x.size else x
-    return float(np.max(values, initial=0.0))
+def largest(x: Any) -> float:
+    """Return the largest finite absolute value in an array or a number; 0 where there is none."""
+    values = np.abs(np.asarray(x, np.float64))
+    return float(np.max(values, initial=0.0, where=np.isfinite(values)))
+
+
+def _apart(a: float, b: float) -> str:
+    """Write two different numbers with so many digits that they look different."""
+    texts = next((f"{a:.{n}g}", f"{b:.{n}g}") for n in (6, 10, 17) if f"{a:.{n}g}" != f"{b:.{n}g}" or n == 17)
+    return f"{texts[0]}, not {texts[1]}"

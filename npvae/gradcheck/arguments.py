@@ -71,14 +71,15 @@ def evaluation_dtype(evaluate: Callable[[], Any], values: Iterable[Any]) -> type
 
 
 def computation_dtypes(values: Sequence[Any]) -> list[np.dtype[Any]]:
-    """Return the dtype of each argument's gradient: the coarser of its own and the common one."""
-    common = np.result_type(
-        *[value.dtype for value in values if isinstance(value, np.ndarray)] or [np.float64]
-    )
-    own = [value.dtype if isinstance(value, np.ndarray) else common for value in values]
-    return [max(dtype, common, key=lambda d: np.finfo(d).eps) for dtype in own]
+    """Return the dtype that each argument's gradient may be computed in: the coarsest of all arguments."""
+    dtypes = [value.dtype for value in values if isinstance(value, np.ndarray)] or [np.dtype(np.float64)]
+    return [max(dtypes, key=lambda d: np.finfo(d).eps)] * len(values)
 
 
-def leading_lengths(values: Iterable[Any]) -> list[int]:
-    """Return the lengths of the first axes: the batch size is one of them."""
-    return sorted({value.shape[0] for value in values if isinstance(value, np.ndarray) and value.ndim})
+def lengths_of(values: Iterable[Any]) -> list[int]:
+    """Return the lengths of all axes, the first ones' first (most often the batch), and all sizes."""
+    arrays = [value for value in values if isinstance(value, np.ndarray) and value.ndim]
+    first = {array.shape[0] for array in arrays}
+    other = {length for array in arrays for length in array.shape[1:]}
+    sizes = {array.size for array in arrays}
+    return list(dict.fromkeys([*sorted(first), *sorted(other), *sorted(sizes)]))

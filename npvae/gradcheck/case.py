@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .agreement import difference
-from .arguments import computation_dtypes, copied
+from .agreement import difference, largest
+from .arguments import computation_dtypes, copied, is_floating
 from .pair import Pair, draw_like, saved
 from .probes import Budget
-from .structure import parts_of
+from .structure import parts_of, same_bits
 from .vjp_objectives import entries_at
 
 Array = npt.NDArray[Any]
@@ -62,7 +62,7 @@ class Case:
         with np.errstate(all="ignore"):
             size = sum(float(np.linalg.norm(dy * p)) for dy, p in zip(self.dys, self.parts, strict=True))
         size = size if np.isfinite(size) else 0.0
-        return [size / max(1.0, _largest(self.args[k])) for k in self.positions]
+        return [size / max(1.0, largest(self.args[k])) for k in self.positions]
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -71,10 +71,15 @@ class Case:
         found += [arg.dtype for arg in self.args if isinstance(arg, np.ndarray) and arg.dtype.kind == "f"]
         return max(found, key=lambda d: np.finfo(d).eps)
 
-    def differ(self, found: Sequence[Any], expected: Sequence[Array] | None = None) -> str:
+    def differ(
+        self,
+        found: Sequence[Any],
+        expected: Sequence[Array] | None = None,
+        terms: Sequence[float] | None = None,
+    ) -> str:
         """Describe where gradients differ from the expected ones by more than rounding."""
         expected = self.gradients if expected is None else expected
-        return difference(found, expected, self.names, self.terms, dtype=self.dtype)
+        return difference(found, expected, self.names, terms or self.terms, dtype=self.dtype)
 
     def at(self, args: list[Any], rng: np.random.Generator) -> Case | None:
         """Return the pair at another point; None where it does not take it, or is not finite there."""
@@ -88,6 +93,32 @@ class Case:
         except Exception:  # someone else's code at a point that nobody promised it would take
             return None
         return Case(self.pair, args, self.positions, self.labels, parts, dys, gradients, self.right)
+
+    def condition(self, dtype: npt.DTypeLike, rng: np.random.Generator) -> list[float]:
+        """Return how far each gradient moves when the arguments are rounded to a dtype in another way."""
+        eps = float(np.finfo(dtype).eps)
+        found = [0.0 for _ in self.gradients]
+        for _ in range(3):
+            moved = [
+                np.asarray(np.asarray(x) * (1 + eps * rng.choice([-1.0, 1.0], np.shape(x))), _dtype(x))[()]
+                if is_floating(x)
+                else copied(x)
+                for x in self.args
+            ]
+            around = self.pair.both(moved, self.dys)[1]
+            changes = [largest(np.subtract(a, b)) for a, b in zip(around, self.gradients, strict=True)]
+            found = [max(old, new) for old, new in zip(found, changes, strict=True)]
+        return found
+
+    def depends_on(self, k: int, rng: np.random.Generator) -> bool:
+        """Say whether y changes when argument k moves a little; False where forward refuses."""
+        args = [copied(arg) for arg in self.args]
+        x = np.asarray(args[k])
+        args[k] = np.asarray(x + 1e-3 * max(1.0, largest(x)) * rng.standard_normal(x.shape), x.dtype)[()]
+        moved = self.at(args, rng)
+        return moved is not None and any(
+            not same_bits(a, b) for a, b in zip(moved.parts, self.parts, strict=True)
+        )
 
     def wrong(self, gradients: Sequence[Array], rng: np.random.Generator) -> str:
         """Say which of the gradients the oracles contradict on a few random projections."""
@@ -103,5 +134,5 @@ class Case:
         )
 
 
-def _largest(x: Any) -> float:
-    return float(np.max(np.abs(x), initial=0.0))
+def _dtype(x: Any) -> Any:
+    return x.dtype if isinstance(x, np.ndarray) else None

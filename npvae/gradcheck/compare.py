@@ -40,7 +40,7 @@ def compare(
     dtypes : sequence of dtype
         The dtype that each was computed in.
     lengths : sequence of int
-        Leading axes of the arguments and results, for the hints.
+        Lengths of axes and sizes of the arguments and results, for the hints.
     budget : Budget
         How many derivatives to measure for each argument.
     rng : numpy.random.Generator
@@ -73,7 +73,7 @@ def compare(
 def _malformed(gradient: Array | None, shape: tuple[int, ...]) -> str:
     """Say what keeps a gradient from being compared at all; empty when nothing does."""
     if gradient is None:
-        return "the backward returned None"
+        return "there is no gradient: None was returned"
     if gradient.dtype.kind not in "fiu":
         return f"the gradient has dtype {gradient.dtype}"
     if gradient.shape != shape:
@@ -84,7 +84,7 @@ def _malformed(gradient: Array | None, shape: tuple[int, ...]) -> str:
 def _comparable(measurement: Measurement, gradient: Array) -> tuple[Array, Array]:
     """Return analytic and numeric values of one shape: whole arrays, or the sampled entries as vectors."""
     if measurement.dense:
-        return gradient, measurement.whole
+        return np.where(np.isfinite(measurement.objective.point), gradient, 0), measurement.whole
     at = [k for k, probe in enumerate(measurement.probes) if probe.index is not None]
     at = at or list(range(len(measurement.probes)))
     analytic = np.array([measurement.probes[k].project(gradient) for k in at])

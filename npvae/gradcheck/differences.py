@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from .objective import Objective
 from .oracles import Difference, central_difference, rounding_noise
@@ -10,7 +11,13 @@ from .probes import Probe, random_direction
 
 SMALLEST_SCALE = 1.0  # smaller arguments (a bias of zeros, weights) are first moved as if of this size
 _SMALLEST_STEP = 1e-8  # relative to the argument: finer steps measure nothing but rounding
-_NOISE_SPACING = 1e-6  # relative to the argument
+_SMALLEST_STEP_OF_ENTRY = 1e-2  # relative to the one entry that is moved
+# Relative to the argument: finer ones are tried where the noise is larger than any rounding could be, as a
+# function that varies on a scale far below its argument (a batch norm of nearly equal numbers) is no
+# polynomial over coarse ones.
+_NOISE_SPACINGS = (1e-6, 1e-8, 1e-10)
+_LARGEST_NOISE = 1e-2  # relative to the function
+_SAME = 1e-9  # deviation of numbers, relative to them, below which they are the same
 
 
 class Differences:
@@ -27,13 +34,18 @@ class Differences:
         self.objective = objective
         point = objective.point
         self._value = float(objective.value(point.copy()))
-        self._defined = point.size > 0 and bool(np.isfinite(self._value))
+        self._defined = bool(np.any(np.isfinite(point)) and np.isfinite(self._value))
         if not self._defined:
             return
-        self._rms = float(np.sqrt(np.mean(np.square(point, dtype=np.float64))))
-        spacing = _NOISE_SPACING * (self._rms or SMALLEST_SCALE)
-        noise = rounding_noise(objective.along(random_direction(point.shape, rng), point), spacing)
-        self._noise = max(noise, objective.eps * objective.magnitude)
+        self._scale = _spread(point[np.isfinite(point)].astype(np.float64))
+        line = objective.along(random_direction(point, rng), point)
+        least = objective.eps * objective.magnitude
+        noise = np.inf
+        for relative in _NOISE_SPACINGS:
+            noise = min(noise, rounding_noise(line, relative * (self._scale or SMALLEST_SCALE)))
+            if noise <= _LARGEST_NOISE * objective.magnitude:
+                break
+        self._noise = max(noise, least)
         # Fourth-order differences balance h^4 and noise / h at the fifth root of the relative noise.
         relative_noise = self._noise / objective.magnitude if objective.magnitude > 0 else objective.eps
         self._first = float(np.clip(relative_noise**0.2, objective.eps**0.2, 0.05))
@@ -43,8 +55,20 @@ class Differences:
         if not self._defined:
             return Difference(np.nan, np.inf, 0.0)
         point = self.objective.point
-        scale = probe.scale(point, self._rms)
+        scale = probe.scale(point, self._scale)
         step = self._first * max(scale, SMALLEST_SCALE)
         smallest = _SMALLEST_STEP * min(scale or SMALLEST_SCALE, SMALLEST_SCALE)
+        if probe.index is not None and point[probe.index]:  # close to a pole, perhaps, or a border at zero
+            smallest = min(smallest, _SMALLEST_STEP_OF_ENTRY * float(abs(point[probe.index])))
         line = self.objective.along(probe, point)
         return central_difference(line, self._value, step, smallest, self._noise)
+
+
+def _spread(x: npt.NDArray[np.float64]) -> float:
+    """Return the scale on which numbers vary: their deviation, or, where they are all the same, their size.
+
+    A function may care for the differences of large numbers alone, as a batch norm does.
+    """
+    size = float(np.sqrt(np.mean(x**2)))
+    deviation = float(np.std(x))
+    return deviation if deviation > _SAME * size else size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,7 +31,7 @@ def check_gradient(
     gradient : callable
         ``gradient(*x) -> array``, or a tuple of arrays, one for each argument that can be differentiated.
     x : array, or list or tuple of arrays and other arguments
-        The point at which to check.
+        The point at which to check. An argument may be a dict or list of arrays; its gradient has its form.
     names : sequence of str, optional
         One name for each argument; by default the names of f's parameters.
     seed : int
@@ -66,16 +66,39 @@ def check_gradient(
 
     def backward(dy: Any, arguments: tuple[Any, ...]) -> Any:
         found = gradient(*arguments)
-        if isinstance(found, tuple | list) and (len(args) > 1 or isinstance(found, tuple)):
-            return tuple(None if g is None else dy * np.asarray(g) for g in found)
-        return dy * np.asarray(found)
+        if isinstance(found, list) and len(args) == 1 and not isinstance(args[0], list):
+            return dy * np.asarray(found)
+        return _times(dy, found)
 
+    _check_arguments(f, args)
     forward.__signature__ = signature_of(f)  # type: ignore[attr-defined]
     report = check_vjp(forward, backward, args, names=names, seed=seed, **options)
     told = "" if names is None else f", names={list(names)!r}"
     settings = "".join(f", {key}={value!r}" for key, value in options.items())
     call = f"check_gradient({name_of(f)}, {name_of(gradient)}"
     return replace(report, title=f"{call})", reproduce=f"{call}, x{told}, seed={seed}{settings})")
+
+
+def _times(dy: Any, gradient: Any) -> Any:
+    """Multiply a gradient, however nested, with a number."""
+    if isinstance(gradient, Mapping):
+        return {key: _times(dy, inner) for key, inner in gradient.items()}
+    if isinstance(gradient, tuple | list):
+        return [_times(dy, inner) for inner in gradient]
+    return None if gradient is None else dy * np.asarray(gradient)
+
+
+def _check_arguments(f: Callable[..., Any], args: list[Any]) -> None:
+    """Raise a TypeError where f does not take so many arguments."""
+    try:
+        signature_of(f).bind(*args)
+    except TypeError as error:
+        if not signature_of(f).parameters:
+            return
+        raise TypeError(
+            f"x holds {len(args)} arguments, but f{signature_of(f)} does not take them ({error}): a list is "
+            "one of arguments; a point is an array, np.array(x)"
+        ) from None
 
 
 def signature_of(f: Callable[..., Any]) -> inspect.Signature:

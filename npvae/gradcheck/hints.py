@@ -27,7 +27,7 @@ def recognise(
     gradients : mapping of str to array
         The right gradients of all arguments, whole, as far as they are known.
     lengths : sequence of int
-        Leading axes of the arguments and results: the batch size is one of them.
+        Lengths of axes and sizes of arrays, the arguments' and results': the batch size is one of them.
 
     Returns
     -------
@@ -74,12 +74,10 @@ def _describe_ratio(ratio: float, lengths: Sequence[int]) -> str:
     }
     for length in lengths:
         if length > 2:
-            known[float(length)] = (
-                f"{length} times the right value, the length of an axis: a missing 1/{length}?"
-            )
+            which = f"and {length} is the length of an axis or the size of an array"
+            known[float(length)] = f"{length} times the right value, {which}: a missing 1/{length}?"
             known[1 / length] = (
-                f"1/{length} of the right value, 1 over the length of an axis: "
-                "divided once too often, or a mean for a sum?"
+                f"1/{length} of the right value, {which}: divided once too often, or a mean for a sum?"
             )
     for value, text in known.items():
         if abs(ratio - value) <= _SAME * abs(value):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .agreement import largest
 from .differences import SMALLEST_SCALE, Differences
 from .objective import Objective
 from .oracles import Difference
@@ -165,4 +166,4 @@ def tied_directions(
 
 
 def _scale(objective: Objective) -> float:
-    return max(float(np.max(np.abs(objective.point))), SMALLEST_SCALE)
+    return max(largest(objective.point), SMALLEST_SCALE)

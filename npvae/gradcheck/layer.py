@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,11 +11,14 @@ import numpy.typing as npt
 
 from .agreement import difference
 from .arguments import copied, is_floating, quiet
-from .layer_places import find_places
+from .layer_calls import require_layer, run_backward, run_forward, scale_of, split
+from .layer_places import Parameter
+from .layer_survey import survey
+from .layer_tree import duplicate
 from .pair import draw_like, noise_kept, saved
 from .probes import generator
 from .report import Check, Report
-from .structure import leaves, like, parts_of
+from .structure import like, parts_of
 from .vjp import check_vjp
 
 Array = npt.NDArray[Any]
@@ -26,7 +28,7 @@ def check_layer(
     layer: Any,
     x: Any,
     *,
-    params: Mapping[str, str] | str | None = None,
+    params: Mapping[str, str | None] | str | None = None,
     grads: str | None = None,
     seed: int = 0,
     dtype: npt.DTypeLike | None = None,
@@ -37,16 +39,21 @@ def check_layer(
     Parameters
     ----------
     layer : object
-        With ``forward(x) -> y`` (or ``layer(x)``) and ``backward(dy) -> dx``. Where it has a method
-        ``zero_grad()``, that is called before each backward. The layer itself is not changed: everything
-        runs on deep copies.
+        With ``forward(x) -> y`` (or ``layer(x)``) and ``backward(dy) -> dx``. Where it, or layers inside it,
+        have a method ``zero_grad()`` or of a similar name, that is called before each backward. A backward
+        that takes no dy, as that of a loss, is that of dy = 1; for several results, backward takes their
+        upstream gradients as one tuple or one by one. The layer itself is not changed: everything runs on
+        deep copies.
     x : array, or tuple of arrays
         The input, or all inputs of forward. backward returns dx, or a tuple of them; None for an input
-        without a gradient; None for all, where only the parameters have gradients.
-    params, grads : mapping of str to str, or str, optional
-        Where the parameters and their gradients are. ``params={"W": "dW"}`` names attributes;
-        ``params="params", grads="grads"`` names two attributes that are dicts with the same keys, or lists of
-        the same length. By default they are found: see Notes.
+        without a gradient; None for all, where only the parameters have gradients. Gradients of parameters
+        may follow those of the inputs.
+    params, grads : mapping of str to str or None, or str, optional
+        Where those parameters and gradients are that are not found by themselves: see Notes.
+        ``params={"W": "step"}`` names an attribute and its gradient, ``params={"W": None}`` one that is a
+        constant or a state, and ``params={"layers[0].W": "layers[0].step"}`` what lies deeper.
+        ``params="params", grads="grads"`` names two attributes that are dicts with the same keys, or lists
+        of the same length, and nothing else is looked for.
     seed : int
         Draws the upstream gradient and the sampled directions.
     dtype : dtype, optional
@@ -63,17 +70,22 @@ def check_layer(
     Raises
     ------
     TypeError
-        When the layer has no forward or no backward.
+        When the layer is a class, has no forward or no backward, forward does not take x or returns nothing
+        floating, or backward needs more than dy.
     ValueError
-        When a parameter or gradient that was named is not there, or has the wrong shape.
+        When a parameter or gradient that was named is not there, or the shapes of those that backward returns
+        do not tell what they belong to.
 
     Notes
     -----
-    Parameters are found, after a first forward and backward, by the names of attributes that hold floating
-    arrays of one shape: ``W`` with one of ``dW``, ``d_W``, ``grad_W``, ``g_W``, ``gW``, ``W_grad`` or
-    ``W_gradient``; and in pairs of dicts or lists: ``params`` or ``parameters`` with ``grads`` or
-    ``gradients``, ``weights`` with ``grads``. In dicts the keys of the gradients are those of the parameters,
-    or made from them in the same ways. The report notes what was found.
+    Parameters are found after a first forward and backward, in the layer and in the objects, dicts and lists
+    inside it, by the names of floating arrays and numbers: ``W`` with ``dW``, ``grad_W``, ``W_grad``,
+    ``dL_dW`` and the like, in upper and lower case, with underscores or without; ``weight`` and ``bias`` also
+    with ``dw`` and ``db``; ``value`` or ``data`` with ``grad``; and the items of ``params`` or ``parameters``
+    with those of ``grads`` or ``gradients``: dicts, lists, or methods that return them. The report notes what
+    was found. Arrays that forward replaces are caches. Where y depends on another array, the report is
+    inconclusive, unless it has the name of a constant: ``running_...``, ``moving_...``, ``mask``, ``eps``,
+    ``momentum``, ``const...``, ``buffer...``, ``target...``, ``label...``, ``ema...``.
 
     The cache may live in the layer until its next forward. That the next forward replaces all of it is
     checked on one copy that sees two.
@@ -92,39 +104,39 @@ def check_layer(
     >>> [entry.name for entry in check_layer(Scale(), np.ones((4, 2))).entries]
     ['x', 'w']
     """
-    if not callable(getattr(layer, "backward", None)) or not (
-        callable(getattr(layer, "forward", None)) or callable(layer)
-    ):
-        raise TypeError("a layer needs the methods forward(x) and backward(dy)")
     inputs = list(x) if isinstance(x, tuple | list) else [x]
-    template = copy.deepcopy(layer)
-    places = find_places(template, inputs, params, grads)
-    weights = [np.asarray(place.read(template)) for place, _ in places.values()]
+    require_layer(layer, inputs)
+    found = survey(layer, inputs, params, grads)
+    template, places = found.template, [p.place for p in found.parameters]
+    weights = [_plain(place.read(template)) for place in places]
     args = [_cast(arg, dtype) for arg in [*inputs, *weights]]
-    names = [*(["x"] if len(inputs) == 1 else [f"x{k}" for k in range(len(inputs))]), *places]
+    names = ["x"] if len(inputs) == 1 else [f"x{k}" for k in range(len(inputs))]
+    names += _names(found.parameters)
 
     def forward(*arguments: Any) -> tuple[Any, Any]:
-        working = copy.deepcopy(template)
-        for (place, _), value in zip(places.values(), arguments[len(inputs) :], strict=True):
+        working = duplicate(template)
+        for place, value in zip(places, arguments[len(inputs) :], strict=True):
             place.write(working, value)
-        run = working.forward if hasattr(working, "forward") else working
-        return run(*arguments[: len(inputs)]), working
+        return run_forward(working, arguments[: len(inputs)]), working
 
     def backward(dy: Any, working: Any) -> tuple[Any, ...]:
-        if callable(getattr(working, "zero_grad", None)):
-            working.zero_grad()
-        dx = working.backward(dy)
-        dxs = leaves(dx)
-        if len(dxs) != len(inputs):  # None for all, or a gradient for the first alone
-            dxs = [dx, *[None] * (len(inputs) - 1)]
-        found = [gradient.read(working) for _, gradient in places.values()]
-        return (*dxs, *[None if g is None else np.array(g) for g in found])
+        before = [(place, np.array(place.read(working))) for place in found.updated]
+        gradients, rest = split(run_backward(working, inputs, dy), inputs)
+        for p in found.parameters:
+            kind, slot = p.gradient.steps[0]
+            gradient = rest[slot] if kind == "returned" else p.gradient.read(working)
+            gradients.append(None if gradient is None else np.array(gradient))
+        for place, value in before:
+            place.write(working, value[()])
+        scale = scale_of(working, dy)
+        return tuple(g if scale is None or g is None else scale * np.asarray(g) for g in gradients)
 
     report = check_vjp(forward, backward, args, names=names, seed=seed, **options)
     checks = [c for c in report.checks if (c.name, c.verdict) != ("unchanged cache", "note")]
     if options.get("protocol", True) and all(entry.method for entry in report.entries):
-        checks.append(_reused(forward, backward, template, args, len(inputs), seed))
-    text = ", ".join(f"{name} with {gradient}" for name, (_, gradient) in places.items())
+        checks.append(_reused(forward, backward, args, len(inputs), seed))
+    checks += found.checks
+    text = ", ".join(f"{p.name} with {_told(p)}" for p in found.parameters)
     checks.append(Check("parameters", "note", text or "none was found: params says where they are"))
     told = "" if params is None else f", params={params!r}"
     told += "" if grads is None else f", grads={grads!r}"
@@ -135,10 +147,24 @@ def check_layer(
     return replace(report, title=title, reproduce=call, checks=tuple(checks))
 
 
+def _names(parameters: list[Parameter]) -> list[str]:
+    """Name parameters shortly where that is unique, and by their place where it is not."""
+    short = [p.name for p in parameters]
+    return [p.name if short.count(p.name) == 1 else str(p.place) for p in parameters]
+
+
+def _told(parameter: Parameter) -> str:
+    kind, _ = parameter.gradient.steps[0]
+    return "what backward returns" if kind == "returned" else str(parameter.gradient)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, np.ndarray | np.floating) else float(value)
+
+
 def _reused(
     forward: Callable[..., tuple[Any, Any]],
     backward: Callable[[Any, Any], tuple[Any, ...]],
-    template: Any,
     args: list[Any],
     n_inputs: int,
     seed: int,
@@ -161,8 +187,7 @@ def _reused(
             old, used = forward(*args)
             backward(like(old, draw_like(parts_of(old), rng)), used)
             np.random.set_state(state)  # noqa: NPY002
-            run = used.forward if hasattr(used, "forward") else used
-            again = parts_of(run(*[copied(arg) for arg in others[:n_inputs]]))
+            again = parts_of(run_forward(used, [copied(arg) for arg in others[:n_inputs]]))
             found = saved([g for g in backward(like(y, dys), used) if g is not None])
         except Exception as error:  # someone else's code at an input that nobody promised it would take
             return Check(name, "note", f"refused: {type(error).__name__}: {error}".splitlines()[0])

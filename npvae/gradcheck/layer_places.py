@@ -1,122 +1,237 @@
-"""Find the parameters of a layer, and their gradients, among its attributes."""
+"""Find the parameters of a layer, and their gradients, by the names that people give them."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
-_PREFIXES = ("d", "d_", "grad_", "g_", "g")
-_SUFFIXES = ("_grad", "_gradient")
-_DICTS = (
-    ("params", "grads"),
-    ("params", "gradients"),
-    ("parameters", "gradients"),
-    ("parameters", "grads"),
-    ("weights", "grads"),
-)
+from .layer_tree import Place, follow, inside, is_parameter, nodes, numbers
+
+# Names without underscores, in lower case. Gradients of w: dw, grad_w, dL_dw, w_grad, ...
+_BEFORE = ("d", "grad", "gradient", "g", "dld", "dlossd", "djd", "ded", "dcd", "nabla", "grads", "gradients")
+_AFTER = ("grad", "gradient", "grads", "gradients", "g", "deriv")
+_SHORT = {"weight": "w", "weights": "w", "bias": "b", "biases": "b"}
+_PARAMS = ("params", "parameters", "getparams", "getparameters", "param", "weights", "theta")
+_GRADS = ("grads", "gradients", "getgrads", "getgradients", "grad", "gradient", "dparams")
+_VALUES = ("value", "data", "val", "array", "tensor", "v", "w", "param", "weight")  # of a parameter object
+
+Found = tuple[Place, Any]
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where an array lives in a layer: an attribute, or an item of a dict or list that is one."""
+class Parameter(NamedTuple):
+    """A parameter that was found, and its gradient.
 
-    attribute: str
-    key: Any = None
-
-    def __str__(self) -> str:
-        return self.attribute if self.key is None else f"{self.attribute}[{self.key!r}]"
-
-    def read(self, layer: Any) -> Any:
-        """Return the array; None where there is none."""
-        holder = getattr(layer, self.attribute, None)
-        if self.key is None or holder is None:
-            return holder
-        try:
-            return holder[self.key]
-        except (KeyError, IndexError):
-            return None
-
-    def write(self, layer: Any, value: Any) -> None:
-        """Put an array there."""
-        if self.key is None:
-            setattr(layer, self.attribute, value)
-        else:
-            getattr(layer, self.attribute)[self.key] = value
-
-
-def find_places(
-    template: Any, inputs: list[Any], params: Mapping[str, str] | str | None, grads: str | None
-) -> dict[str, tuple[Place, Place]]:
-    """Say where each parameter and its gradient live.
-
-    Parameters
+    Attributes
     ----------
-    template : object
-        A layer; a forward and a backward of a copy of it are run.
-    inputs : list
-        The inputs of its forward.
-    params, grads : mapping of str to str, or str, or None
-        What was told: see `npvae.gradcheck.check_layer`.
+    place, gradient : Place
+        Where they are.
+    value : array or number
+        The parameter.
+    """
 
-    Returns
-    -------
-    dict of str to (Place, Place)
-        For each parameter.
+    place: Place
+    gradient: Place
+    value: Any
+
+    @property
+    def name(self) -> str:
+        """What the report calls it: its place, without a dict that holds all parameters."""
+        steps = self.place.steps
+        if len(steps) > 1 and isinstance(steps[-1][1], str) and normal(steps[-2][1]) in _PARAMS:
+            steps = (*steps[:-2], ("attribute", steps[-1][1]))
+        return str(Place(steps))
+
+
+def normal(name: Any) -> str:
+    """Return a name in lower case, without underscores and without the class of a private name."""
+    return re.sub(r"^_[A-Z]\w*?__(?=.)", "", str(name)).replace("_", "").lower()
+
+
+def told_places(layer: Any, params: Mapping[str, str | None]) -> list[Parameter]:
+    """Return what was told, from a layer that has run forward and backward.
 
     Raises
     ------
     ValueError
         When something that was named is not there.
     """
-    if isinstance(params, Mapping):
-        found = {name: (Place(name), Place(gradient)) for name, gradient in params.items()}
-        missing = [name for name in found if not hasattr(template, name)]
-        if missing:
-            raise ValueError(f"the layer has no attribute {missing[0]!r}")
-        return found
-    tried = copy.deepcopy(template)
-    run = tried.forward if hasattr(tried, "forward") else tried
-    y = run(*copy.deepcopy(inputs))
-    dy = type(y)(np.ones_like(part) for part in y) if isinstance(y, tuple | list) else np.ones_like(y)
-    tried.backward(dy)
-    if params is not None:
-        if grads is None or not hasattr(template, params) or not hasattr(tried, grads):
-            raise ValueError(f"params={params!r} and grads={grads!r} must both name attributes of the layer")
-        return dict(_in_containers(tried, params, grads))
-    found = {}
-    for pair in _DICTS:
-        if all(isinstance(getattr(tried, name, None), Mapping | list) for name in pair):
-            found.update(_in_containers(tried, *pair))
-    for name, value in list(vars(tried).items()) if hasattr(tried, "__dict__") else []:
-        if not _is_parameter(value):
+    return [
+        Parameter(named(layer, name), named(layer, gradient), named(layer, name).read(layer))
+        for name, gradient in params.items()
+        if gradient is not None
+    ]
+
+
+def named(layer: Any, name: str) -> Place:
+    """Return the place of a name: an attribute, or what a `Place` or a `Parameter` shows."""
+    known = [place for place, _ in numbers(layer)]
+    for place in (Place((("attribute", name),)), *known):
+        if place.read(layer) is not None and name in (str(place), Parameter(place, place, None).name):
+            return place
+    raise ValueError(
+        f"the layer has no {name!r}, or it is None, after a forward and a backward; "
+        f"it holds {', '.join(map(str, known)) or 'no floating arrays'}"
+    )
+
+
+def find_in(layer: Any, params: str, grads: str) -> list[Parameter]:
+    """Pair the items of two dicts or lists, named by their attributes.
+
+    Raises
+    ------
+    ValueError
+        When they are not there.
+    """
+    members = {name: found for name in (params, grads) if (found := _member(layer, Place(), name))}
+    if len(members) < 2:
+        raise ValueError(f"params={params!r} and grads={grads!r} must both name attributes of the layer")
+    return _writable(layer, [p for p, _ in _pairs(members[params], members[grads])])
+
+
+def find_all(layer: Any, written: Callable[[Place, Any], bool]) -> list[Parameter]:
+    """Find parameters and gradients in a layer that has run forward and backward.
+
+    Parameters
+    ----------
+    layer : object
+        The layer.
+    written : callable
+        ``written(place, value)`` says whether the backward wrote what is there. A gradient of another shape
+        than its parameter, or that is a plain number, is only believed then.
+
+    Returns
+    -------
+    list of Parameter
+        Each once. What the outer objects name comes before what the inner ones do.
+
+    Notes
+    -----
+    An object's parameters are its floating attributes and the items of its dicts and lists of parameters; the
+    same is true of gradients. A gradient belongs to the parameter from whose name its own is made. Methods
+    such as ``parameters()`` and ``gradients()`` are called, and their results are taken as attributes.
+    """
+    found: list[Parameter] = []
+    for place, node in nodes(layer):
+        if isinstance(node, tuple | list):
             continue
-        for other in _gradient_names(name):
-            if other != name and np.shape(getattr(tried, other, ())) == np.shape(value):
-                found.setdefault(name, (Place(name), Place(other)))
-                break
-    return found
+        members = {str(step[1]): (place.then(step), value) for step, value in inside(node)}
+        for name in dir(type(node)):
+            if normal(name) in _PARAMS + _GRADS and (member := _member(layer, place, name)):
+                members.setdefault(name, member)
+        found += _writable(layer, _in_members(members, written))
+    kept: list[Parameter] = []
+    for one in found:
+        others = [other for other in found if other.place != one.place]
+        size = np.size(one.value)
+        larger = any(np.size(other.value) > size and shared(one.value, other.value) for other in others)
+        known = any(other.place == one.place or shared(one.value, other.value) for other in kept)
+        gradient = any(other.gradient == one.place for other in found)
+        if not (larger or known or gradient):
+            kept.append(one)
+    return kept
 
 
-def _in_containers(layer: Any, params: str, grads: str) -> Iterator[tuple[str, tuple[Place, Place]]]:
-    values, gradients = getattr(layer, params), getattr(layer, grads)
-    if isinstance(values, Mapping):
-        for key, value in values.items():
-            others = [other for other in (key, *_gradient_names(str(key))) if other in gradients]
-            if _is_parameter(value) and others:
-                yield str(key), (Place(params, key), Place(grads, others[0]))
-    else:
-        for k, value in enumerate(values[: len(gradients)]):
-            if _is_parameter(value):
-                yield f"{params}[{k}]", (Place(params, k), Place(grads, k))
+def shared(a: Any, b: Any) -> bool:
+    """Say whether two arrays have memory in common."""
+    return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and bool(np.shares_memory(a, b))
 
 
-def _gradient_names(name: str) -> list[str]:
-    return [prefix + name for prefix in _PREFIXES] + [name + suffix for suffix in _SUFFIXES]
+def _member(layer: Any, place: Place, name: str) -> Found | None:
+    """Return an attribute, or what a method of this name returns, where that is a dict or a list."""
+    holder = place.read(layer)
+    for kind in ("attribute", "call"):
+        try:
+            value = follow(holder, kind, name)
+        except Exception:  # someone else's method: it may want arguments
+            continue
+        if isinstance(value, Mapping | list | tuple):
+            return place.then((kind, name)), value
+    return None
 
 
-def _is_parameter(value: Any) -> bool:
-    return isinstance(value, np.ndarray | np.floating) and np.asarray(value).dtype.kind == "f"
+def _writable(layer: Any, found: Iterable[Parameter]) -> list[Parameter]:
+    """Replace places that a method returned by those where the arrays themselves are held."""
+    held = list(numbers(layer))
+    known, owners = {place for place, _ in held}, {id(value): place for place, value in reversed(held)}
+    places = [(one, one.place if one.place in known else owners.get(id(one.value))) for one in found]
+    return [Parameter(place, one.gradient, one.value) for one, place in places if place is not None]
+
+
+def _in_members(members: dict[str, Found], written: Callable[[Place, Any], bool]) -> list[Parameter]:
+    """Pair what one object holds: first names that are alike to the letter, then the others."""
+    parameters, gradients = dict(members), dict(members)
+    found: dict[str, list[Parameter]] = {}
+    for name, (place, value) in members.items():
+        if isinstance(value, Mapping) and normal(name) in _PARAMS:
+            for key, item in value.items():
+                parameters.setdefault(str(key), (place.then(("item", key)), item))
+        if isinstance(value, Mapping) and normal(name) in _GRADS:
+            for key, item in value.items():
+                gradients.setdefault(f"grad_{key}", (place.then(("item", key)), item))
+                gradients.setdefault(str(key), (place.then(("item", key)), item))
+        if isinstance(value, tuple | list) and normal(name) in _PARAMS:
+            found[name] = [p for k, item in enumerate(value) for p in _couple(place.then(("item", k)), item)]
+    taken: set[Place] = set()
+    for exact, same_shape in ((True, True), (False, True), (True, False), (False, False)):
+        for name, parameter in parameters.items():
+            for gradient in [] if found.get(name) else _candidates(name, gradients, exact):
+                pairs = [] if gradient[0] in taken else list(_pairs(parameter, gradient))
+                if pairs and all(
+                    _alike(p.value, g) if same_shape else written(p.gradient, g) for p, g in pairs
+                ):
+                    taken.add(gradient[0])
+                    found[name] = [p for p, _ in pairs]
+                    break
+    return [p for name in parameters for p in found.get(name, [])]
+
+
+def _alike(value: Any, gradient: Any) -> bool:
+    """Compare the shapes; a plain number, such as a step dt beside a time t, is no gradient unless 0."""
+    return np.shape(value) == np.shape(gradient) and (isinstance(gradient, np.ndarray) or not gradient)
+
+
+def _couple(place: Place, item: Any) -> Iterator[Parameter]:
+    """Take an item of a list of parameters as a couple: a parameter and its gradient."""
+    if isinstance(item, tuple | list) and len(item) == 2 and all(map(is_parameter, item)):
+        yield Parameter(place.then(("item", 0)), place.then(("item", 1)), item[0])
+
+
+def _pairs(parameter: Found, gradient: Found) -> Iterator[tuple[Parameter, Any]]:
+    """Pair two numbers or arrays, or the items of two dicts or lists."""
+    (place, value), (other, g) = parameter, gradient
+    if is_parameter(value):
+        if isinstance(g, np.ndarray | np.number | float) and g is not value:
+            yield Parameter(place, other, value), g
+    elif isinstance(value, Mapping) and isinstance(g, Mapping):
+        inner = {str(key): (other.then(("item", key)), item) for key, item in g.items()}
+        for key, item in value.items():
+            one = inner.get(str(key)) or next(iter(_candidates(str(key), inner, exact=False)), None)
+            if one:
+                yield from _pairs((place.then(("item", key)), item), one)
+    elif isinstance(value, list | tuple) and isinstance(g, list | tuple) and len(g) == len(value):
+        for k, (item, of_item) in enumerate(zip(value, g, strict=True)):
+            yield from _pairs((place.then(("item", k)), item), (other.then(("item", k)), of_item))
+
+
+def _candidates(name: str, gradients: dict[str, Found], exact: bool) -> list[Found]:
+    """Return what may be the gradient of a name, the likeliest first."""
+    if exact:
+        names = [word + name for word in ("d", "d_", "grad_", "g_", "g")]
+        names += [f"{name}_grad", f"{name}_gradient"]
+        return [gradients[other] for other in names if other in gradients]
+    own = normal(name)
+    stems = [own]
+    if own in _SHORT and _SHORT[own] not in map(normal, gradients):
+        stems.append(_SHORT[own])
+    if own == "weights":
+        stems.append("weight")
+    if own == "biases":
+        stems.append("bias")
+    names = [word + stem for stem in stems for word in _BEFORE] + [s + word for s in stems for word in _AFTER]
+    names += _GRADS if own in _PARAMS else ()
+    names += ("grad", "gradient", "g", "diff") if own in _VALUES else ()
+    by_name = [(normal(other), found) for other, found in gradients.items() if other != name]
+    return [found for wanted in dict.fromkeys(names) for other, found in by_name if other == wanted]

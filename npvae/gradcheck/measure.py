@@ -68,13 +68,16 @@ class Measurement:
 
     @property
     def dense(self) -> bool:
-        """Whether every entry of the argument was probed."""
-        return sum(p.index is not None for p in self.probes) == self.objective.point.size
+        """Whether every entry of the argument that is finite was probed."""
+        return sum(p.index is not None for p in self.probes) == np.sum(np.isfinite(self.objective.point))
 
     @property
     def whole(self) -> Array:
-        """The numeric gradient, with the argument's shape, where every entry was probed."""
-        return self.numeric[: self.objective.point.size].reshape(self.objective.point.shape)
+        """The numeric gradient, with the argument's shape, where it is dense; 0 where that is not finite."""
+        finite = np.isfinite(self.objective.point)
+        gradient = np.zeros(finite.shape)
+        gradient[finite] = self.numeric[: np.sum(finite)]
+        return gradient
 
 
 def from_complex_steps(
@@ -113,7 +116,7 @@ def measure(objective: Objective, budget: Budget, rng: np.random.Generator) -> M
     random projections of them all. One kink, or one difference that does not confirm the complex step, and
     they are taken of every entry.
     """
-    probes = choose_probes(objective.point.shape, budget, rng)
+    probes = choose_probes(objective.point, budget, rng)
     with quiet():
         by_complex, complex_error = _by_complex_step(objective, probes)
         oracle = Differences(objective, rng)
@@ -154,12 +157,14 @@ def _confirmed(
     rng: np.random.Generator,
 ) -> bool:
     """Say whether differences of a sample, and of projections of all, give what complex steps gave."""
-    shape = oracle.objective.point.shape
+    point = oracle.objective.point
+    whole = np.zeros(point.shape)
+    whole[np.isfinite(point)] = by_complex
     found, expected = list(some.values()), [float(by_complex[k]) for k in some]
     for _ in range(budget.n_projections):
-        probe = random_direction(shape, rng)
+        probe = random_direction(point, rng)
         found.append(oracle.along(probe))
-        expected.append(probe.project(by_complex.reshape(shape)))
+        expected.append(probe.project(whole))
     scale = float(np.max(np.abs(expected)))
     return all(
         not d.jump and abs(d.value - slope) <= d.bar + _AGREES * scale and d.bar <= _TRUSTED * scale

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .agreement import difference
-from .arguments import computation_dtypes, copied, evaluation_dtype, leading_lengths
+from .arguments import computation_dtypes, copied, is_floating, lengths_of, quiet
 from .compare import compare
-from .objective import Objective
+from .network_objectives import network_objectives
+from .network_run import NetworkRun, converted, floating_names, named, same_loss
 from .probes import Budget, generator
 from .quick import quick_entries
 from .report import Check, Entry, Report
@@ -26,7 +27,7 @@ _SECOND_LOOK = Budget(n_entries=0, n_coordinates=16, n_projections=4)
 
 def check_network(
     network: Any,
-    params: Mapping[str, Array],
+    params: Mapping[str, Array] | Sequence[Array],
     *args: Any,
     seed: int = 0,
     n_entries: int | None = None,
@@ -40,10 +41,13 @@ def check_network(
     network : object
         ``network.loss_and_grad(params, *args) -> (loss, grads)``: loss is a real scalar, or has one as
         ``loss.total``; grads maps each parameter's name to its gradient. Where there is a method
-        ``network.loss(params, *args) -> loss`` too, the oracles evaluate that, which saves the backward pass.
-    params : mapping of str to array
+        ``network.loss(params, *args) -> loss`` too, and it returns the same loss, the oracles evaluate that,
+        which saves the backward pass. Random generators that the network holds, and NumPy's global one, are
+        reset to the same state before each evaluation: noise that is drawn from them is held fixed.
+    params : mapping of str to array, or list of arrays
         The parameters: a dict of arrays, or a mapping with ``astype(dtype)`` and ``copy()`` into which arrays
-        can be assigned by name.
+        can be assigned by name. The gradients of a list are a list. What is not floating, such as the number
+        of steps, is handed through and needs no gradient.
     *args
         What else the loss depends on: data, noise. Held fixed; floating arrays come as float64 copies.
     seed : int
@@ -59,12 +63,15 @@ def check_network(
     Returns
     -------
     Report
-        One entry for each parameter.
+        One entry for each floating parameter. Where two calls with the same arguments return different
+        losses nothing is compared, and these entries are "inconclusive".
 
     Raises
     ------
+    TypeError
+        When network has no loss_and_grad, or `params`, or what loss_and_grad returns, is of the wrong kind.
     ValueError
-        When the names of the gradients are not those of the parameters, or there are no parameters.
+        When the names of the gradients are not those of the parameters, or no parameter is floating.
 
     Notes
     -----
@@ -81,124 +88,137 @@ def check_network(
     >>> check_network(Line(), {"w": np.array([0.5])}, x, x**2).passed
     True
     """
-    names = list(params)
-    given = {name: np.array(params[name]) for name in names}
-    frozen = _converted(params, None)
-    fixed = [copied(arg) for arg in args]
-
-    before = Snapshot(params=dict(params), args=[arg for arg in args if isinstance(arg, np.ndarray)])
-    result, grads = network.loss_and_grad(params, *[copied(arg) for arg in args])
-    grads = {name: np.array(grads[name]) for name in grads}
-    changed = before.changed()
-    before.restore()
-    if not names or set(grads) != set(names):
-        raise ValueError(f"the gradients are named {sorted(grads)}, the parameters {sorted(names)}")
-
-    kept: dict[Any, Any] = {}  # copies of the parameters, in other dtypes
-
-    def loss(dtype: npt.DTypeLike | None, name: str, x: Array) -> Any:
-        """Evaluate the loss with x for one parameter, in complex arithmetic where x is complex."""
-        return evaluate(dtype, {name: x})
-
-    def evaluate(dtype: npt.DTypeLike | None, replaced: Mapping[str, Array]) -> Any:
-        """Evaluate the loss with some of the parameters replaced."""
-        point_dtype = np.complex128 if any(map(np.iscomplexobj, replaced.values())) else dtype
-        everything = len(replaced) == len(names)  # then there is nothing to put back
-        if (everything, point_dtype) not in kept:
-            kept[everything, point_dtype] = _converted(frozen, point_dtype)
-        point = kept[everything, point_dtype]
-        for name, x in replaced.items():
-            point[name] = x
-        try:
-            inputs = [copied(arg, dtype) for arg in fixed]
-            if hasattr(network, "loss"):
-                return _total(network.loss(point, *inputs))
-            return _total(network.loss_and_grad(point, *inputs)[0])
-        finally:
-            for name in () if everything else replaced:
-                point[name] = np.array(given[name], point[name].dtype if point_dtype is None else point_dtype)
-
-    def beside(
-        dtype: npt.DTypeLike | None, name: str, rng: np.random.Generator, size: float
-    ) -> Callable[[Array], Any]:
-        """Return the loss with all parameters but one moved a little."""
-        moved = {}
-        for other, array in given.items():
-            shift = size * max(1.0, float(np.max(np.abs(array), initial=0.0)))
-            moved[other] = np.asarray(array + shift * rng.normal(size=array.shape), dtype or array.dtype)
-        return lambda x: evaluate(dtype, {**moved, name: x})
-
-    dtype = evaluation_dtype(lambda: loss(np.float64, names[0], given[names[0]]), [*given.values(), *fixed])
-    objectives = [
-        Objective(
-            name,
-            copied(given[name], dtype),
-            partial(loss, dtype, name),
-            magnitude=abs(float(_total(result))),
-            eps=float(np.finfo(dtype or given[name].dtype).eps),
-            beside=partial(beside, dtype, name),
-        )
-        for name in names
-    ]
-    dtypes = computation_dtypes(list(given.values()))
-    lengths = leading_lengths([*given.values(), *fixed])
-    rng = generator(seed)
+    run = NetworkRun(network, params)
     told = {"n_entries": n_entries, "n_coordinates": n_coordinates, "n_projections": n_projections}
     asked = {key: value for key, value in told.items() if value is not None}
+    with run.kept():
+        entries, checks = _look(run, params, args, asked, generator(seed))
+    if run.noise.drawn:
+        text = f"the network draws from {', '.join(run.noise.drawn)}, reset before each evaluation"
+        checks.append(Check("noise", "note", text))
+    title = f"check_network({type(network).__name__})"
+    settings = "".join(f", {key}={value}" for key, value in asked.items())
+    call = f"check_network(network, params, *args, seed={seed}{settings})"
+    return Report(title, entries, seed, call, tuple(checks))
+
+
+def _look(
+    run: NetworkRun, params: Any, args: Sequence[Any], asked: dict[str, int], rng: np.random.Generator
+) -> tuple[tuple[Entry, ...], list[Check]]:
+    """Make all checks; none of the gradients where the loss does not repeat."""
+    point = params if isinstance(params, Mapping) else named(params)
+    names = floating_names(named(params))
+    given = {name: np.array(point[name]) for name in names}
+    frozen = converted(point, None)
+    fixed = [copied(arg) for arg in args]
+
+    before = Snapshot(
+        params=dict(point) if point is params else params,
+        args=[arg for arg in args if isinstance(arg, np.ndarray)],
+    )
+    loss, found = run.loss_and_grad(point, [copied(arg) for arg in args])
+    changed = before.changed()
+    before.restore()
+    if np.iscomplexobj(loss):
+        raise TypeError("the loss must be a real number, but it is complex")
+    if not set(names) <= set(found) <= set(frozen):
+        text = f"the gradients are named {_sorted(found)}, the parameters {_sorted(names)}"
+        hint = "; for a parameter without a gradient return zeros" if set(found) < set(names) else ""
+        raise ValueError(text + hint)
+    grads = {name: found[name] for name in names}
+
+    text = f"loss_and_grad changes {', '.join(changed)}"
+    checks = [Check("unchanged inputs", "fail", text) if changed else Check("unchanged inputs", "pass")]
+    others = [f"{name} ({_type(frozen[name])})" for name in frozen if name not in names]
+    if others:
+        text = f"not floating, so not differentiated and no gradient compared: {', '.join(others)}"
+        checks.append(Check("left as they are", "note", text))
+    dtype = _coarsest([*given.values(), *fixed, *grads.values()])
+    repeated = _repeatable(run, frozen, fixed, loss, grads, dtype)
+    checks.append(repeated)
+    if repeated.verdict == "inconclusive":
+        hint = "not compared: the loss does not repeat"
+        return tuple(Entry(name, given[name].shape, "inconclusive", hint=hint) for name in names), checks
+    if text := run.settle_loss(loss, converted(frozen, None), [copied(arg) for arg in fixed], dtype):
+        checks.append(Check("loss", "note", text))
+    return _compared(run, frozen, given, fixed, loss, grads, asked, rng), checks
+
+
+def _compared(
+    run: NetworkRun,
+    params: Any,
+    given: Mapping[str, Array],
+    fixed: list[Any],
+    loss: Any,
+    grads: Mapping[str, Any],
+    asked: dict[str, int],
+    rng: np.random.Generator,
+) -> tuple[Entry, ...]:
+    """Compare the gradients: of a large network quickly, and closely where that finds something wrong."""
+    objectives, together = network_objectives(run, params, given, fixed, abs(float(loss)))
+    dtypes = computation_dtypes(list(given.values()))
     budget = Budget(**asked)
-    found: dict[str, Entry] | None = None
+    quick: dict[str, Entry] = {}
     if not asked and sum(array.size for array in given.values()) > _LARGE:
-        found = quick_entries(objectives, grads, dtypes, partial(evaluate, dtype), 1, rng)
+        quick = quick_entries(objectives, grads, dtypes, together, 1, rng) or {}
         budget = _SECOND_LOOK
-    wanted = [k for k, name in enumerate(names) if found is None or found[name].verdict != "pass"]
+    names = list(given)
+    wanted = [k for k, name in enumerate(names) if name not in quick or quick[name].verdict != "pass"]
     looked = compare(
         [objectives[k] for k in wanted],
         [grads[names[k]] for k in wanted],
         [dtypes[k] for k in wanted],
-        lengths,
+        lengths_of([*given.values(), *fixed]),
         budget,
         rng,
     )
-    by_name = {**(found or {}), **{entry.name: entry for entry in looked}}
-    entries = tuple(by_name[name] for name in names)
-
-    title = f"check_network({type(network).__name__})"
-    settings = "".join(f", {key}={value}" for key, value in asked.items())
-    call = f"check_network(network, params, *args, seed={seed}{settings})"
-    checks = (_unchanged(changed), _repeatable(network, _converted(frozen, None), fixed, grads))
-    return Report(title, entries, seed, call, checks)
+    by_name = {**quick, **{entry.name: entry for entry in looked}}
+    return tuple(by_name[name] for name in names)
 
 
-def _unchanged(changed: list[str]) -> Check:
-    name = "unchanged inputs"
-    if changed:
-        return Check(name, "fail", f"loss_and_grad changes {', '.join(changed)}")
-    return Check(name, "pass")
-
-
-def _repeatable(network: Any, params: Any, fixed: list[Any], grads: Mapping[str, Array]) -> Check:
-    """Call loss_and_grad elsewhere, then here once more: the gradients must be the same, to rounding."""
-    elsewhere = _converted(params, None)
+def _repeatable(
+    run: NetworkRun,
+    params: Any,
+    fixed: list[Any],
+    loss: Any,
+    grads: Mapping[str, Any],
+    dtype: np.dtype[Any],
+) -> Check:
+    """Call loss_and_grad elsewhere, then here once more: it must return the same, to rounding."""
+    elsewhere = converted(params, None)
     for name in grads:
         elsewhere[name] = np.asarray(0.5 * elsewhere[name], elsewhere[name].dtype)
-    network.loss_and_grad(elsewhere, *[copied(arg) for arg in fixed])
-    again = network.loss_and_grad(params, *[copied(arg) for arg in fixed])[1]
-    floating = [array.dtype for array in grads.values() if array.dtype.kind == "f"]
+    with contextlib.suppress(Exception), quiet():  # nobody promised that it would take this point
+        run.loss_and_grad(elsewhere, [copied(arg) for arg in fixed])
+    again, found = run.loss_and_grad(converted(params, None), [copied(arg) for arg in fixed])
+    same = "a second call with the same arguments returns"
+    if not same_loss(again, loss, dtype):
+        text = f"{same} another loss, {again:.8g} and not {loss:.8g}: fresh noise, or state that it keeps"
+        where = (
+            "Pass the noise, or a numpy.random.Generator, as an argument, or hold the generator in network"
+        )
+        return Check("repeatable", "inconclusive", f"{text}. {where}")
+    numeric = [name for name, g in grads.items() if g is not None and g.dtype.kind in "fiu"]
+    expected = [grads[name] for name in numeric]
+    scales = [float(np.max(np.abs(array), initial=0.0)) for array in expected]
+    floating = [array.dtype for array in expected if array.dtype.kind == "f"]
     kind = min(floating, key=lambda d: d.itemsize, default=None)
-    scales = [float(np.max(np.abs(array), initial=0.0)) for array in grads.values()]
-    where = difference([again[name] for name in grads], list(grads.values()), list(grads), scales, dtype=kind)
+    where = difference([found.get(name) for name in numeric], expected, numeric, scales, dtype=kind)
     if where:
-        text = f"a second call with the same arguments returns something else: {where}"
-        return Check("repeatable", "fail", f"{text}; fresh noise, gradients that add up, or a stale cache")
+        text = f"{same} something else: {where}; fresh noise, gradients that add up, or a stale cache"
+        return Check("repeatable", "fail", text)
     return Check("repeatable", "pass")
 
 
-def _converted(params: Any, dtype: npt.DTypeLike | None) -> Any:
-    """Copy a mapping of parameters, into another dtype where one is given."""
-    if hasattr(params, "astype"):
-        return params.copy() if dtype is None else params.astype(dtype)
-    return {name: copied(array, dtype) for name, array in params.items()}
+def _coarsest(values: list[Any]) -> np.dtype[Any]:
+    """Return the coarsest floating dtype of some values."""
+    dtypes = [np.asarray(value).dtype for value in values if is_floating(value)]
+    return max(dtypes, key=lambda d: float(np.finfo(d).eps), default=np.dtype(np.float64))
 
 
-def _total(loss: Any) -> Any:
-    return getattr(loss, "total", loss)
+def _type(value: Any) -> str:
+    return str(value.dtype) if isinstance(value, np.ndarray) else type(value).__name__
+
+
+def _sorted(names: Iterable[Any]) -> list[str]:
+    return sorted(map(str, names))

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-COMPLEX_STEP = 1e-30  # small enough that h**2 vanishes beside 1, far from underflow
+COMPLEX_STEP = 1e-110  # h**3 underflows to zero: what is left of phi(ih) is exact where phi'(0) is zero
 
 _LEVEL_RATIO = 4.0  # from one level of steps to the next finer one
 _CONVERGED = 1e-9  # truncation error of the slope, relative to it, at which no finer level is tried
@@ -67,7 +67,7 @@ def complex_step(phi: Callable[[complex], Any]) -> float:
     Notes
     -----
     phi(ih) = phi(0) + ih phi'(0) - h^2 phi''(0) / 2 - ..., so the imaginary part is h phi'(0) + O(h^3).
-    Nothing is subtracted, so h can be so small that the cubic term vanishes.
+    Nothing is subtracted, so h can be so small that the cubic term underflows.
 
     References
     ----------
@@ -75,7 +75,7 @@ def complex_step(phi: Callable[[complex], Any]) -> float:
 
     Examples
     --------
-    >>> complex_step(lambda t: (3 + t) ** 2)
+    >>> round(complex_step(lambda t: (3 + t) ** 2), 14)
     6.0
     """
     result = phi(1j * COMPLEX_STEP)
@@ -163,16 +163,20 @@ def central_difference(
     ----------
     Ridders 1982, "Accurate computation of F'(x) and F'(x) F''(x)".
     """
-    smooth: list[Difference] = []
-    kinked: list[Difference] = []
+    levels: list[Difference] = []
     while step >= smallest_step:
         level, settled = _extrapolate(phi, phi_0, step, noise)
         if math.isfinite(level.value) and math.isfinite(level.bar):
-            (kinked if level.jump else smooth).append(level)
+            levels.append(level)
             if settled:
                 break
         step /= _LEVEL_RATIO
-    best_smooth = min(smooth, key=lambda level: level.bar, default=None)
+    best_smooth = _best([level for level in levels if not level.jump])
+    kinked = [
+        level
+        for k, level in enumerate(levels)
+        if level.jump and not any(_contradict(level, finer) for finer in levels[k + 1 :] if not finer.jump)
+    ]
     if not kinked:
         return best_smooth or Difference(math.nan, math.inf, 0.0)
     # The finest level tells whether coarser ones, which are less noisy, saw the same kink.
@@ -184,9 +188,23 @@ def central_difference(
     return best_kinked
 
 
+def _best(levels: list[Difference]) -> Difference | None:
+    """Return the level with the smallest bar among those that no finer level contradicts.
+
+    A coarse level may step across a pole, and have a small bar all the same.
+    """
+    for k in sorted(range(len(levels)), key=lambda k: levels[k].bar):
+        if not any(_contradict(levels[k], finer) for finer in levels[k + 1 :]):
+            return levels[k]
+    return None
+
+
+def _contradict(a: Difference, b: Difference) -> bool:
+    return abs(a.value - b.value) > a.bar + b.bar
+
+
 def _same_kink(a: Difference, b: Difference) -> bool:
-    bar = a.bar + b.bar
-    return abs(a.value - b.value) <= bar and abs(a.jump - b.jump) <= 2 * bar
+    return not _contradict(a, b) and abs(a.jump - b.jump) <= 2 * (a.bar + b.bar)
 
 
 def _extrapolate(

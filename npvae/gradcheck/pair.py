@@ -47,6 +47,7 @@ class Pair:
 
     def __post_init__(self) -> None:
         self._state = np.random.get_state()  # noqa: NPY002
+        self._owner = _untouched(self.forward, self.backward)
         self.draws = False  # whether the forward draws from NumPy's global generator
         self._runs = 0
 
@@ -74,7 +75,11 @@ class Pair:
             self._runs += 1
             self.draws = self.draws or not _same_state(self._state, np.random.get_state())  # noqa: NPY002
         if not isinstance(result, tuple) or len(result) != 2:
-            raise TypeError("forward must return a pair (y, cache)")
+            what = f"{len(result)} things" if isinstance(result, tuple) else type(result).__name__
+            raise TypeError(
+                f"forward must return a pair (y, cache), not {what}: several results are one tuple, "
+                "((h, c), cache); where nothing is kept, return (y, None)"
+            )
         return result
 
     def pull(self, y: Any, dys: Sequence[Array], cache: Any) -> list[Any]:
@@ -84,11 +89,30 @@ class Pair:
             raise ValueError(f"backward returned {len(gradients)} gradients, before it was another number")
         return [gradients[slot] for slot in self.slots]
 
+    def afresh(self) -> Pair | None:
+        """Return the same methods of an object that has not run yet; None where there is no such object."""
+        if self._owner is None:
+            return None
+        owner = copy.deepcopy(self._owner)
+        names = self.forward.__name__, self.backward.__name__
+        return Pair(getattr(owner, names[0]), getattr(owner, names[1]), self.slots)
+
     def both(self, args: Sequence[Any], dys: Sequence[Array]) -> tuple[list[Array], list[Array]]:
         """Run forward and backward on copies; return copies of the parts of y and of the gradients."""
         y, cache = self.run([copied(arg) for arg in args])
         parts = [part.copy() for part in parts_of(y)]
         return parts, saved(self.pull(y, [dy.copy() for dy in dys], cache))
+
+
+def _untouched(forward: Callable[..., Any], backward: Callable[..., Any]) -> Any:
+    """Copy the object that both are methods of, before it has seen anything; None where there is none."""
+    owner = getattr(forward, "__self__", None)
+    if owner is None or getattr(backward, "__self__", None) is not owner:
+        return None
+    try:
+        return copy.deepcopy(owner)
+    except Exception:  # it holds something that cannot be copied, such as a lock or a file
+        return None
 
 
 def _same_state(a: Any, b: Any) -> bool:

@@ -56,14 +56,15 @@ class Probe:
     def project(self, gradient: Array) -> float:
         """Return the part of a gradient that lies along the direction."""
         if self.direction is not None:
-            return float(np.sum(gradient * self.direction, dtype=np.float64))
+            moved = self.direction != 0
+            return float(np.sum(gradient[moved] * self.direction[moved], dtype=np.float64))
         return float(gradient[self.index])
 
-    def scale(self, x: Array, rms: float) -> float:
+    def scale(self, x: Array, spread: float) -> float:
         """Return the scale of x along the direction: the larger of the entry's and the whole array's."""
         if self.direction is not None:
-            return rms
-        return max(rms, float(abs(x[self.index])))
+            return spread
+        return max(spread, float(abs(x[self.index])))
 
 
 def generator(seed: int) -> np.random.Generator:
@@ -75,21 +76,28 @@ def generator(seed: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
 
 
-def random_direction(shape: tuple[int, ...], rng: np.random.Generator) -> Probe:
-    """Draw a direction of unit length with random signs, and entries of which none is neglected.
+def random_direction(x: Array, rng: np.random.Generator, among: Array | None = None) -> Probe:
+    """Draw a direction of unit length with random signs, in which no finite entry of x is neglected.
 
     Their sizes differ, by up to a factor three, so that two entries of a gradient that are swapped show.
+    Where a mask `among` is given, it moves these entries alone.
     """
-    size = int(np.prod(shape))
-    drawn = _ENTRIES[np.frombuffer(rng.bytes(size), np.uint8)]
-    return Probe(None, (drawn / max(float(np.sqrt(drawn @ drawn)), 1e-300)).reshape(shape))
+    drawn = _ENTRIES[np.frombuffer(rng.bytes(x.size), np.uint8)]
+    drawn = drawn * np.ravel(np.isfinite(x) if among is None else among)
+    return Probe(None, (drawn / max(float(np.sqrt(drawn @ drawn)), 1e-300)).reshape(x.shape))
 
 
-def choose_probes(shape: tuple[int, ...], budget: Budget, rng: np.random.Generator) -> list[Probe]:
-    """Choose the probes for an array of this shape: all entries in C order, or a sample and projections."""
-    size = int(np.prod(shape))
-    if size <= budget.n_entries:
-        return [Probe(index) for index in np.ndindex(*shape)]
-    flat = np.sort(rng.choice(size, size=min(size, budget.n_coordinates), replace=False))
-    entries = [Probe(tuple(int(i) for i in np.unravel_index(k, shape))) for k in flat]
-    return entries + [random_direction(shape, rng) for _ in range(budget.n_projections)]
+def choose_probes(x: Array, budget: Budget, rng: np.random.Generator) -> list[Probe]:
+    """Choose the probes for an array: all finite entries in C order, or a sample of them and projections.
+
+    Zeros are often kinks (behind a ReLU), through which a projection says little. Where only a part of the
+    array is zero, every second projection leaves it out.
+    """
+    if x.size <= budget.n_entries:
+        return [Probe(index) for index in np.ndindex(*x.shape) if np.isfinite(x[index])]
+    finite = np.flatnonzero(np.isfinite(x))
+    flat = np.sort(rng.choice(finite, size=min(len(finite), budget.n_coordinates), replace=False))
+    entries = [Probe(tuple(int(i) for i in np.unravel_index(k, x.shape))) for k in flat]
+    beside_zero = np.isfinite(x) & (x != 0)
+    masks = [beside_zero if k % 2 and np.any(beside_zero) else None for k in range(budget.n_projections)]
+    return entries + [random_direction(x, rng, mask) for mask in masks]

@@ -61,9 +61,7 @@ def quick_entries(
     dict of str to Entry, or None
         None where the complex step cannot be trusted, or nothing can be said so fast.
     """
-    probes = {
-        o.name: [random_direction(o.point.shape, rng) for _ in range(n_projections)] for o in objectives
-    }
+    probes = {o.name: [random_direction(o.point, rng) for _ in range(n_projections)] for o in objectives}
     with quiet():
         try:
             slopes = {o.name: np.array([_slope(o, probe) for probe in probes[o.name]]) for o in objectives}

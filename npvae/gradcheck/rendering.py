@@ -44,9 +44,9 @@ def _check_lines(report: Report) -> list[str]:
         return []
     if not report.failures:
         done = sum(check.verdict == "pass" for check in report.checks)
-        lines = [f"protocol and variations: all {done} passed"]
+        lines = [f"other checks: all {done} passed"]
     else:
-        lines = [f"protocol and variations: {len(report.failures)} of {len(report.checks)} did not pass"]
+        lines = [f"other checks: {len(report.failures)} of {len(report.checks)} did not pass"]
         for check in report.failures:
             word = check.verdict.upper() if check.verdict == "fail" else check.verdict
             lines.append(f"  {word} {check.name}: {check.detail}")

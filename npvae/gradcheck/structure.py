@@ -117,6 +117,23 @@ def _by_shape(gradients: list[Any], args: Sequence[Any], candidates: Sequence[in
     raise ValueError(f"{counts}, and their shapes do not fit; wrt says which arguments they are for")
 
 
+def other_order(gradients: Sequence[Any], args: Sequence[Any], pairs: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the arguments in the one order in which the gradients fit them, where that is another.
+
+    Empty where the shapes fit as they are, or in no other way, or in several.
+    """
+    shapes = [np.shape(gradients[slot]) for _, slot in pairs]
+    positions = [k for k, _ in pairs]
+    if all(np.shape(args[k]) == shape for k, shape in zip(positions, shapes, strict=True)) or len(pairs) > 7:
+        return []
+    fits = [
+        list(order)
+        for order in permutations(positions)
+        if all(np.shape(args[k]) == shape for k, shape in zip(order, shapes, strict=True))
+    ]
+    return fits[0] if len(fits) == 1 else []
+
+
 def arrays_in(thing: Any) -> dict[str, Array]:
     """Find the arrays inside a thing: items, attributes, and what a closure holds.
 

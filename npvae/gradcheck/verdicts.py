@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .agreement import CANCELLATION, allowance
+from .agreement import CANCELLATION, allowance, largest
 from .measure import Measurement
 from .report import Entry, Verdict, worst_verdict
 
@@ -16,8 +17,15 @@ Array = npt.NDArray[Any]
 COMPLEX_STEP = "complex step"
 DIFFERENCES = "central differences"
 
-# Central differences with an error bar above this part of the gradient's scale decide nothing.
+# Parts of the gradient's scale: central differences with an error bar above the first decide nothing, those
+# below the second are believed even against the complex step.
 _RESOLUTION = 1e-2
+_NARROW = 1e-6
+
+# Where the function is exactly zero, nothing tells how large the terms are that cancel in it.
+_FROM_NOTHING = 1e-12
+
+_LIES = "it contradicts differences (np.abs, np.linalg.norm, np.var, a branch, a conjugate)"
 
 
 def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any]) -> Entry:
@@ -45,16 +53,21 @@ def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any]) -> En
     number in it is absolute, so a gradient may be as small or as large as it likes.
 
     The two oracles have to agree within their error bars. Where they do not, and no kink explains it, a
-    gradient that contradicts both is wrong, and about any other nothing can be said.
+    gradient that contradicts both is wrong; one that agrees with differences of narrow bars is right, as the
+    complex step is wrong without a sign of it where the forward is not analytic; about any other nothing can
+    be said. Where half of the complex steps or more are contradicted so, differences alone decide. A gradient
+    that agrees with the complex step is never failed.
     """
     objective = measurement.objective
     if not measurement.probes:
         return Entry(objective.name, gradient.shape, "pass", checked="no entries", hint="vacuous: no entries")
+    terms = objective.magnitude / max(1.0, largest(objective.point))
+    if _complex_step_lies(measurement, dtype, terms):
+        measurement = replace(measurement, by_complex=None, complex_error=_LIES)
 
     analytic = np.array([probe.project(gradient) for probe in measurement.probes])
     numeric, differences, jumps = measurement.numeric, measurement.by_difference, measurement.jumps
-    scale = _largest(numeric, jumps)
-    terms = objective.magnitude / max(1.0, float(np.max(np.abs(objective.point))))
+    scale = max(largest(numeric), largest(jumps))
     rounding = allowance(dtype, scale, terms)
     own_bar = CANCELLATION * objective.eps * (np.abs(numeric) + terms)
 
@@ -63,39 +76,45 @@ def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any]) -> En
     near_differences = np.abs(analytic - differences) <= difference_bars + rounding
     outside = np.maximum(0.0, np.maximum(measurement.low - analytic, analytic - measurement.high))
     between = outside <= difference_bars + rounding
+    defined = np.isfinite(differences)
+    contradiction = near = np.zeros(len(analytic), dtype=bool)
     if measurement.by_complex is None:
         bars = difference_bars
         verdicts = np.where(near_differences, "pass", "fail").astype(object)
         verdicts[near_differences & (bars > _RESOLUTION * scale)] = "inconclusive"
-        verdicts[~np.isfinite(differences)] = "inconclusive"
-        contradiction = np.zeros(len(analytic), dtype=bool)
+        verdicts[~defined] = "inconclusive"
     else:
         bars = own_bar
         near = np.abs(analytic - numeric) <= own_bar + rounding
         contradiction = ~kink & (np.abs(numeric - differences) > own_bar + difference_bars + rounding)
         verdicts = np.where(near, "pass", "fail").astype(object)
         verdicts[contradiction & (near | near_differences)] = "inconclusive"
-        verdicts[near & ~np.isfinite(differences)] = "inconclusive"
+        verdicts[contradiction & near_differences & (difference_bars <= _NARROW * scale)] = "pass"
+        mostly = np.mean(defined & ~contradiction) >= 0.5
+        verdicts[~defined & ~(near & mostly)] = "inconclusive"
     # Kinks that meet within one term, and cancel there, cannot be told from a single one: a correct backward
     # takes all of them from one side, and may return 0 or the sum of both slopes.
     left, right = differences - jumps / 2, differences + jumps / 2
     one_sided = np.minimum(np.abs(analytic), np.abs(analytic - left - right)) <= difference_bars + rounding
     crowded = measurement.crowded & (outside <= measurement.high - measurement.low + difference_bars)
-    at_kink = np.where(between, "kink", np.where(crowded | one_sided, "inconclusive", "fail"))
+    undecided = crowded | one_sided | near
+    at_kink = np.where(between, "kink", np.where(undecided, "inconclusive", "fail"))
     verdicts[kink] = at_kink[kink]
     bars = np.where(kink, difference_bars, bars)
 
     asked = measurement.differenced
     confirmed = not np.any(asked) or bool(np.any(difference_bars[asked] <= _RESOLUTION * scale))
-    hint = _caveat(measurement, verdicts, contradiction, confirmed)
+    hint = _caveat(measurement, verdicts, contradiction & (verdicts != "pass"), confirmed or scale == 0)
     seen = np.where(kink, np.abs(jumps), np.abs(numeric)) > bars + rounding
     if not np.any(seen | contradiction | ~np.isfinite(numeric) | (verdicts == "fail")):
-        if measurement.by_complex is not None and not np.any(numeric) and not np.any(analytic):
+        exact = measurement.by_complex is not None or not np.any(differences)
+        if exact and not np.any(numeric) and not np.any(analytic):
             hint = "vacuous: the gradient is exactly zero"
+            verdicts[defined] = "pass"
         else:
             verdicts[:] = "inconclusive"
             hint = "vacuous: the gradient is smaller than the oracle's error bar"
-    verdicts[~np.isfinite(analytic)] = "fail"
+    verdicts[~np.isfinite(analytic)] = np.where(defined, "fail", "inconclusive")[~np.isfinite(analytic)]
 
     target = np.where(kink, differences, numeric)
     distance = np.where(kink, outside, np.abs(analytic - numeric))
@@ -125,10 +144,17 @@ def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any]) -> En
     )
 
 
-def _largest(*arrays: Array) -> float:
-    """Return the largest finite absolute value; 0 when there is none."""
-    values = np.abs(np.concatenate(arrays))
-    return float(np.max(values[np.isfinite(values)], initial=0.0))
+def _complex_step_lies(measurement: Measurement, dtype: np.dtype[Any], terms: float) -> bool:
+    """Say whether differences with narrow bars contradict the complex step at half of the places or more."""
+    if measurement.by_complex is None or not np.any(measurement.differenced):
+        return False
+    slopes, bars = measurement.by_difference, measurement.bars
+    scale = largest(slopes)
+    if measurement.objective.magnitude == 0 and scale < _FROM_NOTHING:
+        return False
+    narrow = (bars <= _NARROW * scale) & (measurement.jumps == 0) & measurement.differenced
+    off = np.abs(measurement.by_complex - slopes) > bars + allowance(dtype, scale, terms)
+    return bool(np.sum(narrow & off) >= max(1.0, 0.5 * np.sum(measurement.differenced)))
 
 
 def _relative(distance: Array, scale: float) -> Array:

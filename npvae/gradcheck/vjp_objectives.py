@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import computation_dtypes, copied, evaluation_dtype, leading_lengths
+from .agreement import largest
+from .arguments import computation_dtypes, copied, evaluation_dtype, lengths_of
 from .compare import compare
 from .objective import Objective
 from .pair import Pair
@@ -73,7 +74,7 @@ def objectives_of(
     ) -> Callable[[Array], Any]:
         """Return L(arg) with every other argument that is differentiated moved a little."""
         shifts = {
-            j: size * max(1.0, _largest(args[j])) * rng.standard_normal(np.shape(args[j]))
+            j: size * max(1.0, largest(args[j])) * rng.standard_normal(np.shape(args[j]))
             for j in positions
             if j != k
         }
@@ -110,8 +111,4 @@ def entries_at(
     """Compare gradients at a point with what the oracles find there; one entry for each position."""
     objectives = objectives_of(pair, args, positions, labels, parts, dys)
     dtypes = computation_dtypes([args[k] for k in positions])
-    return compare(objectives, gradients, dtypes, leading_lengths([*args, *parts]), budget, rng)
-
-
-def _largest(x: Any) -> float:
-    return float(np.max(np.abs(x), initial=0.0))
+    return compare(objectives, gradients, dtypes, lengths_of([*args, *parts]), budget, rng)

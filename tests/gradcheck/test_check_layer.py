@@ -129,7 +129,7 @@ def test_the_layer_is_not_changed():
         (Mean, "mean for a sum"),
         (Accumulates, "adds to the result"),
         (Sticky, "one layer, two inputs"),
-        (Descends, "backward changes W"),
+        (Descends, "backward changes self.W"),
     ],
 )
 def test_wrong_layers_fail(make, words):
@@ -140,7 +140,7 @@ def test_wrong_layers_fail(make, words):
 
 def test_parameters_can_be_told():
     report = check_layer(Dense(), inputs(), params={"W": "dW"})
-    assert [entry.name for entry in report.entries] == ["x", "W"]
+    assert [entry.name for entry in report.entries] == ["x", "W", "b"]
     assert "params={'W': 'dW'}" in report.reproduce
     report = check_layer(Dicts(), inputs(), params="params", grads="grads", dtype=np.float64)
     assert [entry.name for entry in report.entries] == ["x", "W", "b"]

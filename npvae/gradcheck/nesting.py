@@ -1,0 +1,172 @@
+"""Arguments that are dicts or lists of arrays, and gradients in dicts: made into plain ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from .arguments import is_floating
+from .structure import leaves
+
+
+def arrays_of(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the path to each floating array in nested dicts, lists and tuples, and the array."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from arrays_of(inner, f"{path}[{key!r}]")
+    elif isinstance(value, list | tuple):
+        for k, inner in enumerate(value):
+            yield from arrays_of(inner, f"{path}[{k}]")
+    elif hasattr(value, "dtype") and is_floating(value):
+        yield path, value
+
+
+def put_back(value: Any, arrays: Iterator[Any]) -> Any:
+    """Copy nested dicts, lists and tuples, with other arrays in place of those that `arrays_of` finds."""
+    if isinstance(value, Mapping):
+        return {key: put_back(inner, arrays) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        inner = [put_back(item, arrays) for item in value]
+        return type(value)(*inner) if hasattr(value, "_fields") else type(value)(inner)
+    return next(arrays) if hasattr(value, "dtype") and is_floating(value) else value
+
+
+class Flattening:
+    """Makes arguments out of the arrays inside others.
+
+    Parameters
+    ----------
+    args : sequence
+        The arguments as they were given.
+    labels : sequence of str
+        Their names.
+
+    Attributes
+    ----------
+    args : list
+        The arguments with each nested one replaced by the floating arrays in it.
+    labels : list of str
+        Their names: ``params['W']``.
+    """
+
+    def __init__(self, args: Sequence[Any], labels: Sequence[str]) -> None:
+        self._given = list(args)
+        self._names = list(labels)
+        self._counts: list[int | None] = []  # arrays in each nested argument
+        self.args: list[Any] = []
+        self.labels: list[str] = []
+        for arg, label in zip(args, labels, strict=True):
+            found = list(arrays_of(arg)) if isinstance(arg, Mapping | list | tuple) else []
+            self._counts.append(len(found) if found else None)
+            self.args += [array for _, array in found] or [arg]
+            self.labels += [label + path for path, _ in found] or [label]
+
+    @property
+    def nested(self) -> bool:
+        """Whether there is anything to flatten."""
+        return any(count is not None for count in self._counts)
+
+    def positions(self, k: int) -> list[int]:
+        """Return the positions of the arrays that argument k became."""
+        start = sum(1 if count is None else count for count in self._counts[:k])
+        return list(range(start, start + (self._counts[k] or 1)))
+
+    def forward(self, forward: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap a forward that takes the arguments as they were given."""
+
+        def flat(*args: Any) -> Any:
+            arrays = iter(args)
+            return forward(
+                *[
+                    next(arrays) if count is None else put_back(arg, arrays)
+                    for arg, count in zip(self._given, self._counts, strict=True)
+                ]
+            )
+
+        return _named(flat, forward)
+
+    def backward(self, backward: Callable[..., Any], wrt: Sequence[int] | None) -> Callable[..., Any]:
+        """Wrap a backward that returns gradients in the form of the arguments, or of those in `wrt`."""
+
+        def flat(dy: Any, cache: Any) -> Any:
+            gradients = self._by_argument(backward(dy, cache), wrt)
+            found = []
+            for k in range(len(self._given)) if wrt is None else wrt:
+                found += self._expand(k, gradients.get(k))
+            return tuple(found)
+
+        return _named(flat, backward)
+
+    def _by_argument(self, returned: Any, wrt: Sequence[int] | None) -> dict[int, Any]:
+        """Say which of the returned gradients belongs to which of the given arguments."""
+        able = [k for k, arg in enumerate(self._given) if self._counts[k] is not None or is_floating(arg)]
+        wanted = able if wrt is None else list(wrt)
+        if len(wanted) == 1 and type(returned) is type(self._given[wanted[0]]):
+            return {wanted[0]: returned}
+        gradients = leaves(returned)
+        if len(gradients) == len(wanted):
+            return dict(zip(wanted, gradients, strict=True))
+        if wrt is None and len(gradients) == len(self._given):
+            return dict(enumerate(gradients))
+        plain = [k for k in wanted if self._counts[k] is None]
+        if wrt is None and len(gradients) == len(plain):
+            return dict(zip(plain, gradients, strict=True))
+        names = ", ".join(self._names[k] for k in wanted)
+        raise ValueError(
+            f"backward returned {len(gradients)} gradients for {len(wanted)} arguments ({names}); that of a "
+            "dict or list must come in its form, with None for what has no gradient"
+        )
+
+    def _expand(self, k: int, gradient: Any) -> list[Any]:
+        count = self._counts[k]
+        if count is None:
+            return [gradient]
+        if gradient is None:
+            return [None] * count
+        return list(_like(self._given[k], gradient, self._names[k]))
+
+
+def _like(value: Any, gradient: Any, path: str) -> Iterator[Any]:
+    """Yield the gradient of each array in a nested argument; None for what is missing."""
+    if isinstance(value, Mapping):
+        if gradient is not None and not isinstance(gradient, Mapping):
+            raise ValueError(f"{path} is a dict, but its gradient is {type(gradient).__name__}")
+        unknown = set(gradient or {}) - set(value)
+        if unknown:
+            raise ValueError(
+                f"the gradient of {path} has the keys {sorted(map(str, unknown))}, which it has not"
+            )
+        for key, inner in value.items():
+            yield from _like(inner, None if gradient is None else gradient.get(key), f"{path}[{key!r}]")
+    elif isinstance(value, list | tuple):
+        if gradient is not None and (not isinstance(gradient, list | tuple) or len(gradient) != len(value)):
+            raise ValueError(f"{path} holds {len(value)} things; its gradient must be a list of as many")
+        for k, inner in enumerate(value):
+            yield from _like(inner, None if gradient is None else gradient[k], f"{path}[{k}]")
+    elif hasattr(value, "dtype") and is_floating(value):
+        yield gradient
+
+
+def by_name(backward: Callable[..., Any], labels: Sequence[str]) -> Callable[..., Any]:
+    """Wrap a backward that returns a dict: the gradient of x under "x", "dx", "d_x" or "grad_x"."""
+    places = {
+        prefix + label.lower(): k for k, label in enumerate(labels) for prefix in ("grad_", "d_", "d", "")
+    }
+
+    def in_order(dy: Any, cache: Any) -> tuple[Any, ...]:
+        gradients: list[Any] = [None] * len(labels)
+        for key, gradient in backward(dy, cache).items():
+            if str(key).lower() not in places:
+                raise ValueError(
+                    f"backward returned a dict with {key!r}, which names no argument: forward takes "
+                    f"{', '.join(labels)}, and the gradient of {labels[0]} is 'd{labels[0]}'"
+                )
+            gradients[places[str(key).lower()]] = gradient
+        return tuple(gradients)
+
+    return _named(in_order, backward)
+
+
+def _named(wrapper: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    wrapper.__name__ = getattr(function, "__name__", type(function).__name__)
+    return wrapper
