@@ -22,6 +22,7 @@ Array = npt.NDArray[Any]
 
 _NEIGHBOURHOOD = 1e-4  # relative to the argument: how far beside a kink other slopes are looked for
 _N_NEIGHBOURS = 8
+_APART = 0.05  # of the jump: two slopes that differ by more are different
 _N_TIES = 64  # how many groups of tied entries are looked at
 _SMOOTH = 1e-3  # relative change of the slope around a point up to which a direction counts as smooth
 
@@ -71,15 +72,17 @@ def surroundings(
     ends = [difference.value - difference.jump / 2, difference.value + difference.jump / 2]
     others = [
         slope
-        for slope in _slopes_beside(objective, probe, rng)
-        if min(abs(slope - end) for end in ends) > 0.05 * abs(difference.jump)
+        for slope in slopes_beside(objective, probe, rng, _APART * abs(difference.jump))
+        if min(abs(slope - end) for end in ends) > _APART * abs(difference.jump)
     ]
     by_term, kinked = _slopes_by_term(objective, probe)
     return Surroundings(ends + by_term + others, bool(others), kinked)
 
 
-def _slopes_beside(objective: Objective, probe: Probe, rng: np.random.Generator) -> list[float]:
-    """Return the slopes along a probe at points close to the objective's, as far as they are finite."""
+def slopes_beside(
+    objective: Objective, probe: Probe, rng: np.random.Generator, tolerance: float
+) -> list[float]:
+    """Return the slopes along a probe at points close by, where left and right slope agree to a tolerance."""
     scale = _scale(objective)
     step = 1e-3 * _NEIGHBOURHOOD * scale
     slopes = []
@@ -89,9 +92,11 @@ def _slopes_beside(objective: Objective, probe: Probe, rng: np.random.Generator)
         value = objective.value
         if objective.beside is not None and k % 2:
             value = objective.beside(rng, _NEIGHBOURHOOD * 10.0 ** rng.uniform(-1, 1))
-        slope = float(value(probe.move(point, step))) - float(value(probe.move(point, -step)))
-        slopes.append(slope / (2 * step))
-    return [slope for slope in slopes if np.isfinite(slope)]
+        left, here, right = (float(value(probe.move(point, t))) for t in (-step, 0.0, step))
+        # A point so close to a kink that one step crosses it has both slopes, and shows neither.
+        if abs((right - here) - (here - left)) <= tolerance * step:
+            slopes.append((right - left) / (2 * step))
+    return slopes
 
 
 def _slopes_by_term(objective: Objective, probe: Probe) -> tuple[list[float], Array]:
@@ -159,8 +164,9 @@ def tied_directions(
         slope = oracle.along(probe)
         if not np.any(direction) or slope.jump or not np.isfinite(slope.value):
             continue
-        close_by = _slopes_beside(objective, probe, rng) + _slopes_beside(objective, probe, rng)
-        if all(abs(other - slope.value) <= _SMOOTH * abs(slope.value) for other in close_by):
+        tolerance = _SMOOTH * abs(slope.value)
+        close_by = [s for _ in range(2) for s in slopes_beside(objective, probe, rng, np.inf)]
+        if all(abs(other - slope.value) <= tolerance for other in close_by):
             found.append((probe, slope))
     return found
 

@@ -45,7 +45,7 @@ def own_table(results: Sequence[tuple[Label, Report]]) -> str:
 
 
 def planted_table(kills: Sequence[Kills]) -> str:
-    """Return what became of the planted faults as text: two lines for each, the second tells its story.
+    """Return what became of the planted faults as text: two lines for each, and a summary by groups.
 
     Parameters
     ----------
@@ -67,14 +67,15 @@ def planted_table(kills: Sequence[Kills]) -> str:
         remark = "" if row.as_it_should_be else "   <--"
         lines.append(f"  {row.fault.name:<38}{caught:>14}{passed:>26}{remark}")
         lines += textwrap.wrap(row.fault.story, 94, initial_indent="      ", subsequent_indent="      ")
-    runs = sum(row.runs for row in kills)
-    missed = sum(len(row.missed) for row in kills)
-    alarms = sum(len(row.alarms) for row in kills)
-    lines += [
-        "",
-        f"{len(kills)} faults, {runs} checks: {runs - missed} caught, {missed} missed; "
-        f"{alarms} of {runs} correct twins not passed",
-    ]
+    groups: dict[str, list[Kills]] = {}
+    for row in kills:
+        groups.setdefault(row.fault.group, []).append(row)
+    lines += ["", f"{'':<24}{'faults':>8}{'checks':>10}{'caught':>10}{'correct twins not passed':>28}"]
+    for name, rows in [*groups.items(), ("all", list(kills))]:
+        runs = sum(row.runs for row in rows)
+        missed = sum(len(row.missed) for row in rows)
+        alarms = sum(len(row.alarms) for row in rows)
+        lines.append(f"{name:<24}{len(rows):>8}{runs:>10}{runs - missed:>10}{alarms:>28}")
     for row in kills:
         for what, places in (("missed", row.missed), ("its correct twin did not pass", row.alarms)):
             if places:

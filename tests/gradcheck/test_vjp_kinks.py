@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from npvae.gradcheck import check_vjp
+from npvae.gradcheck.kinks import slopes_beside
+from npvae.gradcheck.objective import Objective
+from npvae.gradcheck.probes import Probe
 from tests.gradcheck.functions import draw, elementwise
 
 
@@ -202,3 +205,18 @@ class TestTies:
 
         report = check_vjp(forward, backward, [np.zeros((3, 5))], seed=seed)
         assert report.verdict in ("kink", "inconclusive"), str(report)
+
+
+def test_a_step_across_a_kink_shows_no_slope_of_its_own():
+    """Else a point that falls upon the kink by chance would be taken for a meeting of several."""
+
+    class Still:
+        def standard_normal(self, shape):
+            return np.zeros(shape)
+
+    def slopes(f, x):
+        objective = Objective("x", np.array([x]), lambda x: float(f(x[0])), 1.0, np.finfo(float).eps)
+        return slopes_beside(objective, Probe((0,)), Still(), tolerance=0.1)
+
+    assert slopes(abs, 0.0) == []
+    np.testing.assert_allclose(slopes(abs, 0.5), 8 * [1.0], rtol=1e-6)
