@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import random
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -70,10 +71,14 @@ def evaluation_dtype(evaluate: Callable[[], Any], values: Iterable[Any]) -> type
     return np.float64
 
 
-def computation_dtypes(values: Sequence[Any]) -> list[np.dtype[Any]]:
-    """Return the dtype that each argument's gradient may be computed in: the coarsest of all arguments."""
-    dtypes = [value.dtype for value in values if isinstance(value, np.ndarray)] or [np.dtype(np.float64)]
-    return [max(dtypes, key=lambda d: np.finfo(d).eps)] * len(values)
+def coarsest(values: Iterable[Any]) -> np.dtype[Any]:
+    """Return the coarsest dtype of the floating arrays and scalars among some values.
+
+    A Python float takes the dtype of what it is combined with. float64 where there is nothing else.
+    """
+    dtypes = [value.dtype for value in values if isinstance(value, np.ndarray | np.floating)]
+    floating = [dtype for dtype in dtypes if dtype.kind == "f"]
+    return max(floating, key=lambda dtype: float(np.finfo(dtype).eps), default=np.dtype(np.float64))
 
 
 def lengths_of(values: Iterable[Any]) -> list[int]:
@@ -83,3 +88,17 @@ def lengths_of(values: Iterable[Any]) -> list[int]:
     other = {length for array in arrays for length in array.shape[1:]}
     sizes = {array.size for array in arrays}
     return list(dict.fromkeys([*sorted(first), *sorted(other), *sorted(sizes)]))
+
+
+def signature_of(f: Callable[..., Any]) -> inspect.Signature:
+    """Return a function's signature; an empty one where that is not known."""
+    try:
+        return inspect.signature(f)
+    except (TypeError, ValueError):  # builtins and some compiled functions have none
+        return inspect.Signature()
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return a function's name, a method's with that of its class, or an object's type's."""
+    name = getattr(function, "__name__", type(function).__name__)
+    return f"{type(function.__self__).__name__}.{name}" if inspect.ismethod(function) else name

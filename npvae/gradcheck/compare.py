@@ -24,7 +24,7 @@ _TIED = "tied entries, moved together: their gradients do not add up (each given
 def compare(
     objectives: Sequence[Objective],
     gradients: Sequence[Any],
-    dtypes: Sequence[np.dtype[Any]],
+    dtype: np.dtype[Any],
     lengths: Sequence[int],
     budget: Budget,
     rng: np.random.Generator,
@@ -37,8 +37,8 @@ def compare(
         One for each argument.
     gradients : sequence of array_like
         The analytic gradients, in the same order.
-    dtypes : sequence of dtype
-        The dtype that each was computed in.
+    dtype : dtype
+        The coarsest in which they were computed.
     lengths : sequence of int
         Lengths of axes and sizes of the arguments and results, for the hints.
     budget : Budget
@@ -54,7 +54,7 @@ def compare(
     measurements = [measure(objective, budget, rng) for objective in objectives]
     whole = {m.objective.name: m.whole for m in measurements if m.dense}
     entries = []
-    for measurement, gradient, dtype in zip(measurements, arrays, dtypes, strict=True):
+    for measurement, gradient in zip(measurements, arrays, strict=True):
         name, shape = measurement.objective.name, measurement.objective.point.shape
         problem = _malformed(gradient, shape)
         if gradient is None or problem:

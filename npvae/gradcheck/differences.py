@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from .objective import Objective
-from .oracles import Difference, central_difference, rounding_noise
-from .probes import Probe, random_direction
+from .oracles import Difference, central_difference, noise_in_table, rounding_noise
+from .probes import Probe, random_direction, spread_of
 
 SMALLEST_SCALE = 1.0  # smaller arguments (a bias of zeros, weights) are first moved as if of this size
 _SMALLEST_STEP = 1e-8  # relative to the argument: finer steps measure nothing but rounding
@@ -17,7 +16,6 @@ _SMALLEST_STEP_OF_ENTRY = 1e-2  # relative to the one entry that is moved
 # polynomial over coarse ones.
 _NOISE_SPACINGS = (1e-6, 1e-8, 1e-10)
 _LARGEST_NOISE = 1e-2  # relative to the function
-_SAME = 1e-9  # deviation of numbers, relative to them, below which they are the same
 
 
 class Differences:
@@ -37,7 +35,7 @@ class Differences:
         self._defined = bool(np.any(np.isfinite(point)) and np.isfinite(self._value))
         if not self._defined:
             return
-        self._scale = _spread(point[np.isfinite(point)].astype(np.float64))
+        self._scale = spread_of(point[np.isfinite(point)])
         line = objective.along(random_direction(point, rng), point)
         least = objective.eps * objective.magnitude
         noise = np.inf
@@ -49,6 +47,11 @@ class Differences:
         # Fourth-order differences balance h^4 and noise / h at the fifth root of the relative noise.
         relative_noise = self._noise / objective.magnitude if objective.magnitude > 0 else objective.eps
         self._first = float(np.clip(relative_noise**0.2, objective.eps**0.2, 0.05))
+        # Where the value is zero, as at a minimum, its rounding errors are larger a step away.
+        first = self._first * max(self._scale, SMALLEST_SCALE)
+        away = noise_in_table(lambda t: line(first + t), _NOISE_SPACINGS[0] * first)
+        if away <= _LARGEST_NOISE * abs(float(line(first))):
+            self._noise = max(self._noise, away)
 
     def along(self, probe: Probe) -> Difference:
         """Return the slope along a probe's direction; NaN where the function is not finite."""
@@ -62,13 +65,3 @@ class Differences:
             smallest = min(smallest, _SMALLEST_STEP_OF_ENTRY * float(abs(point[probe.index])))
         line = self.objective.along(probe, point)
         return central_difference(line, self._value, step, smallest, self._noise)
-
-
-def _spread(x: npt.NDArray[np.float64]) -> float:
-    """Return the scale on which numbers vary: their deviation, or, where they are all the same, their size.
-
-    A function may care for the differences of large numbers alone, as a batch norm does.
-    """
-    size = float(np.sqrt(np.mean(x**2)))
-    deviation = float(np.std(x))
-    return deviation if deviation > _SAME * size else size

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from .arguments import name_of, signature_of
 from .report import Report
-from .vjp import check_vjp, name_of
+from .vjp import check_vjp
 
 
 def check_gradient(
@@ -99,11 +99,3 @@ def _check_arguments(f: Callable[..., Any], args: list[Any]) -> None:
             f"x holds {len(args)} arguments, but f{signature_of(f)} does not take them ({error}): a list is "
             "one of arguments; a point is an array, np.array(x)"
         ) from None
-
-
-def signature_of(f: Callable[..., Any]) -> inspect.Signature:
-    """Return a function's signature; an empty one where that is not known."""
-    try:
-        return inspect.signature(f)
-    except (TypeError, ValueError):  # builtins and some compiled functions have none
-        return inspect.Signature()

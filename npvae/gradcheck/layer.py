@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .agreement import difference
-from .arguments import copied, is_floating, quiet
+from .arguments import coarsest, copied, is_floating, quiet
 from .layer_calls import require_layer, run_backward, run_forward, scale_of, split
 from .layer_places import Parameter
 from .layer_survey import survey
@@ -60,7 +60,7 @@ def check_layer(
         Convert x and the parameters to this first. By default they stay as they are; the oracles evaluate
         float64 copies in any case, where the layer takes them.
     **options
-        As for `check_vjp`.
+        protocol, variations, n_entries, n_coordinates and n_projections, as for `check_vjp`.
 
     Returns
     -------
@@ -104,6 +104,10 @@ def check_layer(
     >>> [entry.name for entry in check_layer(Scale(), np.ones((4, 2))).entries]
     ['x', 'w']
     """
+    if unknown := {"names", "wrt"} & set(options):
+        raise TypeError(
+            f"check_layer takes no {' and no '.join(sorted(unknown))}: params says what is checked"
+        )
     inputs = list(x) if isinstance(x, tuple | list) else [x]
     require_layer(layer, inputs)
     found = survey(layer, inputs, params, grads)
@@ -192,12 +196,12 @@ def _reused(
         except Exception as error:  # someone else's code at an input that nobody promised it would take
             return Check(name, "note", f"refused: {type(error).__name__}: {error}".splitlines()[0])
     sizes = [float(np.max(np.abs(part), initial=0.0)) for part in parts_of(y)]
-    coarsest = max((np.asarray(a).dtype for a in args if is_floating(a)), key=lambda d: np.finfo(d).eps)
-    if difference(again, parts_of(y), [""] * len(again), sizes, dtype=coarsest):
+    dtype = coarsest(args)
+    if difference(again, parts_of(y), [""] * len(again), sizes, dtype=dtype):
         return Check(name, "note", "the first forward changes what the second returns: not compared")
     labels = [f"gradient {k}" for k in range(len(expected))]
     terms = [max(sizes, default=0.0)] * len(expected)
-    if len(found) != len(expected) or (where := difference(found, expected, labels, terms, dtype=coarsest)):
+    if len(found) != len(expected) or (where := difference(found, expected, labels, terms, dtype=dtype)):
         text = "a second forward and backward depend on the first: stale cache, or gradients that add up"
         return Check(name, "fail", f"{text}: {where}" if len(found) == len(expected) else text)
     return Check(name, "pass")

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import is_floating
-from .gradient import signature_of
+from .arguments import is_floating, signature_of
 from .layer_places import normal
 from .layer_tree import inside, nodes
 from .structure import leaves

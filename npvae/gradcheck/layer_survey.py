@@ -19,6 +19,7 @@ from .report import Check
 from .structure import like, parts_of, same_bits
 
 # What begins like this, without underscores, is no parameter.
+_CONSTANTS = {"t", "pe", "causal", "tril", "triu", "positions"}
 _CONSTANT = ("running", "moving", "mask", "eps", "momentum", "const", "buffer", "target", "ema", "label")
 
 
@@ -220,7 +221,8 @@ def _remarks(result: Survey, others: list[tuple[Place, Any]], states: list[Place
 
 
 def _constant(place: Place) -> bool:
-    return any(normal(key).startswith(_CONSTANT) for _, key in place.steps if isinstance(key, str))
+    names = [normal(key) for _, key in place.steps if isinstance(key, str)]
+    return any(name.startswith(_CONSTANT) or name in _CONSTANTS for name in names)
 
 
 def _among(value: Any, others: Iterable[Any]) -> bool:

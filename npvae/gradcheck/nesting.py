@@ -145,6 +145,8 @@ def _like(value: Any, gradient: Any, path: str) -> Iterator[Any]:
             yield from _like(inner, None if gradient is None else gradient[k], f"{path}[{k}]")
     elif hasattr(value, "dtype") and is_floating(value):
         yield gradient
+    elif isinstance(value, float) and gradient is not None:
+        raise ValueError(f"{path} is a Python float, but has a gradient: make it an array or np.float64")
 
 
 def by_name(backward: Callable[..., Any], labels: Sequence[str]) -> Callable[..., Any]:

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .agreement import difference
-from .arguments import computation_dtypes, copied, is_floating, lengths_of, quiet
+from .arguments import coarsest, copied, lengths_of, quiet
 from .compare import compare
 from .network_objectives import network_objectives
 from .network_run import NetworkRun, converted, floating_names, named, same_loss
-from .probes import Budget, generator
+from .probes import Budget, budget_of, generator
 from .quick import quick_entries
 from .report import Check, Entry, Report
 from .structure import Snapshot
@@ -133,7 +133,7 @@ def _look(
     if others:
         text = f"not floating, so not differentiated and no gradient compared: {', '.join(others)}"
         checks.append(Check("left as they are", "note", text))
-    dtype = _coarsest([*given.values(), *fixed, *grads.values()])
+    dtype = coarsest([*given.values(), *fixed, *grads.values()])
     repeated = _repeatable(run, frozen, fixed, loss, grads, dtype)
     checks.append(repeated)
     if repeated.verdict == "inconclusive":
@@ -156,18 +156,18 @@ def _compared(
 ) -> tuple[Entry, ...]:
     """Compare the gradients: of a large network quickly, and closely where that finds something wrong."""
     objectives, together = network_objectives(run, params, given, fixed, abs(float(loss)))
-    dtypes = computation_dtypes(list(given.values()))
-    budget = Budget(**asked)
+    dtype = coarsest(given.values())
+    budget = budget_of(max(array.size for array in given.values()), **asked)
     quick: dict[str, Entry] = {}
     if not asked and sum(array.size for array in given.values()) > _LARGE:
-        quick = quick_entries(objectives, grads, dtypes, together, 1, rng) or {}
+        quick = quick_entries(objectives, grads, dtype, together, rng) or {}
         budget = _SECOND_LOOK
     names = list(given)
     wanted = [k for k, name in enumerate(names) if name not in quick or quick[name].verdict != "pass"]
     looked = compare(
         [objectives[k] for k in wanted],
         [grads[names[k]] for k in wanted],
-        [dtypes[k] for k in wanted],
+        dtype,
         lengths_of([*given.values(), *fixed]),
         budget,
         rng,
@@ -208,12 +208,6 @@ def _repeatable(
         text = f"{same} something else: {where}; fresh noise, gradients that add up, or a stale cache"
         return Check("repeatable", "fail", text)
     return Check("repeatable", "pass")
-
-
-def _coarsest(values: list[Any]) -> np.dtype[Any]:
-    """Return the coarsest floating dtype of some values."""
-    dtypes = [np.asarray(value).dtype for value in values if is_floating(value)]
-    return max(dtypes, key=lambda d: float(np.finfo(d).eps), default=np.dtype(np.float64))
 
 
 def _type(value: Any) -> str:

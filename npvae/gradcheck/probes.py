@@ -11,6 +11,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 
+_SAME = 1e-9  # deviation of numbers, relative to them, below which they are the same
 _ENTRIES = np.concatenate([np.linspace(0.5, 1.5, 128), -np.linspace(0.5, 1.5, 128)])
 
 
@@ -28,6 +29,33 @@ class Budget(NamedTuple):
     n_entries: int = 2000
     n_coordinates: int = 64
     n_projections: int = 8
+
+
+def budget_of(largest: int, **counts: int) -> Budget:
+    """Return a budget after a look at what was asked.
+
+    Parameters
+    ----------
+    largest : int
+        Entries of the largest array that is to be checked.
+    **counts : int
+        Some of the fields of `Budget`.
+
+    Raises
+    ------
+    ValueError
+        When a count is negative, or nothing of the largest array would be looked at.
+    """
+    for name, count in counts.items():
+        if count < 0:
+            raise ValueError(f"{name} is {count}; it must be 0 or more")
+    budget = Budget(**counts)
+    if largest > budget.n_entries and not budget.n_coordinates + budget.n_projections:
+        raise ValueError(
+            f"n_coordinates and n_projections are 0, and n_entries={budget.n_entries} is less than the "
+            f"{largest} entries there are: nothing would be compared"
+        )
+    return budget
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +93,17 @@ class Probe:
         if self.direction is not None:
             return spread
         return max(spread, float(abs(x[self.index])))
+
+
+def spread_of(x: Array) -> float:
+    """Return the scale on which numbers vary: their deviation, or, where they are all the same, their size.
+
+    A function may care for the differences of large numbers alone, as a batch norm does.
+    """
+    x = x.astype(np.float64)
+    size = float(np.sqrt(np.mean(x**2)))
+    deviation = float(np.std(x))
+    return deviation if deviation > _SAME * size else size
 
 
 def generator(seed: int) -> np.random.Generator:

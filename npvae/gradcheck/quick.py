@@ -1,6 +1,6 @@
 """Check the gradient of a large network in the time of a few dozen evaluations.
 
-Each parameter's gradient is compared along one random direction (or a few) by complex step, which needs one
+Each parameter's gradient is compared along one random direction by complex step, which needs one
 evaluation each. That the complex step can be trusted is seen from central differences along one line that
 moves all parameters at once: the slope there is the sum of the parameters' own.
 """
@@ -34,12 +34,11 @@ _AGREES = 1e-7  # of these slopes: how close the sum has to come beside the erro
 def quick_entries(
     objectives: Sequence[Objective],
     gradients: Mapping[str, Any],
-    dtypes: Sequence[np.dtype[Any]],
+    dtype: np.dtype[Any],
     together: Callable[[Mapping[str, Array]], Any],
-    n_projections: int,
     rng: np.random.Generator,
 ) -> dict[str, Entry] | None:
-    """Compare gradients with complex steps along random directions.
+    """Compare gradients with complex steps along a random direction each.
 
     Parameters
     ----------
@@ -47,12 +46,10 @@ def quick_entries(
         One for each parameter.
     gradients : mapping of str to array
         The analytic gradients.
-    dtypes : sequence of dtype
-        The dtype that each was computed in.
+    dtype : dtype
+        The coarsest in which they were computed.
     together : callable
         ``together(arrays) -> number``: the function with all parameters replaced.
-    n_projections : int
-        How many directions for each parameter.
     rng : numpy.random.Generator
         Draws them.
 
@@ -61,7 +58,7 @@ def quick_entries(
     dict of str to Entry, or None
         None where the complex step cannot be trusted, or nothing can be said so fast.
     """
-    probes = {o.name: [random_direction(o.point, rng) for _ in range(n_projections)] for o in objectives}
+    probes = {o.name: [random_direction(o.point, rng)] for o in objectives}
     with quiet():
         try:
             slopes = {o.name: np.array([_slope(o, probe) for probe in probes[o.name]]) for o in objectives}
@@ -71,14 +68,14 @@ def quick_entries(
         except Exception:  # someone else's code on complex numbers: it may raise anything
             return None
     entries = {}
-    for objective, dtype in zip(objectives, dtypes, strict=True):
+    for objective in objectives:
         slope, gradient = slopes[objective.name], np.asarray(gradients[objective.name])
         if gradient.shape != objective.point.shape or gradient.dtype.kind not in "fiu":
             return None
         entry = judge(from_complex_steps(objective, probes[objective.name], slope, {}), gradient, dtype)
         entries[objective.name] = replace(
             entry,
-            checked=f"{n_projections} projection{'s' * (n_projections > 1)} of {gradient.size}",
+            checked=f"1 projection of {gradient.size}",
         )
     return entries
 

@@ -28,7 +28,9 @@ def as_table(report: Report) -> str:
     """Show a report: a row for each argument, a line on the checks, notes, how to repeat it."""
     rows = [_HEADER, *(_row(entry) for entry in report.entries)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(_HEADER))]
-    lines = [f"{report.title}: {report.verdict.upper()}"]
+    vacuous = sum(entry.hint.startswith("vacuous") for entry in report.entries)
+    told = f", {vacuous} of {len(report.entries)} gradients vacuous" if vacuous else ""
+    lines = [f"{report.title}: {report.verdict.upper()}{told}"]
     for row, entry in zip(rows, (None, *report.entries), strict=True):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         lines.append(("  " + "  ".join(cells)).rstrip())
@@ -44,7 +46,7 @@ def _check_lines(report: Report) -> list[str]:
         return []
     if not report.failures:
         done = sum(check.verdict == "pass" for check in report.checks)
-        lines = [f"other checks: all {done} passed"]
+        lines = [f"other checks: all {done} passed" + (", but see the notes" if report.notes else "")]
     else:
         lines = [f"other checks: {len(report.failures)} of {len(report.checks)} did not pass"]
         for check in report.failures:

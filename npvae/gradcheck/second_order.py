@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import copied, is_floating
-from .gradient import check_gradient, signature_of
+from .arguments import copied, is_floating, name_of, signature_of
+from .gradient import check_gradient
 from .probes import generator
 from .report import Report
-from .vjp import name_of
 
 
 def check_hvp(

@@ -30,6 +30,8 @@ def parts_of(y: Any) -> list[Array]:
     TypeError
         When one of them is not floating.
     """
+    if isinstance(y, Mapping):
+        raise TypeError("y is a dict; return its items as a tuple")
     parts = [np.asarray(part) for part in leaves(y)]
     for part in parts:
         if part.dtype.kind != "f":

@@ -22,8 +22,8 @@ DIFFERENCES = "central differences"
 _RESOLUTION = 1e-2
 _NARROW = 1e-6
 
-# Where the function is exactly zero, nothing tells how large the terms are that cancel in it.
-_FROM_NOTHING = 1e-12
+# Multiples of the rounding of the upstream gradient: smaller slopes may vanish in the rounding of the value.
+_FLAT = 1e5
 
 _LIES = "it contradicts differences (np.abs, np.linalg.norm, np.var, a branch, a conjugate)"
 
@@ -49,19 +49,38 @@ def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any]) -> En
     Notes
     -----
     The tolerance is the oracle's own error bar, plus a part of the largest numeric derivative of this
-    argument, plus a few eps of the terms that the function adds up (what is left of a sum that cancels). No
-    number in it is absolute, so a gradient may be as small or as large as it likes.
+    argument, plus a few eps of the terms that the function adds up (what is left of a sum that cancels). The
+    terms are as large as the value at the point or, before a gradient is failed, close by. No number in it is
+    absolute, so a gradient may be as small or as large as it likes. But unless both oracles measure the same
+    gradient, a difference that rounding of terms of the upstream gradient's size can make is not called a
+    failure: a function that is zero everywhere, such as a sum of probabilities less one, gives no hint of
+    what cancels in it.
 
     The two oracles have to agree within their error bars. Where they do not, and no kink explains it, a
     gradient that contradicts both is wrong; one that agrees with differences of narrow bars is right, as the
     complex step is wrong without a sign of it where the forward is not analytic; about any other nothing can
-    be said. Where half of the complex steps or more are contradicted so, differences alone decide. A gradient
-    that agrees with the complex step is never failed.
+    be said. Where half of the complex steps or more are contradicted so, differences alone decide; elsewhere
+    a gradient that agrees with the complex step is not failed.
     """
     objective = measurement.objective
     if not measurement.probes:
         return Entry(objective.name, gradient.shape, "pass", checked="no entries", hint="vacuous: no entries")
-    terms = objective.magnitude / max(1.0, largest(objective.point))
+    entry = _judge(measurement, gradient, dtype, objective.terms_here)
+    if entry.verdict in ("pass", "kink"):
+        return entry
+    entry = _judge(measurement, gradient, dtype, objective.terms_close_by)
+    if entry.verdict != "fail" or _confirmed_by_both(measurement, dtype):
+        return entry
+    terms = max(objective.terms_close_by, objective.upstream)
+    if _judge(measurement, gradient, dtype, terms).verdict != "fail":
+        text = "the difference is no larger than the rounding of terms of the upstream gradient's size"
+        return replace(entry, verdict="inconclusive", hint=text)
+    return entry
+
+
+def _judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any], terms: float) -> Entry:
+    """Judge with the size of the terms that are added up to the gradient."""
+    objective = measurement.objective
     if _complex_step_lies(measurement, dtype, terms):
         measurement = replace(measurement, by_complex=None, complex_error=_LIES)
 
@@ -144,16 +163,26 @@ def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any]) -> En
     )
 
 
+def _confirmed_by_both(measurement: Measurement, dtype: np.dtype[Any]) -> bool:
+    """Say whether both oracles give the same in the gradient's own precision, far above their noise."""
+    slopes, at = measurement.by_complex, measurement.differenced
+    if slopes is None or not np.any(at) or np.finfo(dtype).eps > 2 * measurement.objective.eps:
+        return False
+    narrow = _NARROW * largest(slopes)
+    off = np.abs(slopes - measurement.by_difference)
+    return bool(np.all((measurement.bars <= narrow)[at]) and np.all((off <= measurement.bars + narrow)[at]))
+
+
 def _complex_step_lies(measurement: Measurement, dtype: np.dtype[Any], terms: float) -> bool:
     """Say whether differences with narrow bars contradict the complex step at half of the places or more."""
     if measurement.by_complex is None or not np.any(measurement.differenced):
         return False
     slopes, bars = measurement.by_difference, measurement.bars
     scale = largest(slopes)
-    if measurement.objective.magnitude == 0 and scale < _FROM_NOTHING:
-        return False
     narrow = (bars <= _NARROW * scale) & (measurement.jumps == 0) & measurement.differenced
-    off = np.abs(measurement.by_complex - slopes) > bars + allowance(dtype, scale, terms)
+    # A value close to zero may be flat for its rounding alone, which no noise shows.
+    flat = _FLAT * measurement.objective.eps * measurement.objective.upstream
+    off = np.abs(measurement.by_complex - slopes) > bars + flat + allowance(dtype, scale, terms)
     return bool(np.sum(narrow & off) >= max(1.0, 0.5 * np.sum(measurement.differenced)))
 
 

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import copied, is_floating
+from .arguments import copied, is_floating, name_of, signature_of
 from .case import Case
 from .nesting import Flattening, by_name
 from .pair import Pair, draw_like, noise_kept
-from .probes import Budget, generator
+from .probes import Budget, budget_of, generator
 from .protocol import check_protocol, fresh_noise
 from .report import Check, Entry, Report
 from .structure import Snapshot, assign_gradients, leaves, like, other_order, parts_of
 from .variations import check_variations
-from .vjp_objectives import entries_at
 
 Array = npt.NDArray[Any]
-
-_SLIGHT = 1e-3  # relative error up to which ill-conditioned arguments may be the reason
-_ROUNDINGS = 64.0  # multiples of what rounding of the arguments does to the gradient
 
 
 def check_vjp(
@@ -85,8 +80,9 @@ def check_vjp(
     TypeError
         When forward returns no pair, or y holds something that is not floating.
     ValueError
-        When there is nothing to differentiate, `wrt` or `names` do not fit `args`, or the gradients that
-        backward returns fit the arguments in no way, or in several.
+        When there is nothing to differentiate, `wrt` or `names` do not fit `args`, the gradients that
+        backward returns fit the arguments in no way, or in several, or so few derivatives are asked for that
+        nothing would be compared.
 
     Notes
     -----
@@ -119,6 +115,8 @@ def check_vjp(
     args, labels = flattening.args, flattening.labels
     candidates = _positions(args, labels, told)
     _check_signature(backward)
+    most = max(np.size(args[k]) for k in candidates)
+    budget = budget_of(most, n_entries=n_entries, n_coordinates=n_coordinates, n_projections=n_projections)
     given = [copied(arg) for arg in args]  # before anyone can change them
     rng = generator(seed)
     before = Snapshot(args=args)
@@ -138,12 +136,12 @@ def check_vjp(
         raw = [None if gradient is None else np.array(gradient) for gradient in raw]
         before.restore()
 
-        budget = Budget(n_entries, n_coordinates, n_projections)
         case = Case(pair, given, positions, labels, parts, dys, raw)
         entries, checks = _look(case, budget, rng, protocol, variations)
         if order := other_order(leaves(returned), given, matched):
             found = ", ".join(labels[k] for k in order)
             checks.append(Check("order", "note", f"the gradients fit the arguments in the order {found}"))
+        checks += _not_compared(leaves(returned), given, labels, candidates)
         for k in candidates:
             if k not in positions:
                 depends = case.depends_on(k, rng)
@@ -177,9 +175,7 @@ def _look(
             f"not compared: y is not finite at {broken} of {size} places; give arguments that forward takes"
         )
         return _undecided(case, text), []
-    entries = entries_at(
-        case.pair, case.args, case.positions, case.labels, case.parts, case.dys, case.gradients, budget, rng
-    )
+    entries = case.entries(budget, rng)
     checks: list[Check] = []
     shapes = [np.shape(case.args[k]) for k in case.positions]
     if any(
@@ -187,8 +183,8 @@ def _look(
         for g, s in zip(case.gradients, shapes, strict=True)
     ):
         return entries, checks
-    entries = _excused(case, entries, rng)
     case.right = all(entry.verdict != "fail" for entry in entries)
+    case.vacuous = any(entry.hint.startswith("vacuous") for entry in entries)
     if protocol:
         checks += [Check("repeatable forward", "pass"), *check_protocol(case, rng)]
     if variations:
@@ -197,17 +193,19 @@ def _look(
     return entries, checks
 
 
-def _excused(case: Case, entries: tuple[Entry, ...], rng: np.random.Generator) -> tuple[Entry, ...]:
-    """Take back the failures that are no larger than what rounding of the arguments does to the gradient."""
-    if not any(entry.verdict == "fail" and entry.error < _SLIGHT for entry in entries):
-        return entries
-    found = []
-    for entry, condition in zip(entries, case.condition(case.dtype, rng), strict=True):
-        if entry.verdict == "fail" and abs(entry.analytic - entry.numeric) <= _ROUNDINGS * condition:
-            text = f"ill-conditioned: rounding of the arguments alone moves the gradient by {condition:.1g}"
-            entry = replace(entry, verdict="inconclusive", hint=text)
-        found.append(entry)
-    return tuple(found)
+def _not_compared(
+    gradients: list[Any], args: Sequence[Any], labels: Sequence[str], candidates: Sequence[int]
+) -> list[Check]:
+    """Name the arguments that got a gradient, as one of all arguments, although they are not floating."""
+    if len(gradients) != len(args) or len(args) == len(candidates):
+        return []
+    found = [
+        f"{labels[k]} ({_kind(arg)})"
+        for k, arg in enumerate(args)
+        if k not in candidates and gradients[k] is not None and np.any(np.asarray(gradients[k], object) != 0)
+    ]
+    text = f"backward returns a gradient for {', '.join(found)}, which cannot be compared: not floating"
+    return [Check("not compared", "inconclusive", text)] if found else []
 
 
 def _undecided(case: Case, why: str) -> tuple[Entry, ...]:
@@ -223,10 +221,7 @@ def _labels(forward: Callable[..., Any], args: Sequence[Any], names: Sequence[st
         if len(names) != len(args):
             raise ValueError(f"{len(names)} names for {len(args)} arguments")
         return list(names)
-    try:
-        parameters = list(inspect.signature(forward).parameters.values())
-    except (TypeError, ValueError):  # builtins and some compiled functions have no signature
-        parameters = []
+    parameters = signature_of(forward).parameters.values()
     found = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return [found[k] if k < len(found) else f"arg{k}" for k in range(len(args))]
 
@@ -277,9 +272,3 @@ def _check_signature(backward: Callable[..., Any]) -> None:
             f"backward{signature} cannot be called as backward(dy, cache) ({error}): dy is one argument, "
             "a tuple where y is one, and cache is what forward returned beside y"
         ) from None
-
-
-def name_of(function: Callable[..., Any]) -> str:
-    """Return a function's name, a method's with that of its class, or an object's type's."""
-    name = getattr(function, "__name__", type(function).__name__)
-    return f"{type(function.__self__).__name__}.{name}" if inspect.ismethod(function) else name

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .agreement import largest
-from .arguments import computation_dtypes, copied, evaluation_dtype, lengths_of
+from .arguments import coarsest, copied, evaluation_dtype, lengths_of
 from .compare import compare
 from .objective import Objective
 from .pair import Pair
@@ -90,6 +90,7 @@ def objectives_of(
             partial(loss, dtype, k),
             magnitude=float(np.sqrt(squares)),
             eps=float(max(np.finfo(dtype or part.dtype).eps for part in parts)),
+            upstream=max(map(largest, weights)),
             terms=partial(flat, dtype, k),
             beside=partial(beside, dtype, k),
         )
@@ -110,5 +111,5 @@ def entries_at(
 ) -> tuple[Entry, ...]:
     """Compare gradients at a point with what the oracles find there; one entry for each position."""
     objectives = objectives_of(pair, args, positions, labels, parts, dys)
-    dtypes = computation_dtypes([args[k] for k in positions])
-    return compare(objectives, gradients, dtypes, lengths_of([*args, *parts]), budget, rng)
+    dtype = coarsest([args[k] for k in positions])
+    return compare(objectives, gradients, dtype, lengths_of([*args, *parts]), budget, rng)

@@ -94,7 +94,7 @@ def test_checks_count(verdicts, overall):
 
 
 def test_checks_are_summed_up_in_a_line():
-    assert "other checks: all 2 passed\nnote: check 2: detail 2\nreproduce" in str(
+    assert "other checks: all 2 passed, but see the notes\nnote: check 2: detail 2\nreproduce" in str(
         report_with_checks("pass", "pass", "note")
     )
     text = str(report_with_checks("pass", "fail", "note"))
