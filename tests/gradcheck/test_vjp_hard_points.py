@@ -103,6 +103,28 @@ class TestSteepFunctions:
         report = check_vjp(lambda x: (np.log(x), x), lambda dy, x: dy / x, [x])
         assert report.verdict == "pass", str(report)
 
+    @pytest.mark.parametrize("mean", [100.0, 3000.0, 10000.0])
+    @pytest.mark.parametrize("seed", range(4))
+    def test_a_batch_norm_of_large_numbers_in_float32(self, mean, seed):
+        x = (mean + draw(6, 4, seed=seed)).astype(np.float32)
+        report = check_vjp(batch_norm, batch_norm_backward, [x], seed=seed)
+        assert report.verdict in ("pass", "inconclusive"), str(report)
+
+    @pytest.mark.parametrize("seed", range(10))
+    def test_signs_by_normalisation(self, seed):
+        """x / |x| with a single column: the gradient is zero, the terms in it are 1 / |x|."""
+
+        def forward(x):
+            return x / np.sqrt(np.sum(x**2, axis=1, keepdims=True)), x
+
+        def backward(dy, x):
+            norm = np.sqrt(np.sum(x**2, axis=1, keepdims=True))
+            y = x / norm
+            return (dy - y * np.sum(dy * y, axis=1, keepdims=True)) / norm
+
+        report = check_vjp(forward, backward, [draw(4, 1, seed=seed)], seed=seed)
+        assert report.verdict in ("pass", "inconclusive"), str(report)
+
     @pytest.mark.parametrize("spread", [1.0, 1e-2, 1e-3, 1e-4])
     @pytest.mark.parametrize("seed", range(3))
     def test_a_batch_norm_of_nearly_equal_numbers(self, spread, seed):
