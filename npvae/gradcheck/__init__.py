@@ -13,9 +13,10 @@ numeric value there, the numeric one's error bar, and a verdict; and a `Check` f
 backward can get wrong. In tests, `assert_gradients`, or the pytest fixture ``gradcheck``.
 
 To read the code, begin with `oracles` (two ways to differentiate numerically), then `probes` (in which
-directions), `measure` (both oracles in all directions), `kinks` (where there is no derivative), `verdicts`
-(what to conclude) and `hints` (what a wrong gradient looks like); `protocol` and `variations` look beyond the
-values.
+directions), `measure` (both oracles in all directions), `kinks` (where there is no derivative), `comparison`
+and `verdicts` (what to conclude) and `hints` (what a wrong gradient looks like); `protocol` and `variations`
+look beyond the values. `nesting`, the modules that begin with `layer` and those that begin with `network`
+bring what people write into the form of a forward and a backward.
 
 A gradient check shows that a backward agrees with its forward. It cannot show that the forward is right.
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .agreement import CANCELLATION, allowance, largest
+from .agreement import largest
+from .comparison import NARROW, Comparison
 from .measure import Measurement
 from .report import Entry, Verdict, worst_verdict
 
@@ -16,19 +17,9 @@ Array = npt.NDArray[Any]
 
 COMPLEX_STEP = "complex step"
 DIFFERENCES = "central differences"
-
-# Parts of the gradient's scale: central differences with an error bar above the first decide nothing, those
-# below the second are believed even against the complex step.
-_RESOLUTION = 1e-2
-_NARROW = 1e-6
+ALONE = "by complex step alone: central differences are too noisy here to confirm it"
 
 _GENEROUS = 8.0  # multiples of the usual rounding that are not failed where the oracles are not sure
-
-# Multiples of the rounding of the upstream gradient: smaller slopes may vanish in the rounding of the value.
-_FLAT = 1e5
-
-ALONE = "by complex step alone: central differences are too noisy here to confirm it"
-_LIES = "it contradicts differences (np.abs, np.linalg.norm, np.var, a branch, a conjugate)"
 
 
 def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any]) -> Entry:
@@ -84,87 +75,39 @@ def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any]) -> En
 
 def _judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any], terms: float) -> Entry:
     """Judge with the size of the terms that are added up to the gradient."""
-    objective = measurement.objective
-    if _complex_step_lies(measurement, dtype, terms):
-        measurement = replace(measurement, by_complex=None, complex_error=_LIES)
-
-    analytic = np.array([probe.project(gradient) for probe in measurement.probes])
-    numeric, differences, jumps = measurement.numeric, measurement.by_difference, measurement.jumps
-    scale = max(largest(numeric), largest(jumps))
-    rounding = allowance(dtype, scale, terms)
-    own_bar = CANCELLATION * objective.eps * (np.abs(numeric) + terms)
-
-    kink = np.abs(jumps) > rounding
-    difference_bars = measurement.bars + np.where(kink, 0.0, np.abs(jumps) / 2)
-    near_differences = np.abs(analytic - differences) <= difference_bars + rounding
-    outside = np.maximum(0.0, np.maximum(measurement.low - analytic, analytic - measurement.high))
-    between = outside <= difference_bars + rounding
-    defined = np.isfinite(differences)
-    contradiction = near = np.zeros(len(analytic), dtype=bool)
-    if measurement.by_complex is None:
-        bars = difference_bars
-        verdicts = np.where(near_differences, "pass", "fail").astype(object)
-        verdicts[near_differences & (bars > _RESOLUTION * scale)] = "inconclusive"
-        verdicts[~defined] = "inconclusive"
-    else:
-        bars = own_bar
-        near = np.abs(analytic - numeric) <= own_bar + rounding
-        contradiction = ~kink & (np.abs(numeric - differences) > own_bar + difference_bars + rounding)
-        verdicts = np.where(near, "pass", "fail").astype(object)
-        verdicts[contradiction & (near | near_differences)] = "inconclusive"
-        verdicts[contradiction & near_differences & (difference_bars <= _NARROW * scale)] = "pass"
-        mostly = np.mean(defined & ~contradiction) >= 0.5
-        verdicts[~defined & ~(near & mostly)] = "inconclusive"
-    # Kinks that meet within one term, and cancel there, cannot be told from a single one: a correct backward
-    # takes all of them from one side, and may return 0 or the sum of both slopes.
-    left, right = differences - jumps / 2, differences + jumps / 2
-    one_sided = np.minimum(np.abs(analytic), np.abs(analytic - left - right)) <= difference_bars + rounding
-    crowded = measurement.crowded & (outside <= measurement.high - measurement.low + difference_bars)
-    undecided = crowded | one_sided | near
-    at_kink = np.where(between, "kink", np.where(undecided, "inconclusive", "fail"))
-    verdicts[kink] = at_kink[kink]
-    bars = np.where(kink, difference_bars, bars)
-
-    asked = measurement.differenced
-    confirmed = not np.any(asked) or bool(np.any(difference_bars[asked] <= _RESOLUTION * scale))
-    hint = _caveat(measurement, verdicts, contradiction & (verdicts != "pass"), confirmed or scale == 0)
-    seen = np.where(kink, np.abs(jumps), np.abs(numeric)) > bars + rounding
-    if not np.any(seen | contradiction | ~np.isfinite(numeric) | (verdicts == "fail")):
-        exact = measurement.by_complex is not None or not np.any(differences)
-        if exact and not np.any(numeric) and not np.any(analytic):
-            hint = "vacuous: the gradient is exactly zero"
-            verdicts[defined] = "pass"
-        else:
-            verdicts[:] = "inconclusive"
-            hint = "vacuous: the gradient is smaller than the oracle's error bar"
-    verdicts[~np.isfinite(analytic)] = np.where(defined, "fail", "inconclusive")[~np.isfinite(analytic)]
-
-    target = np.where(kink, differences, numeric)
-    distance = np.where(kink, outside, np.abs(analytic - numeric))
-    errors = _relative(distance, scale)
+    c = Comparison(measurement, gradient, dtype, terms)
+    verdicts, vacuous = c.verdicts()
+    errors = _relative(c.distance, c.scale)
     verdict: Verdict = worst_verdict(list(verdicts))
     at = int(np.argmax(np.where(verdicts == verdict, np.nan_to_num(errors, nan=np.inf), -1.0)))
-    compared = {DIFFERENCES: measurement.differenced & ~kink, COMPLEX_STEP: ~kink}
-    values = {DIFFERENCES: differences, COMPLEX_STEP: measurement.by_complex}
+    jump = abs(float(c.measurement.jumps[at])) / 2 if c.kink[at] else 0.0
     return Entry(
-        objective.name,
+        measurement.objective.name,
         gradient.shape,
         verdict,
         index=measurement.probes[at].index,
-        analytic=float(analytic[at]),
-        numeric=float(target[at]),
+        analytic=float(c.analytic[at]),
+        numeric=float(c.target[at]),
         error=float(errors[at]),
-        error_bar=float(bars[at]),
-        tolerance=float(bars[at] + rounding + (np.abs(jumps[at]) / 2 if kink[at] else 0.0)),
-        method=DIFFERENCES if measurement.by_complex is None or kink[at] else COMPLEX_STEP,
-        errors={
-            method: float(np.max(_relative(np.abs(analytic - found)[compared[method]], scale), initial=0.0))
-            for method, found in values.items()
-            if found is not None and (method == COMPLEX_STEP or np.any(measurement.differenced))
-        },
+        error_bar=float(c.bars[at]),
+        tolerance=float(c.bars[at] + c.rounding + jump),
+        method=DIFFERENCES if c.measurement.by_complex is None or c.kink[at] else COMPLEX_STEP,
+        errors=_errors(c),
         checked=_coverage(measurement),
-        hint=hint,
+        hint=vacuous or _caveat(c, verdicts),
     )
+
+
+def _errors(c: Comparison) -> dict[str, float]:
+    """Return the largest relative error by each oracle, kinks left out."""
+    m = c.measurement
+    places = {DIFFERENCES: m.differenced & ~c.kink, COMPLEX_STEP: ~c.kink}
+    found = {DIFFERENCES: m.by_difference if np.any(m.differenced) else None, COMPLEX_STEP: m.by_complex}
+    return {
+        method: float(np.max(_relative(np.abs(c.analytic - slopes)[places[method]], c.scale), initial=0.0))
+        for method, slopes in found.items()
+        if slopes is not None
+    }
 
 
 def _confirmed_by_both(measurement: Measurement, dtype: np.dtype[Any]) -> bool:
@@ -172,22 +115,9 @@ def _confirmed_by_both(measurement: Measurement, dtype: np.dtype[Any]) -> bool:
     slopes, at = measurement.by_complex, measurement.differenced
     if slopes is None or not np.any(at) or np.finfo(dtype).eps > 2 * measurement.objective.eps:
         return False
-    narrow = _NARROW * largest(slopes)
+    narrow = NARROW * largest(slopes)
     off = np.abs(slopes - measurement.by_difference)
     return bool(np.all((measurement.bars <= narrow)[at]) and np.all((off <= measurement.bars + narrow)[at]))
-
-
-def _complex_step_lies(measurement: Measurement, dtype: np.dtype[Any], terms: float) -> bool:
-    """Say whether differences with narrow bars contradict the complex step at half of the places or more."""
-    if measurement.by_complex is None or not np.any(measurement.differenced):
-        return False
-    slopes, bars = measurement.by_difference, measurement.bars
-    scale = largest(slopes)
-    narrow = (bars <= _NARROW * scale) & (measurement.jumps == 0) & measurement.differenced
-    # A value close to zero may be flat for its rounding alone, which no noise shows.
-    flat = _FLAT * measurement.objective.eps * measurement.objective.upstream
-    off = np.abs(measurement.by_complex - slopes) > bars + flat + allowance(dtype, scale, terms)
-    return bool(np.sum(narrow & off) >= max(1.0, 0.5 * np.sum(measurement.differenced)))
 
 
 def _relative(distance: Array, scale: float) -> Array:
@@ -195,8 +125,9 @@ def _relative(distance: Array, scale: float) -> Array:
         return np.where(distance == 0, 0.0, distance / np.float64(scale))
 
 
-def _caveat(measurement: Measurement, verdicts: Array, contradiction: Array, confirmed: bool) -> str:
+def _caveat(c: Comparison, verdicts: Array) -> str:
     """Say what keeps the measurement from being plain."""
+    measurement = c.measurement
     kinks = np.flatnonzero(verdicts == "kink")
     if np.any((verdicts == "inconclusive") & (np.abs(measurement.jumps) > 0)):
         return "several kinks meet here, and any slope may be right: check at another point"
@@ -205,7 +136,7 @@ def _caveat(measurement: Measurement, verdicts: Array, contradiction: Array, con
         places = measurement.objective.point.size if measurement.dense else len(verdicts)
         where = f"no derivative at {kinks.size} of {places} places"
         return f"kink: {where}; slopes from {low:.4g} to {high:.4g} at the first"
-    if np.any(contradiction):
+    if np.any(c.contradiction & (verdicts != "pass")):
         return (
             "the oracles disagree: the forward is not smooth here, or means something else for complex "
             "numbers (np.abs, np.linalg.norm, a branch, a conjugate)"
@@ -216,7 +147,7 @@ def _caveat(measurement: Measurement, verdicts: Array, contradiction: Array, con
         return "the error bars are too wide to decide"
     if measurement.by_complex is None:
         return f"no complex step: {measurement.complex_error}"
-    if not confirmed:
+    if not c.confirmed:
         return ALONE
     return ""
 
