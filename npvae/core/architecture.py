@@ -168,9 +168,10 @@ def batch_mean(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     This is the one place where a loss is divided by N.
     """
-    if len(terms) == 0:
+    n = len(terms)
+    if n == 0:
         raise ValueError("a loss needs at least one sample")
-    return terms.mean(), np.ones_like(terms) / len(terms)
+    return terms.sum() / n, np.full(n, terms.dtype.type(1) / n)
 
 
 def _layer_blocks(part: str, widths: tuple[int, ...]) -> list[Block]:

@@ -74,6 +74,6 @@ def dense_backward(
     x, W = cache
     dW, db = out if out is not None else (None, None)
     dW = np.matmul(x.T, dy, out=dW)  # (I, O)
-    db = np.sum(dy, axis=0, out=db)  # (O,)
+    db = dy.sum(axis=0, out=db)  # (O,)
     dx = dy @ W.T if need_dx else None  # (N, I)
     return dx, dW, db

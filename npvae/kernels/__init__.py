@@ -60,14 +60,19 @@ def _compiled(name: str) -> Callable[..., Any]:
 
 
 def _suits_compiled(arguments: tuple[Any, ...]) -> bool:
-    arrays = [argument for argument in arguments if isinstance(argument, np.ndarray)]
-    dtype, shape = arrays[0].dtype, arrays[0].shape
-    return (
-        dtype.char in "fd"
-        and dtype.isnative
-        # Compiled code does not check bounds: other shapes go to NumPy, which broadcasts or objects.
-        and all(a.dtype == dtype and a.flags.c_contiguous and a.shape == shape[-a.ndim :] for a in arrays)
-    )
+    dtype = shape = None
+    for a in arguments:
+        if isinstance(a, np.ndarray):
+            if dtype is None or shape is None:
+                dtype, shape = a.dtype, a.shape
+                if dtype.char not in "fd" or not dtype.isnative:
+                    return False
+            # Compiled code does not check bounds: other shapes go to NumPy, which broadcasts or objects.
+            elif a.dtype != dtype or (a.shape != shape and a.shape != shape[-a.ndim :]):
+                return False
+            if not a.flags.c_contiguous:
+                return False
+    return True
 
 
 def _twins(specification: Callable[..., Any]) -> Callable[..., Any]:
