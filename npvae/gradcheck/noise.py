@@ -12,6 +12,7 @@ import numpy as np
 
 from .arguments import GENERATORS
 
+_GLOBAL = "NumPy's global generator"
 _DEPTH = 4  # network.layers[0].dropout.rng
 _MOST = 4096  # how many objects are looked at
 
@@ -51,9 +52,7 @@ class Noise:
         """Set the generators that the network holds, and the global one if it was drawn from, as at first."""
         for generator, state in self._held.values():
             _set_state(generator, state)
-        if (
-            _GLOBAL in self.drawn
-        ):  # this takes as long as a small network, so it is only done where it matters
+        if _GLOBAL in self.drawn:  # it takes as long as a small network: only where it matters
             np.random.set_state(self._global)  # noqa: NPY002
 
     def look(self) -> None:
@@ -62,9 +61,6 @@ class Noise:
         found = {name: not _same(_state(generator), state) for name, (generator, state) in self._held.items()}
         found[_GLOBAL] = not _same(now, self._global)
         self.drawn += [name for name, moved in found.items() if moved and name not in self.drawn]
-
-
-_GLOBAL = "NumPy's global generator"
 
 
 def generators_in(thing: Any) -> dict[str, Any]:

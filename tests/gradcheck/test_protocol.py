@@ -4,19 +4,7 @@ import numpy as np
 import pytest
 
 from npvae.gradcheck import assert_gradients, check_vjp
-
-
-def draw(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape)
-
-
-def dense_forward(x, W, b):
-    return x @ W + b, (x, W)
-
-
-def dense_backward(dy, cache):
-    x, W = cache
-    return dy @ W.T, x.T @ dy, dy.sum(axis=0)
+from tests.gradcheck.functions import dense_backward, dense_forward, draw
 
 
 def dense_args(seed=0):

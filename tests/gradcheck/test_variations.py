@@ -2,10 +2,7 @@ import numpy as np
 import pytest
 
 from npvae.gradcheck import check_vjp
-
-
-def draw(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape)
+from tests.gradcheck.functions import draw
 
 
 def square_forward(x):
