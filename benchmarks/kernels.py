@@ -25,6 +25,7 @@ def cases(dtype: type) -> dict[str, tuple[Any, ...]]:
     rng = np.random.default_rng(0)
     a, b, dy = (rng.normal(size=shape).astype(dtype) for shape in [(N, D), (D,), (N, D)])
     x = rng.random((N, D)).astype(dtype)
+    pixels = rng.integers(0, 256, (10_000, D), dtype=np.uint8)
     vectors = [np.abs(rng.normal(size=P)).astype(dtype) for _ in range(4)]
     return {
         "relu": (a, b),
@@ -36,6 +37,8 @@ def cases(dtype: type) -> dict[str, tuple[Any, ...]]:
         "sigmoid_gradient": (dy, x),
         "softplus": (a, b),
         "bernoulli": (x, a),
+        "scale_rows": (a, x[:, 0].copy()),
+        "take_pixels": (pixels, rng.permutation(len(pixels))[:N]),
         "sgd": (*vectors[:3], 1e-3, 0.9),
         "adagrad": (*vectors[:3], 1e-3, 1e-10),
         "adam": (*vectors, 1e-3, 0.9, 0.999, 1e-8, 5),

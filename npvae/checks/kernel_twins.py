@@ -24,7 +24,11 @@ Array = npt.NDArray[Any]
 
 def kernel_names() -> list[str]:
     """Return the names of all kernels."""
-    return [name for name, twin in vars(reference).items() if inspect.isfunction(twin)]
+    return [
+        name
+        for name, twin in vars(reference).items()
+        if inspect.isfunction(twin) and twin.__module__ == reference.__name__
+    ]
 
 
 def check_twins(name: str, dtype: npt.DTypeLike, seed: int) -> Report:
@@ -47,7 +51,11 @@ def check_twins(name: str, dtype: npt.DTypeLike, seed: int) -> Report:
         args = _arguments(name, np.dtype(dtype), np.random.default_rng(seed))
         with kernels.using(choice):
             result = getattr(kernels, name)(*args.values())
-        found = {key: value for key, value in args.items() if isinstance(value, np.ndarray)}
+        found = {
+            key: value
+            for key, value in args.items()
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f"
+        }
         parts = result if isinstance(result, tuple) else () if result is None else (result,)
         found |= {f"result {i}": part for i, part in enumerate(parts)}
         outcomes.append(found)
@@ -100,9 +108,15 @@ def _arguments(name: str, dtype: np.dtype[Any], rng: np.random.Generator) -> dic
         elif parameter in vectors | squares:
             vector = rng.standard_normal(P)
             args[parameter] = (vector**2 if parameter in squares else vector).astype(dtype)
+        elif parameter == "out":
+            continue
+        elif parameter == "X":
+            args[parameter] = rng.integers(0, 256, (N, H), dtype=np.uint8)
+        elif parameter == "rows":
+            args[parameter] = rng.integers(0, N, P)
         elif parameter == "x":
             args[parameter] = rng.random((N, H)).astype(dtype)
         else:
-            shape = (H,) if parameter == "b" else (N, H)
+            shape = {"b": (H,), "d": (N,)}.get(parameter, (N, H))
             args[parameter] = (3 * rng.standard_normal(shape)).astype(dtype)
     return args

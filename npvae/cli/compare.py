@@ -42,7 +42,9 @@ def run(args: argparse.Namespace) -> int:
     models = {kind: make_estimator(kind, args, data) for kind in ("ae", "vae")}
     settings = {
         **{
-            name: value for name, value in vars(args).items() if name not in ("run", "command", "json", "out")
+            name: value
+            for name, value in vars(args).items()
+            if name not in ("run", "command", "json", "out", "threads")
         },
         "epochs": models["vae"].max_epochs,
         "batch_size": models["vae"].batch_size,

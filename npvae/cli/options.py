@@ -93,6 +93,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--kl-warmup-epochs", type=int, default=0, metavar="N", help="raise the KL's weight over N epochs"
     )
+    group.add_argument(
+        "--threads", type=at_least(1), metavar="N", help="default: one for each core; changes no result"
+    )
     group.add_argument("--seed", type=at_least(0), default=0, help="of everything random (default: 0)")
 
 
@@ -139,6 +142,7 @@ def make_estimator(kind: str, args: argparse.Namespace, data: "Dataset") -> "VAE
         "batch_size": args.batch_size if args.batch_size is not None else (128 if large else 32),
         "max_epochs": args.epochs if args.epochs is not None else (10 if large else 100),
         "dynamic_binarization": args.binarize == "dynamic",
+        "n_threads": args.threads,
         "random_state": args.seed,
         "verbose": 1,
     }

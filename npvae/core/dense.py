@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from npvae.kernels import product
+
 
 class DenseCache(NamedTuple):
     """What the backward pass needs: the layer's input and its weights."""
@@ -26,7 +28,7 @@ def dense_forward(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> tuple[np.ndarr
     y : (N, O) array
     cache : DenseCache
     """
-    y = x @ W + b  # (N, O)
+    y = product(x, W) + b  # x @ W + b, (N, O)
     return y, DenseCache(x, W)
 
 
@@ -73,7 +75,7 @@ def dense_backward(
     """
     x, W = cache
     dW, db = out if out is not None else (None, None)
-    dW = np.matmul(x.T, dy, out=dW)  # (I, O)
+    dW = product(x.T, dy, out=dW)  # x^T @ dy, (I, O)
     db = dy.sum(axis=0, out=db)  # (O,)
-    dx = dy @ W.T if need_dx else None  # (N, I)
+    dx = product(dy, W.T) if need_dx else None  # dy @ W^T, (N, I)
     return dx, dW, db

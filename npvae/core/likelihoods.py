@@ -63,7 +63,7 @@ def bernoulli_backward(d_log_likelihood: np.ndarray, cache: BernoulliCache) -> n
     -----
     d/dl [x l - ln(1 + e^l)] = x - e^l / (1 + e^l) = x - p: what is there minus what was expected.
     """
-    return d_log_likelihood[:, None] * cache.residual
+    return kernels.scale_rows(cache.residual, d_log_likelihood)
 
 
 class GaussianCache(NamedTuple):
@@ -126,6 +126,6 @@ def gaussian_backward(d_log_likelihood: np.ndarray, cache: GaussianCache) -> tup
     residual, log_noise_var = cache
     precision = np.exp(-log_noise_var)  # (1,)
     squares = np.einsum("nd,nd->n", residual, residual)
-    d_mean = (d_log_likelihood * precision)[:, None] * residual
+    d_mean = kernels.scale_rows(residual, d_log_likelihood * precision)
     d_log_noise_var = np.sum(d_log_likelihood * (squares * precision - residual.shape[1])) / 2
     return d_mean, np.reshape(d_log_noise_var, (1,))

@@ -7,6 +7,7 @@ import numpy as np
 
 from npvae.core.activations import Activation
 from npvae.core.dense import DenseCache, dense_backward
+from npvae.kernels import product
 
 Weights = tuple[np.ndarray, np.ndarray]  # W (I, O) and b (O,) of a layer, or their gradients
 
@@ -23,7 +24,7 @@ def layer_forward(
     x: np.ndarray, W: np.ndarray, b: np.ndarray, activation: Activation
 ) -> tuple[np.ndarray, LayerCache]:
     """Compute y = f(x W + b); x (N, I), W (I, O), b (O,), y (N, O)."""
-    y, activated = activation.forward(x @ W, b)
+    y, activated = activation.forward(product(x, W), b)
     return y, LayerCache(DenseCache(x, W), activation, activated)
 
 

@@ -43,8 +43,9 @@ def binarize(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     array([0., 1., 1., 1., 0.])
     """
     if x.dtype == np.uint8:
-        below = rng.integers(0, 255, size=x.shape, dtype=np.uint8) < x
-        return below * np.uint8(255)
+        drawn: np.ndarray = rng.integers(0, 255, size=x.shape, dtype=np.uint8)
+        np.less(drawn, x, out=drawn)
+        return np.multiply(drawn, np.uint8(255), out=drawn)
     check_unit_interval(x)
-    uniform = rng.random(x.shape, dtype=np.float64 if x.dtype == np.float64 else np.float32)
-    return (uniform < x).astype(x.dtype)
+    drawn = rng.random(x.shape, dtype=np.float64 if x.dtype == np.float64 else np.float32)
+    return np.less(drawn, x, out=drawn).astype(x.dtype, copy=False)

@@ -54,6 +54,7 @@ class Autoencoder(TrainableModel):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
+        n_threads: int | None = None,
         random_state: RandomState = None,
         verbose: int = 0,
     ) -> None:
@@ -74,6 +75,7 @@ class Autoencoder(TrainableModel):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.n_threads = n_threads
         self.random_state = random_state
         self.verbose = verbose
 

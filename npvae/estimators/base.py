@@ -13,11 +13,13 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from npvae.core.parameters import Parameters
 from npvae.estimators.files import save
 from npvae.estimators.inputs import (
+    BLOCK,
     RandomState,
+    check_finite,
     check_unit_range,
-    inference_blocks,
     make_generator,
     validate_rows,
+    working_dtype,
 )
 from npvae.training.batches import as_floats
 from npvae.training.optimizers import Optimizer
@@ -44,6 +46,7 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     early_stopping: bool
     validation_fraction: float
     n_iter_no_change: int
+    n_threads: int | None
     random_state: RandomState
     verbose: int
 
@@ -61,18 +64,19 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Parameters
         ----------
         X : (N, D) array
+            Here and in the methods below it may be a memory map larger than memory.
 
         Returns
         -------
         Z : (N, Z) array
-            The codes; for a VAE the posterior means. In X's floating type, float32 for uint8.
+            The codes; for a VAE the posterior means. float32 for float32 and uint8, float64 for all else.
 
         Raises
         ------
         NotFittedError, ValueError
             Not fitted; X is not finite or has another number of features.
         """
-        return self._in_blocks(self._codes, self._validate(X))
+        return self._in_blocks(self._codes, self._validate_shape(X))
 
     def inverse_transform(self, Z: npt.ArrayLike) -> np.ndarray:
         """Decode latent points.
@@ -104,7 +108,7 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def reconstruct(self, X: npt.ArrayLike) -> np.ndarray:
         """Return ``inverse_transform(transform(X))``, (N, D), for X (N, D)."""
         return self._in_blocks(
-            lambda params, x: self.network_.decode(params, self._codes(params, x)), self._validate(X)
+            lambda params, x: self.network_.decode(params, self._codes(params, x)), self._validate_shape(X)
         )
 
     def sample(self, n_samples: int = 1, random_state: RandomState = None) -> np.ndarray:
@@ -150,9 +154,7 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         NotFittedError, ValueError
             Not fitted; X is unsuitable, as for `fit`.
         """
-        rows = self._validate(X)
-        self._check_range(rows, self.network_.likelihood)
-        return self._in_blocks(self._scores, rows)
+        return self._in_blocks(self._checked_scores, self._validate_shape(X))
 
     def score(self, X: npt.ArrayLike, y: None = None) -> float:
         """Return the mean of `score_samples`, in nats per sample; higher is better."""
@@ -198,6 +200,11 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return tags
 
     def _validate(self, X: npt.ArrayLike) -> np.ndarray:
+        rows = self._validate_shape(X)
+        check_finite(self, rows)
+        return rows
+
+    def _validate_shape(self, X: npt.ArrayLike) -> np.ndarray:
         check_is_fitted(self, "params_")
         return validate_rows(self, X)
 
@@ -205,10 +212,28 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if likelihood == "bernoulli":
             check_unit_range(X)
 
+    def _checked_scores(self, params: Parameters, x: np.ndarray) -> np.ndarray:
+        self._check_range(x, self.network_.likelihood)
+        return self._scores(params, x)
+
     def _in_blocks(
         self, function: Callable[[Parameters, np.ndarray], np.ndarray], X: np.ndarray
     ) -> np.ndarray:
-        """Apply function(params, rows) to blocks of rows, in the rows' floating type."""
-        dtype = np.dtype(np.float32) if X.dtype == np.uint8 else X.dtype
+        """Apply function(params, rows) to blocks of rows, in the rows' floating type.
+
+        X may be a memory map larger than memory: it is read once, and each block is checked for being finite
+        when its turn comes.
+        """
+        dtype = working_dtype(X)
         params = self.params_ if self.params_.flat.dtype == dtype else self.params_.astype(dtype)
-        return np.concatenate([function(params, as_floats(x, dtype)) for x in inference_blocks(X)])
+
+        def apply(x: np.ndarray) -> np.ndarray:
+            check_finite(self, x)
+            return function(params, as_floats(x, dtype))
+
+        first = apply(X[:BLOCK])
+        results = np.empty((len(X), *first.shape[1:]), first.dtype)
+        results[:BLOCK] = first
+        for start in range(BLOCK, len(X), BLOCK):
+            results[start : start + BLOCK] = apply(X[start : start + BLOCK])
+        return results

@@ -16,7 +16,13 @@ from npvae.core.init import check_scheme, init_parameters, output_bias
 from npvae.core.parameters import Parameters
 from npvae.data import binarize
 from npvae.estimators.base import LatentVariableModel
-from npvae.estimators.inputs import check_rows, inference_blocks, make_generator, remember_features
+from npvae.estimators.inputs import (
+    check_rows,
+    inference_blocks,
+    make_generator,
+    remember_features,
+    value_range,
+)
 from npvae.training import Stepper, Training, TrainingDivergedError, TrainingSettings, train
 from npvae.training.batches import as_floats
 from npvae.training.loop import Callback, record
@@ -88,14 +94,14 @@ class TrainableModel(LatentVariableModel):
         data = self._check(X)
         settings = self._settings()
         rng = make_generator(self.random_state)
-        rows, validation = np.arange(len(data)), None
+        rows, validation, rows_val = np.arange(len(data)), None, None
         if X_val is not None:
             validation = self._check(X_val)
             if validation.shape[1] != data.shape[1]:
                 raise ValueError(f"X has {data.shape[1]} features, but X_val has {validation.shape[1]}")
         elif self.early_stopping:
-            rows, held_out = split_rows(len(data), self.validation_fraction, rng)
-            validation = data[held_out]
+            rows, rows_val = split_rows(len(data), self.validation_fraction, rng)
+            validation = data
         self._start(X, data, rng)
         training = Training()
         try:
@@ -106,6 +112,7 @@ class TrainableModel(LatentVariableModel):
                 rng,
                 rows=rows,
                 X_val=validation,
+                rows_val=rows_val,
                 callbacks=callbacks,
                 verbose=bool(self.verbose),
                 training=training,
@@ -192,6 +199,7 @@ class TrainableModel(LatentVariableModel):
             early_stopping=self.early_stopping,
             n_iter_no_change=self.n_iter_no_change,
             dynamic_binarization=self.dynamic_binarization,
+            n_threads=self.n_threads,
         )
 
     def _start(self, X: npt.ArrayLike, data: np.ndarray, rng: np.random.Generator) -> None:
@@ -204,7 +212,7 @@ class TrainableModel(LatentVariableModel):
         stepper = self._make_stepper(network, params, rng)
         remember_features(self, X)
         self._stepper, self.network_, self.params_ = stepper, network, params
-        self.data_range_ = (0.0, 1.0) if data.dtype == np.uint8 else (float(data.min()), float(data.max()))
+        self.data_range_ = (0.0, 1.0) if data.dtype == np.uint8 else value_range(data)
 
     def _make_stepper(self, network: Network, params: Parameters, rng: np.random.Generator) -> Stepper:
         return Stepper(network, params, get_optimizer(self.optimizer), rng, self.max_grad_norm)

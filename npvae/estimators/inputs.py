@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import assert_all_finite, check_array, validate_data
 
 BLOCK = 1024  # rows that inference works on at once
 
@@ -13,19 +13,21 @@ RandomState = int | np.random.Generator | np.random.RandomState | None
 
 
 def check_rows(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
-    """Return X as an (N, D) array of finite float64, float32 or uint8, without a copy where it is one.
+    """Return X as an (N, D) array of finite numbers, without a copy where it is one.
 
     Raises
     ------
     ValueError
-        X is not two-dimensional or not finite.
+        X is not two-dimensional, not numbers or not finite.
     """
-    return check_array(X, dtype=_dtype(X), estimator=estimator, input_name="X")
+    rows = check_array(X, ensure_all_finite=False, estimator=estimator, input_name="X")
+    check_finite(estimator, rows)
+    return rows
 
 
 def validate_rows(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
-    """Do the same for a fitted estimator: X must have the features that it was fitted with."""
-    return validate_data(estimator, X, dtype=_dtype(X), reset=False)
+    """Return X as an (N, D) array with the features that the estimator was fitted with, its values unread."""
+    return validate_data(estimator, X, ensure_all_finite=False, reset=False)
 
 
 def remember_features(estimator: Any, X: npt.ArrayLike) -> None:
@@ -33,25 +35,37 @@ def remember_features(estimator: Any, X: npt.ArrayLike) -> None:
     validate_data(estimator, X, skip_check_array=True, reset=True)
 
 
-def _dtype(X: npt.ArrayLike) -> Any:
-    dtypes = getattr(X, "dtypes", None)  # of a data frame
-    is_pixels = (
-        getattr(X, "dtype", None) == np.uint8 if dtypes is None else all(d == np.uint8 for d in dtypes)
-    )
-    return np.uint8 if is_pixels else [np.float64, np.float32]
+def working_dtype(X: np.ndarray) -> np.dtype:
+    """Return the floating type to compute in on X: float32 for float32 and uint8, float64 for all else."""
+    return np.dtype(np.float32 if X.dtype in (np.uint8, np.float32) else np.float64)
+
+
+def check_finite(estimator: Any, X: np.ndarray) -> None:
+    """Raise scikit-learn's ValueError unless all of X (N, D) is finite."""
+    if X.dtype.kind != "f":
+        return
+    for x in inference_blocks(X):
+        x = x.astype(working_dtype(x), copy=False)
+        assert_all_finite(x, estimator_name=type(estimator).__name__, input_name="X")
 
 
 def check_unit_range(X: np.ndarray) -> None:
     """Raise a ValueError unless X is uint8 or lies in [0, 1], as the Bernoulli likelihood needs it."""
     if X.dtype == np.uint8:
         return
-    low, high = X.min(), X.max()
+    low, high = value_range(X)
     if low < 0 or high > 1:
         raise ValueError(
             f'likelihood="bernoulli" needs data in [0, 1], got values from {low:g} to {high:g}. Scale them '
             "(MinMaxScaler; or divide pixels by their largest value; or pass pixels 0..255 as uint8), or "
             'take likelihood="gaussian"'
         )
+
+
+def value_range(X: np.ndarray) -> tuple[float, float]:
+    """Return the least and the greatest value of X (N, D), reading it once; NaN where X holds NaN."""
+    extremes = np.array([(x.min(), x.max()) for x in inference_blocks(X)], dtype=np.float64)  # (blocks, 2)
+    return float(extremes[:, 0].min()), float(extremes[:, 1].max())
 
 
 def inference_blocks(X: np.ndarray) -> Iterator[np.ndarray]:

@@ -54,6 +54,9 @@ class VAE(TrainableModel):
     validation_fraction : float, default=0.1
         Part of X that early stopping sets aside, if `fit` is given no validation data.
     n_iter_no_change : int, default=10
+    n_threads : int, optional
+        Of training. None: as many as there are cores, where the network is large enough and no other process
+        keeps them. The results are the same to the last bit whatever it is.
     random_state : int, Generator, RandomState or None
         An int gives the same bits in every fit on the same machine.
     verbose : int, default=0
@@ -115,6 +118,7 @@ class VAE(TrainableModel):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
+        n_threads: int | None = None,
         random_state: RandomState = None,
         verbose: int = 0,
     ) -> None:
@@ -137,6 +141,7 @@ class VAE(TrainableModel):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.n_threads = n_threads
         self.random_state = random_state
         self.verbose = verbose
 
@@ -158,7 +163,7 @@ class VAE(TrainableModel):
             As for `transform`.
         """
         both = self._in_blocks(
-            lambda params, x: np.stack(self.network_.encode(params, x), axis=1), self._validate(X)
+            lambda params, x: np.stack(self.network_.encode(params, x), axis=1), self._validate_shape(X)
         )
         return both[:, 0], both[:, 1]
 

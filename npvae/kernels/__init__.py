@@ -20,6 +20,10 @@ from typing import Any
 import numpy as np
 
 from npvae.kernels import reference
+from npvae.kernels.products import LONG, cuts, product, squared_norm
+from npvae.kernels.team import Team, current_team, using_team
+
+__all__ = ["Team", "current_team", "product", "squared_norm", "using_team"]
 
 CHOICES = ("compiled", "reference")
 
@@ -87,6 +91,55 @@ def _twins(specification: Callable[..., Any]) -> Callable[..., Any]:
     return kernel
 
 
+def _along_vectors(kernel: Callable[..., None]) -> Callable[..., None]:
+    """Share a pass over long vectors out to the team, if there is one."""
+
+    @functools.wraps(kernel)
+    def shared(*arguments: Any) -> None:
+        size = arguments[0].size
+        team = current_team() if size >= LONG else None
+        if team is None:
+            return kernel(*arguments)
+        ends = cuts(size, team.n_threads)
+        return team.run([functools.partial(kernel, *_parts(arguments, i, j)) for i, j in ends])
+
+    return shared
+
+
+def _parts(arguments: tuple[Any, ...], start: int, stop: int) -> list[Any]:
+    return [a[start:stop] if isinstance(a, np.ndarray) else a for a in arguments]
+
+
+_bernoulli = _twins(reference.bernoulli)
+
+
+@functools.wraps(reference.bernoulli)
+def bernoulli(x: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    team = current_team() if logits.size >= LONG and x.dtype == logits.dtype else None
+    if team is None:
+        return _bernoulli(x, logits)
+    out = np.empty(len(logits), logits.dtype), np.empty_like(logits)
+    pieces = [(x[i:j], logits[i:j], (out[0][i:j], out[1][i:j])) for i, j in cuts(len(x), team.n_threads)]
+    team.run([functools.partial(_bernoulli, *piece) for piece in pieces])
+    return out
+
+
+@functools.wraps(reference.scale_rows)
+def scale_rows(a: np.ndarray, d: np.ndarray) -> np.ndarray:
+    fit = a.shape[:1] == d.shape and a.dtype == d.dtype
+    if fit and _choice == "compiled" and _suits_compiled((a,)) and _suits_compiled((d,)):
+        return _compiled("scale_rows")(a, d)
+    return reference.scale_rows(a, d)
+
+
+@functools.wraps(reference.take_pixels)
+def take_pixels(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    pixels = X.view(np.ndarray)  # of a memory map
+    if _choice == "compiled" and pixels.flags.c_contiguous and rows.dtype == np.int64:
+        return _compiled("take_pixels")(pixels, rows)
+    return reference.take_pixels(X, rows)
+
+
 relu = _twins(reference.relu)
 relu_gradient = _twins(reference.relu_gradient)
 leaky_relu = _twins(reference.leaky_relu)
@@ -95,7 +148,6 @@ tanh_gradient = _twins(reference.tanh_gradient)
 sigmoid = _twins(reference.sigmoid)
 sigmoid_gradient = _twins(reference.sigmoid_gradient)
 softplus = _twins(reference.softplus)
-bernoulli = _twins(reference.bernoulli)
-sgd = _twins(reference.sgd)
-adagrad = _twins(reference.adagrad)
-adam = _twins(reference.adam)
+sgd = _along_vectors(_twins(reference.sgd))
+adagrad = _along_vectors(_twins(reference.adagrad))
+adam = _along_vectors(_twins(reference.adam))

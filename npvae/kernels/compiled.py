@@ -28,11 +28,13 @@ _ARITHMETIC = {"contract", "nsz", "arcp", "afn"}
 # A sum is vectorised only if its terms may be added in any order. The exponential's range
 # reduction must not be: (t - n c1) - n c2 would become t - n (c1 + c2) and lose its last digits.
 _SUM = _ARITHMETIC | {"reassoc"}
+# x / 255 is not x * (1 / 255).
+_EXACT: set[str] = set()
 
 _warned: list[str] = []
 
 
-def _compile(fastmath: set[str]) -> Callable[[Function], Function]:
+def compile_kernel(fastmath: set[str]) -> Callable[[Function], Function]:
     """Compile on first use; keep the machine code on disk where there is a place for it."""
 
     def decorate(function: Function) -> Function:
@@ -133,7 +135,7 @@ def _log1p_of_unit_overload(e: Any) -> Any:
     return log1p64
 
 
-@_compile(_ARITHMETIC)
+@compile_kernel(_ARITHMETIC)
 def relu(a, b):
     y = np.empty_like(a)
     zero = a.dtype.type(0)
@@ -144,7 +146,7 @@ def relu(a, b):
     return y
 
 
-@_compile(_ARITHMETIC)
+@compile_kernel(_ARITHMETIC)
 def relu_gradient(dy, y):
     da = np.empty_like(dy)
     zero = dy.dtype.type(0)
@@ -154,7 +156,7 @@ def relu_gradient(dy, y):
     return da
 
 
-@_compile(_ARITHMETIC)
+@compile_kernel(_ARITHMETIC)
 def leaky_relu(a, b, slope):
     y = np.empty_like(a)
     zero, slope = a.dtype.type(0), a.dtype.type(slope)
@@ -165,7 +167,7 @@ def leaky_relu(a, b, slope):
     return y
 
 
-@_compile(_ARITHMETIC)
+@compile_kernel(_ARITHMETIC)
 def leaky_relu_gradient(dy, y, slope):
     da = np.empty_like(dy)
     zero, slope = dy.dtype.type(0), dy.dtype.type(slope)
@@ -175,7 +177,7 @@ def leaky_relu_gradient(dy, y, slope):
     return da
 
 
-@_compile(_ARITHMETIC)
+@compile_kernel(_ARITHMETIC)
 def tanh_gradient(dy, y):
     da = np.empty_like(dy)
     one = dy.dtype.type(1)
@@ -185,7 +187,7 @@ def tanh_gradient(dy, y):
     return da
 
 
-@_compile(_ARITHMETIC)
+@compile_kernel(_ARITHMETIC)
 def sigmoid(a, b):
     y = np.empty_like(a)
     zero, one = a.dtype.type(0), a.dtype.type(1)
@@ -197,7 +199,7 @@ def sigmoid(a, b):
     return y
 
 
-@_compile(_ARITHMETIC)
+@compile_kernel(_ARITHMETIC)
 def sigmoid_gradient(dy, y):
     da = np.empty_like(dy)
     one = dy.dtype.type(1)
@@ -207,7 +209,7 @@ def sigmoid_gradient(dy, y):
     return da
 
 
-@_compile(_ARITHMETIC)
+@compile_kernel(_ARITHMETIC)
 def softplus(a, b):
     y = np.empty_like(a)
     zero = a.dtype.type(0)
@@ -218,7 +220,7 @@ def softplus(a, b):
     return y
 
 
-@_compile(_SUM)
+@compile_kernel(_SUM)
 def _sum(terms):
     total = terms.dtype.type(0)
     for j in range(terms.size):
@@ -226,11 +228,13 @@ def _sum(terms):
     return total
 
 
-@_compile(_ARITHMETIC)
-def bernoulli(x, logits):
+@compile_kernel(_ARITHMETIC)
+def bernoulli(x, logits, out=None):
     zero, one = logits.dtype.type(0), logits.dtype.type(1)
-    log_likelihood = np.empty(logits.shape[0], logits.dtype)
-    residual = np.empty_like(logits)
+    if out is None:
+        log_likelihood, residual = np.empty(logits.shape[0], logits.dtype), np.empty_like(logits)
+    else:
+        log_likelihood, residual = out
     terms = np.empty(logits.shape[1], logits.dtype)
     for i in range(logits.shape[0]):
         for j in range(logits.shape[1]):
@@ -242,15 +246,40 @@ def bernoulli(x, logits):
     return log_likelihood, residual
 
 
-@_compile(_ARITHMETIC)
+@compile_kernel(_ARITHMETIC)
+def scale_rows(a, d):
+    y = np.empty_like(a)
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            y[i, j] = a[i, j] * d[i]
+    return y
+
+
+@compile_kernel(_EXACT)
+def take_pixels(X, rows):
+    y = np.empty((rows.shape[0], X.shape[1]), np.float32)
+    white = np.float32(255)
+    for i in range(rows.shape[0]):
+        if not 0 <= rows[i] < X.shape[0]:
+            raise IndexError("a row number is out of range")
+        row = X[rows[i]]
+        for j in range(X.shape[1]):
+            y[i, j] = np.float32(row[j]) / white
+    return y
+
+
+@compile_kernel(_ARITHMETIC)
 def sgd(theta, gradient, velocity, learning_rate, momentum):
     learning_rate, momentum = theta.dtype.type(learning_rate), theta.dtype.type(momentum)
+    zero = theta.dtype.type(0)
+    negligible = theta.dtype.type(np.finfo(theta.dtype).tiny / np.finfo(theta.dtype).eps)
     for i in range(theta.size):
-        velocity[i] = momentum * velocity[i] + gradient[i]
+        new = momentum * velocity[i] + gradient[i]
+        velocity[i] = zero if abs(new) < negligible else new
         theta[i] -= learning_rate * velocity[i]
 
 
-@_compile(_ARITHMETIC)
+@compile_kernel(_ARITHMETIC)
 def adagrad(theta, gradient, squares, learning_rate, epsilon):
     learning_rate, epsilon = theta.dtype.type(learning_rate), theta.dtype.type(epsilon)
     for i in range(theta.size):
@@ -258,14 +287,17 @@ def adagrad(theta, gradient, squares, learning_rate, epsilon):
         theta[i] -= learning_rate * gradient[i] / (np.sqrt(squares[i]) + epsilon)
 
 
-@_compile(_ARITHMETIC)
+@compile_kernel(_ARITHMETIC)
 def adam(theta, gradient, m, v, learning_rate, beta1, beta2, epsilon, t):
     real = theta.dtype.type
     step = real(learning_rate / (1 - beta1**t))
     scale = real(1 / math.sqrt(1 - beta2**t))
     keep1, keep2, take1, take2 = real(beta1), real(beta2), real(1 - beta1), real(1 - beta2)
-    epsilon = real(epsilon)
+    epsilon, zero, tiny = real(epsilon), real(0), real(8 * np.finfo(theta.dtype).tiny)
+    negligible = real(np.finfo(theta.dtype).tiny / np.finfo(theta.dtype).eps)
     for i in range(theta.size):
-        m[i] = keep1 * m[i] + take1 * gradient[i]
-        v[i] = keep2 * v[i] + take2 * gradient[i] * gradient[i]
+        new_m = keep1 * m[i] + take1 * gradient[i]
+        new_v = keep2 * v[i] + take2 * gradient[i] * gradient[i]
+        m[i] = zero if abs(new_m) < negligible else new_m
+        v[i] = zero if new_v < tiny else new_v
         theta[i] -= step * m[i] / (np.sqrt(v[i]) * scale + epsilon)

@@ -7,6 +7,8 @@ layout. NaN stays NaN in all of them.
 
 import numpy as np
 
+from npvae.kernels.subnormal import negligible
+
 
 def relu(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return max(a + b, 0) for a (N, H) and b (H,); a complex number counts by its real part."""
@@ -54,12 +56,16 @@ def softplus(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where(positive, t, 0) + np.log1p(np.exp(np.where(positive, -t, t)))
 
 
-def bernoulli(x: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def bernoulli(
+    x: np.ndarray, logits: np.ndarray, out: tuple[np.ndarray, np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Log-likelihood of x in [0, 1] under Bernoulli(sigmoid(logits)), and its gradient.
 
     Parameters
     ----------
     x, logits : (N, D) arrays
+    out : tuple of arrays, optional
+        Where to write the results.
 
     Returns
     -------
@@ -70,9 +76,22 @@ def bernoulli(x: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """
     positive = logits.real > 0
     e = np.exp(np.where(positive, -logits, logits))  # exp(-|l|), at most 1
-    log_likelihood = x * logits - np.where(positive, logits, 0) - np.log1p(e)
+    log_likelihood = (x * logits - np.where(positive, logits, 0) - np.log1p(e)).sum(axis=1)
     residual = x - np.where(positive, 1, e) / (1 + e)
-    return log_likelihood.sum(axis=1), residual
+    if out is None:
+        return log_likelihood, residual
+    out[0][...], out[1][...] = log_likelihood, residual
+    return out
+
+
+def scale_rows(a: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """Return the rows of a (N, D), each times its entry of d (N,)."""
+    return a * d[:, None]
+
+
+def take_pixels(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return rows (n,) of pixels X (M, D), uint8 for 0..255, as (n, D) float32 in [0, 1]."""
+    return np.divide(X[rows], 255, dtype=np.float32)
 
 
 def sgd(
@@ -81,6 +100,8 @@ def sgd(
     """One step of gradient descent with momentum, in place.
 
     velocity <- momentum velocity + gradient;  theta <- theta - learning_rate velocity
+
+    A velocity smaller than `npvae.kernels.subnormal.negligible` becomes 0.
 
     Parameters
     ----------
@@ -95,6 +116,7 @@ def sgd(
     """
     velocity *= momentum
     velocity += gradient
+    velocity[np.abs(velocity) < negligible(velocity.dtype)] = 0
     theta -= learning_rate * velocity
 
 
@@ -136,6 +158,8 @@ def adam(
     theta <- theta - learning_rate m_hat / (sqrt(v_hat) + epsilon),
     m_hat = m / (1 - beta1^t),  v_hat = v / (1 - beta2^t)
 
+    An m smaller than `npvae.kernels.subnormal.negligible`, and a v that is nearly subnormal, become 0.
+
     Parameters
     ----------
     theta, gradient, m, v : (P,) arrays
@@ -149,7 +173,9 @@ def adam(
     """
     m *= beta1
     m += (1 - beta1) * gradient
+    m[np.abs(m) < negligible(m.dtype)] = 0
     v *= beta2
     v += (1 - beta2) * gradient * gradient
+    v[v < 8 * np.finfo(v.dtype).tiny] = 0
     step = learning_rate / (1 - beta1**t)
     theta -= step * m / (np.sqrt(v / (1 - beta2**t)) + epsilon)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from npvae.data import binarize, to_unit_interval
+from npvae.kernels import take_pixels
 
 
 def as_floats(rows: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -44,5 +45,7 @@ def minibatches(
     """
     order = rng.permutation(rows)
     for start in range(0, len(rows), batch_size):
-        x = as_floats(X[order[start : start + batch_size]], dtype)
+        batch = order[start : start + batch_size]
+        x = take_pixels(X, batch) if X.dtype == np.uint8 else X[batch]
+        x = x.astype(dtype, copy=False)
         yield binarize(x, rng) if dynamic_binarization else x

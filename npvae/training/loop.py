@@ -17,7 +17,7 @@ from npvae.training.batches import as_floats, minibatches
 from npvae.training.interrupt import InterruptRequest
 from npvae.training.schedules import LearningRate, kl_weight, learning_rate_at
 from npvae.training.step import Network, Stepper, TrainingDivergedError, draw_noise
-from npvae.training.threads import limit_threads
+from npvae.training.threads import StepThreads, available_threads, step_threads
 
 _VALIDATION_BLOCK = 1024  # rows evaluated at once
 _VALIDATION_SEED = 0  # the same noise in every epoch: what changes from one to the next is the network
@@ -40,6 +40,7 @@ class TrainingSettings:
     early_stopping: bool = False
     n_iter_no_change: int = 10
     dynamic_binarization: bool = False
+    n_threads: int | None = None
 
     def __post_init__(self) -> None:
         for name, least in [
@@ -49,6 +50,7 @@ class TrainingSettings:
             if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
         learning_rate_at(self.learning_rate, 0)
+        available_threads(self.n_threads)
 
 
 class EpochEnd(NamedTuple):
@@ -91,6 +93,7 @@ def train(
     *,
     rows: np.ndarray | None = None,
     X_val: np.ndarray | None = None,
+    rows_val: np.ndarray | None = None,
     callbacks: Sequence[Callback] = (),
     verbose: bool = False,
     training: Training | None = None,
@@ -108,6 +111,8 @@ def train(
         Those of X to train on; all by default.
     X_val : (M, D) array, optional
         Its loss is recorded after every epoch; early stopping watches it.
+    rows_val : (m,) array of int, optional
+        Those of X_val to use; all by default.
     callbacks : sequence of callable
         Called with an `EpochEnd` after every epoch; one that returns True ends the training.
     verbose : bool
@@ -139,9 +144,13 @@ def train(
         mininterval=0.2 if sys.stderr.isatty() else 10,  # a log file should not be filled with bars
         miniters=1,
     )
-    threads = limit_threads(stepper.network, min(settings.batch_size, len(rows)))
-    with bar, threads, InterruptRequest() as interrupt:
-        run = _Run(stepper, X, rows, X_val, settings, rng, callbacks, training, bar, interrupt)
+    threads_for_steps = step_threads(
+        stepper.network, stepper.params.flat.size, min(settings.batch_size, len(rows)), settings.n_threads
+    )
+    with bar, threads_for_steps as threads, InterruptRequest() as interrupt:
+        run = _Run(
+            stepper, X, rows, X_val, rows_val, settings, rng, callbacks, training, bar, threads, interrupt
+        )
         try:
             training.stop_reason = run.all_epochs()
         finally:
@@ -158,11 +167,13 @@ class _Run:
     X: np.ndarray
     rows: np.ndarray
     X_val: np.ndarray | None
+    rows_val: np.ndarray | None
     settings: TrainingSettings
     rng: np.random.Generator
     callbacks: Sequence[Callback]
     training: Training
     bar: tqdm
+    threads: StepThreads
     interrupt: InterruptRequest
     best_loss: float = np.inf
     best_params: Parameters | None = None
@@ -200,7 +211,7 @@ class _Run:
         sums: dict[str, float] = {}
         for i, x in enumerate(batches):
             try:
-                loss = self.stepper.step(x, rate, weight)
+                loss = self.threads.run(self.stepper.step, x, rate, weight)
             except TrainingDivergedError as error:
                 error.where = f" in epoch {epoch + 1}, batch {i + 1}"
                 raise
@@ -217,7 +228,7 @@ class _Run:
     def validate(self, epoch: int, X_val: np.ndarray) -> None:
         """Record the validation loss, and keep the best parameters for early stopping."""
         network, params = self.stepper.network, self.stepper.params
-        loss = validation_loss(network, params, X_val, self.settings.dynamic_binarization)
+        loss = validation_loss(network, params, X_val, self.settings.dynamic_binarization, self.rows_val)
         self.training.history.setdefault("validation_loss", []).append(loss)
         if self.settings.early_stopping and loss < self.best_loss:
             self.best_loss, self.best_params, self.training.best_epoch = loss, params.copy(), epoch
@@ -241,7 +252,11 @@ def record(
 
 
 def validation_loss(
-    network: Network, params: Parameters, X: np.ndarray, dynamic_binarization: bool = False
+    network: Network,
+    params: Parameters,
+    X: np.ndarray,
+    dynamic_binarization: bool = False,
+    rows: np.ndarray | None = None,
 ) -> float:
     """Return the mean loss over X (N, D), in nats per sample, at the network's full beta.
 
@@ -252,19 +267,22 @@ def validation_loss(
     X : (N, D) array, float or uint8
     dynamic_binarization : bool
         Draw the pixels from Bernoulli(x), the same in every call.
+    rows : (n,) array of int, optional
+        Those of X to use; all by default.
     """
+    rows = np.arange(len(X)) if rows is None else rows
     rng = np.random.default_rng(_VALIDATION_SEED)
     total = 0.0
     with np.errstate(over="ignore", invalid="ignore"):  # the next step reports what is not finite
-        for start in range(0, len(X), _VALIDATION_BLOCK):
-            x = as_floats(X[start : start + _VALIDATION_BLOCK], params.flat.dtype)
+        for start in range(0, len(rows), _VALIDATION_BLOCK):
+            x = as_floats(X[rows[start : start + _VALIDATION_BLOCK]], params.flat.dtype)
             x = binarize(x, rng) if dynamic_binarization else x
             if isinstance(network, VAENetwork):
                 loss = network.loss(params, x, draw_noise(network, rng, len(x), params.flat.dtype)).total
             else:
                 loss = network.loss(params, x).total
             total += float(loss) * len(x)
-    return total / len(X)
+    return total / len(rows)
 
 
 def _warn_of_long_warmup(network: Network, settings: TrainingSettings) -> None:

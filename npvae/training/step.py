@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from npvae import kernels
 from npvae.core.autoencoder import AutoencoderLoss, AutoencoderNetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAELoss, VAENetwork
@@ -92,7 +93,7 @@ class Stepper:
                 loss, grads = self.network.loss_and_grad(self.params, x, eps, beta=beta, out=self._grads)
             else:
                 loss, grads = self.network.loss_and_grad(self.params, x, out=self._grads)
-            squared_norm = np.dot(grads.flat, grads.flat)
+            squared_norm = kernels.squared_norm(grads.flat)
         if not np.isfinite(loss.total):
             raise TrainingDivergedError(_describe_loss(loss, grads))
         norm = math.sqrt(squared_norm) if np.isfinite(squared_norm) else _large_norm(grads)

@@ -1,36 +1,98 @@
-"""How many threads the matrix products get."""
+"""How many threads a training step gets."""
 
-from contextlib import AbstractContextManager, nullcontext
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any
+from statistics import median
+from typing import Any, TypeVar
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from npvae.core.architecture import Architecture
+from npvae.kernels import Team, using_team
+from npvae.kernels.products import LONG, SMALL
 
-# Multiply-adds of a product below which a second thread costs more than it brings.
-SMALL_PRODUCT = 10_000_000
+T = TypeVar("T")
+
+# Steps timed with the team and without it, and steps between two such comparisons.
+_TRIAL = 3
+_TERM = 200
+_NEVER = -(2**62)
 
 
-def limit_threads(network: Architecture, batch_size: int) -> AbstractContextManager[Any]:
-    """Return a context in which BLAS uses one thread, if the network's products are small.
+def available_threads(n_threads: int | None = None) -> int:
+    """Return how many threads to use.
+
+    Parameters
+    ----------
+    n_threads : int, optional
+        Returned as it is. None: as many as there are cores that this process may use, or fewer where BLAS
+        has been told to use fewer (OPENBLAS_NUM_THREADS, joblib's workers).
+
+    Raises
+    ------
+    ValueError
+        `n_threads` is not a positive integer.
+    """
+    if n_threads is not None:
+        if not isinstance(n_threads, int) or isinstance(n_threads, bool) or n_threads < 1:
+            raise ValueError(f"n_threads must be None or an integer of at least 1, got {n_threads!r}")
+        return n_threads
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min([cores, *(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")])
+
+
+class StepThreads:
+    """Decides from time to time whether the next steps are taken by the whole team or by one thread.
+
+    Where another process has one of the cores, a team waits for its threads longer than they save. The
+    results are the same either way, so the choice is free: it is made by timing a few steps of each kind.
+
+    Parameters
+    ----------
+    team : Team
+    """
+
+    def __init__(self, team: Team) -> None:
+        self._team = team
+        self._seconds: dict[bool, list[float]] = {True: [], False: []}
+        self._n_steps = 0 if team.n_threads > 1 else _NEVER
+
+    def run(self, step: Callable[..., T], *arguments: Any) -> T:
+        """Return step(*arguments), on the threads chosen for it."""
+        if not 0 <= self._n_steps < 2 * _TRIAL:
+            self._n_steps += 1
+            if self._n_steps == _TERM:
+                self._n_steps, self._seconds = 0, {True: [], False: []}
+            return step(*arguments)
+        self._team.awake = self._n_steps < _TRIAL
+        started = time.perf_counter()
+        result = step(*arguments)
+        self._seconds[self._team.awake].append(time.perf_counter() - started)
+        self._n_steps += 1
+        if self._n_steps == 2 * _TRIAL:
+            self._team.awake = median(self._seconds[True]) <= median(self._seconds[False])
+        return result
+
+
+@contextmanager
+def step_threads(
+    network: Architecture, n_params: int, batch_size: int, n_threads: int | None = None
+) -> Iterator[StepThreads]:
+    """Make a team for the training steps within a with statement; BLAS gets one thread meanwhile.
 
     Parameters
     ----------
     network : Architecture
+    n_params : int
     batch_size : int
-
-    Returns
-    -------
-    context manager
-        Changes nothing for a network whose largest product is not small.
-
-    Notes
-    -----
-    The threads of a product wait for each other by spinning. Where a product takes microseconds that costs
-    more than it brings, and where another process has one of the cores, many times more:
-    ``benchmarks/threads.py``.
+    n_threads : int, optional
+        As for `available_threads`. Where there is nothing large enough to be shared out, one is used.
     """
     widths = (network.n_features, *network.hidden, network.latent_dim)
     largest = batch_size * max(a * b for a, b in pairwise(widths))
-    return threadpool_limits(1, user_api="blas") if largest < SMALL_PRODUCT else nullcontext()
+    n = available_threads(n_threads) if largest >= SMALL or n_params >= LONG else 1
+    with threadpool_limits(1, user_api="blas"), using_team(n) as team:
+        yield StepThreads(team)

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -69,3 +71,34 @@ def test_the_global_random_state_is_left_alone():
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     load_dataset("digits", binarize="static")
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_pixel_is_white_where_a_uniform_draw_is_below_it(dtype):
+    x = np.random.default_rng(1).random((40, 30), dtype=dtype)
+    uniform = np.random.default_rng(2).random((40, 30), dtype=dtype)
+    np.testing.assert_array_equal(binarize(x, np.random.default_rng(2)), uniform < x)
+
+
+def test_a_pixel_of_255_is_white_where_a_draw_of_0_to_254_is_below_it():
+    x = np.random.default_rng(1).integers(0, 256, (40, 30), dtype=np.uint8)
+    uniform = np.random.default_rng(2).integers(0, 255, (40, 30), dtype=np.uint8)
+    np.testing.assert_array_equal(binarize(x, np.random.default_rng(2)), 255 * (uniform < x))
+
+
+@pytest.mark.parametrize("x", [np.float32(0.5), np.float16([[0, 0.5, 1]]), np.zeros((0, 3))])
+def test_any_shape_and_floating_type(x):
+    x = np.asarray(x)
+    drawn = binarize(x, np.random.default_rng(0))
+    assert (drawn.shape, drawn.dtype) == (x.shape, x.dtype)
+    assert np.isin(drawn, [0, 1]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_memory_is_that_of_the_result(dtype):
+    x = np.ones((1000, 1000), dtype=dtype)
+    tracemalloc.start()
+    binarize(x, np.random.default_rng(0))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.2 * x.nbytes

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from npvae import VAE, Autoencoder
+from npvae.estimators.inputs import value_range
 from npvae.estimators.noise import noise_of_samples
 
 both = pytest.mark.parametrize("cls", [VAE, Autoencoder])
@@ -194,3 +195,55 @@ def test_inference_leaves_data_and_parameters_alone(model, X):
     model.reconstruct(X)
     np.testing.assert_array_equal(X, before)
     np.testing.assert_array_equal(model.params_.flat, flat)
+
+
+@both
+@pytest.mark.parametrize("method", ["transform", "reconstruct", "score_samples"])
+@pytest.mark.parametrize(("value", "message"), [(np.nan, "NaN"), (-np.inf, "infinity")])
+@pytest.mark.parametrize("dtype", ["<f4", "<f8", ">f4", "<f2"])
+def test_every_block_is_checked(model, X, method, value, message, dtype):
+    bad = X.astype(dtype)
+    bad[1400, 3] = value
+    with pytest.raises(ValueError, match=f"Input X contains {message}"):
+        getattr(model, method)(bad)
+
+
+@both
+def test_the_range_of_every_block_is_checked(model, X):
+    bad = X.copy()
+    bad[1400, 3] = 1.5
+    with pytest.raises(ValueError, match=r'likelihood="bernoulli" needs data in \[0, 1\], got .* to 1.5'):
+        model.score_samples(bad)
+
+
+@both
+@pytest.mark.parametrize("dtype", [np.float16, ">f4", ">f8", np.longdouble, np.int8, np.int64, np.bool])
+def test_other_types_answer_as_float64(model, X, dtype):
+    X = (X > 0.5).astype(dtype) if np.dtype(dtype).kind in "bi" else X.astype(dtype)
+    for method in ("transform", "reconstruct", "score_samples"):
+        answer = getattr(model, method)(X)
+        assert answer.dtype == np.float64
+        np.testing.assert_array_equal(answer, getattr(model, method)(X.astype(np.float64)))
+
+
+@both
+@pytest.mark.parametrize("method", ["transform", "reconstruct", "score_samples"])
+def test_answers_do_not_depend_on_layout_or_blocks(model, X, method):
+    answer = getattr(model, method)(X)
+    np.testing.assert_allclose(getattr(model, method)(np.asfortranarray(X)), answer, rtol=1e-10)
+    np.testing.assert_allclose(getattr(model, method)(X[1024:]), answer[1024:], rtol=1e-10)
+    assert answer.flags.c_contiguous
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64])
+def test_the_range_of_values(dtype, rng):
+    X = (200 * rng.random((2500, 3))).astype(dtype)
+    assert value_range(X) == (X.min(), X.max())
+
+
+def test_the_range_of_values_that_are_not_finite():
+    X = np.zeros((2500, 3))
+    X[2000, 1] = np.inf
+    assert value_range(X) == (0, np.inf)
+    X[10, 1] = np.nan
+    assert np.isnan(value_range(X)).all()

@@ -2,17 +2,19 @@
 
 import numpy as np
 
-# name: how many (N, H) arrays it takes, whether a (H,) array follows, and a slope after that
+# name: how many (N, H) arrays it takes, which axis has the length of a vector that follows, whether a slope
+# follows
 SIGNATURES = {
-    "relu": (1, True, False),
-    "relu_gradient": (2, False, False),
-    "leaky_relu": (1, True, True),
-    "leaky_relu_gradient": (2, False, True),
-    "tanh_gradient": (2, False, False),
-    "sigmoid": (1, True, False),
-    "sigmoid_gradient": (2, False, False),
-    "softplus": (1, True, False),
-    "bernoulli": (2, False, False),
+    "relu": (1, 1, False),
+    "relu_gradient": (2, None, False),
+    "leaky_relu": (1, 1, True),
+    "leaky_relu_gradient": (2, None, True),
+    "tanh_gradient": (2, None, False),
+    "sigmoid": (1, 1, False),
+    "sigmoid_gradient": (2, None, False),
+    "softplus": (1, 1, False),
+    "bernoulli": (2, None, False),
+    "scale_rows": (1, 0, False),
 }
 # name: how many vectors, the settings, which vectors are changed
 OPTIMIZERS = {
@@ -24,11 +26,11 @@ OPTIMIZERS = {
 
 def arguments(name, rng, shape=(6, 5), dtype=np.float64):
     """Draw arguments for an elementwise kernel; bernoulli's data are in [0, 1]."""
-    n_matrices, has_vector, has_slope = SIGNATURES[name]
+    n_matrices, axis, has_slope = SIGNATURES[name]
     matrices = [(3 * rng.standard_normal(shape)).astype(dtype) for _ in range(n_matrices)]
     if name == "bernoulli":
         matrices[0] = rng.uniform(size=shape).astype(dtype)
-    vector = [rng.standard_normal(shape[1]).astype(dtype)] if has_vector else []
+    vector = [rng.standard_normal(shape[axis]).astype(dtype)] if axis is not None else []
     return [*matrices, *vector, *([0.2] if has_slope else [])]
 
 

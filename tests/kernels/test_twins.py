@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from npvae import kernels
+from npvae.checks.kernel_twins import kernel_names
 from npvae.kernels import compiled, reference
 from tests.kernels.cases import OPTIMIZERS, SIGNATURES, arguments, as_tuple, optimizer_arguments
 
@@ -28,8 +29,8 @@ def assert_twins_agree(name, args):
 
 
 def test_every_kernel_has_two_twins_of_the_same_signature():
-    names = [name for name, f in vars(reference).items() if inspect.isfunction(f)]
-    assert sorted(names) == sorted([*SIGNATURES, *OPTIMIZERS])
+    names = kernel_names()
+    assert sorted(names) == sorted([*SIGNATURES, *OPTIMIZERS, "take_pixels"])
     for name in names:
         wanted = list(inspect.signature(getattr(reference, name)).parameters)
         assert list(inspect.signature(getattr(compiled, name)).parameters) == wanted
@@ -37,7 +38,7 @@ def test_every_kernel_has_two_twins_of_the_same_signature():
 
 
 @pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
-@pytest.mark.parametrize("name", [*SIGNATURES, *OPTIMIZERS, "_sum"])
+@pytest.mark.parametrize("name", [*SIGNATURES, *OPTIMIZERS, "take_pixels", "_sum"])
 def test_compiler_is_not_told_that_there_are_no_nans_and_starts_no_threads(name):
     options = getattr(compiled, name).targetoptions
     allowed = {"contract", "nsz", "arcp", "afn"} | ({"reassoc"} if name == "_sum" else set())
@@ -170,3 +171,45 @@ def test_a_nan_gradient_reaches_its_own_parameter_alone(name, twin, dtype, rng):
     args[1][4] = np.nan
     getattr(twin, name)(*args)
     assert np.flatnonzero(np.isnan(args[0])).tolist() == [4]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (300, 7), (256, 784)])
+def test_pixels_are_divided_exactly(shape, rng):
+    X = rng.integers(0, 256, shape, dtype=np.uint8)
+    rows = rng.integers(0, len(X), 50)
+    expected = (X[rows].astype(np.float64) / 255).astype(np.float32)
+    for taken in (
+        compiled.take_pixels(X, rows),
+        reference.take_pixels(X, rows),
+        kernels.take_pixels(X, rows),
+    ):
+        assert taken.dtype == np.float32
+        np.testing.assert_array_equal(taken, expected)
+
+
+@pytest.mark.parametrize("row", [-1, 5])
+def test_pixels_of_a_row_that_is_not_there(row):
+    with pytest.raises(IndexError):
+        compiled.take_pixels(np.zeros((5, 3), np.uint8), np.array([0, row]))
+
+
+@both_dtypes
+@pytest.mark.parametrize("twin", [compiled, reference], ids=["compiled", "reference"])
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_moments_that_have_decayed_become_zero_and_no_step_is_another(name, twin, dtype, rng):
+    """With a gradient of zero from some step on, nothing is left that is subnormal."""
+    args = optimizer_arguments(name, rng, 100, dtype)
+    n_vectors, numbers, (_, moment, *_) = OPTIMIZERS[name]
+    exact = [np.array(arg, np.longdouble) for arg in args[:n_vectors]]
+    tiny = np.finfo(dtype).tiny
+    for t in range(1, 9000):
+        settings = (*numbers[:-1], t) if name == "adam" else numbers
+        getattr(twin, name)(*args[:n_vectors], *settings)
+        for vector in args[2:n_vectors]:
+            assert not np.any((vector != 0) & (np.abs(vector) < tiny))
+        if t <= 300:
+            getattr(reference, name)(*exact, *settings)
+        if t == 1:
+            args[1][:] = exact[1][:] = 0
+    assert not args[moment].any()
+    np.testing.assert_allclose(args[0], exact[0].astype(dtype), rtol=1e-4, atol=1e-5)

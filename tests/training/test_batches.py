@@ -66,6 +66,7 @@ def test_the_data_is_left_alone():
 def test_a_memory_map_is_not_loaded_whole(tmp_path, dtype, rng):
     X = np.lib.format.open_memmap(tmp_path / "X.npy", mode="w+", dtype=dtype, shape=(4000, 1000))
     X[:] = 1
+    batches(X[:10], 10)  # what is compiled is compiled now
     tracemalloc.start()
     try:
         n_rows = sum(len(x) for x in minibatches(X, np.arange(4000), 100, rng, dtype=F32))
@@ -74,6 +75,21 @@ def test_a_memory_map_is_not_loaded_whole(tmp_path, dtype, rng):
         tracemalloc.stop()
     assert n_rows == 4000
     assert peak < X.nbytes / 2  # a batch has 0.1 MB of pixels, 0.4 MB of floats
+
+
+@pytest.mark.parametrize("layout", [np.asfortranarray, lambda X: np.tile(X, (1, 2))[:, ::2]])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_of_any_memory_layout_a_batch_alone_is_copied(layout, dtype, rng):
+    X = layout(rng.integers(0, 2, (4000, 1000)).astype(dtype))
+    first = minibatches(X, np.arange(4000), 100, rng, dtype=F32)
+    tracemalloc.start()
+    try:
+        x = next(first)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert x.shape == (100, 1000)
+    assert peak < 4 * x.nbytes
 
 
 def test_dynamic_binarization_draws_anew_in_every_epoch(rng):

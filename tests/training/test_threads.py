@@ -1,25 +1,75 @@
-import pytest
-from threadpoolctl import threadpool_info
+import time
 
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from npvae import VAE, kernels
 from npvae.core.autoencoder import AutoencoderNetwork
-from npvae.training.threads import limit_threads
+from npvae.training.threads import StepThreads, available_threads, step_threads
+
+LARGE = AutoencoderNetwork(n_features=784, latent_dim=2, hidden=(400,))
+SMALL = AutoencoderNetwork(n_features=3, latent_dim=2, hidden=())
 
 
 def blas_threads():
     return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
 
-@pytest.mark.parametrize(
-    ("n_features", "batch_size", "small"), [(64, 32, True), (784, 128, False), (784, 16, True)]
-)
-def test_small_products_get_one_thread(n_features, batch_size, small):
-    network = AutoencoderNetwork(n_features=n_features, latent_dim=2, hidden=(400,))
+@pytest.mark.parametrize(("network", "n_threads"), [(LARGE, 3), (SMALL, 1)])
+def test_large_networks_get_a_team_and_blas_one_thread(network, n_threads):
     before = blas_threads()
-    with limit_threads(network, batch_size):
-        assert blas_threads() == ([1] * len(before) if small else before)
-    assert blas_threads() == before
-
-
-def test_a_network_without_hidden_layers():
-    with limit_threads(AutoencoderNetwork(n_features=3, latent_dim=2, hidden=()), 10):
+    n_params = 640_000 if network is LARGE else 14
+    with step_threads(network, n_params, 128, 3):
         assert set(blas_threads()) == {1}
+        assert kernels.current_team().n_threads == n_threads
+    assert blas_threads() == before
+    assert kernels.current_team() is None
+
+
+def test_by_default_as_many_threads_as_blas_may_use():
+    with threadpool_limits(1, user_api="blas"):
+        assert available_threads() == 1
+    assert 1 <= available_threads() <= max(blas_threads())
+    assert available_threads(7) == 7
+
+
+@pytest.mark.parametrize("n_threads", [0, -1, 1.5, True, "2"])
+def test_numbers_of_threads_that_cannot_be(n_threads):
+    with pytest.raises(ValueError, match="n_threads must be None or an integer of at least 1"):
+        VAE(n_threads=n_threads).fit(np.zeros((4, 3)))
+
+
+@pytest.mark.parametrize("faster", [True, False])
+def test_the_faster_way_is_taken_and_looked_at_again(faster):
+    """Steps that are slow with the team, or without it; after a while it is the other way round."""
+    with kernels.using_team(2) as team:
+        threads = StepThreads(team)
+        taken = []
+
+        def step(slow_if_awake):
+            if team.awake == slow_if_awake:
+                time.sleep(0.003)
+            taken.append(team.awake)
+            return "result"
+
+        for _ in range(30):
+            assert threads.run(step, not faster) == "result"
+        assert set(taken[6:]) == {faster}
+        taken.clear()
+        for _ in range(400):
+            threads.run(step, faster)
+        assert taken[-100:].count(faster) <= 3  # those of a trial
+
+
+@pytest.mark.parametrize("batch_size", [100, 300])
+def test_the_same_bits_with_any_number_of_threads(batch_size):
+    X = np.random.default_rng(0).integers(0, 256, (600, 300), dtype=np.uint8)
+    models = [
+        VAE(3, hidden=(500, 200), likelihood="bernoulli", batch_size=batch_size, max_epochs=2, random_state=0,
+            n_threads=n_threads, max_grad_norm=1.0).fit(X)
+        for n_threads in (1, 2, 3, 2, None)
+    ]  # fmt: skip
+    for model in models[1:]:
+        np.testing.assert_array_equal(model.params_.flat, models[0].params_.flat)
+        assert model.history_["loss"] == models[0].history_["loss"]

@@ -1,0 +1,176 @@
+"""Threads that share out the pieces of large kernels.
+
+A product or a pass over all parameters is cut into pieces, and a team of threads takes one piece after
+another. How something is cut depends on its shape alone, never on the number of threads, so the
+results are the same to the last bit with one thread or with many. (The threads of BLAS do not promise that,
+and where another process has one of the cores they wait for each other for milliseconds.)
+
+A thread of the team that is late finds no piece left: nobody waits for it.
+"""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+
+Piece = Callable[[], Any]
+
+# Looks at a counter before going to sleep, about a quarter of a nanosecond each: longer than what lies
+# between two shared kernels of a training step.
+_LOOKS = 1_600_000
+
+
+@dataclass
+class _Job:
+    number: int
+    pieces: Sequence[Piece]
+    turns: "itertools.count[int]" = field(default_factory=itertools.count)  # next() is atomic
+    workers: "list[_Worker]" = field(default_factory=list)  # those that have, or may have, taken a piece
+    error: BaseException | None = None
+
+    def do_pieces(self) -> int:
+        """Do pieces until all are taken; return how many it were."""
+        n_done = 0
+        while (turn := next(self.turns)) < len(self.pieces):
+            self.pieces[turn]()
+            n_done += 1
+        return n_done
+
+    def give_up(self) -> None:
+        """Take all pieces that are left, and do none."""
+        while next(self.turns) < len(self.pieces):
+            pass
+
+
+class Team:
+    """The calling thread and some more.
+
+    Parameters
+    ----------
+    n_threads : int
+        The caller's included.
+
+    Attributes
+    ----------
+    awake : bool
+        False: the calling thread does all the work itself.
+    """
+
+    def __init__(self, n_threads: int) -> None:
+        self.n_threads = n_threads
+        self.awake = True
+        self._announced = np.zeros(1, np.int64)  # the number of the last job
+        self._job = _Job(0, ())
+        self._closing = False
+        self._workers = [_Worker(self) for _ in range(n_threads - 1)]
+
+    def run(self, pieces: Sequence[Piece]) -> None:
+        """Run all pieces, each once, in any order, and return when they are done.
+
+        Raises
+        ------
+        BaseException
+            What a piece raised. The others are done all the same, or not begun.
+        """
+        if not (self._workers and self.awake):
+            for piece in pieces:
+                piece()
+            return
+        job = self._announce(pieces)
+        n_done = 0
+        try:
+            n_done = job.do_pieces()
+        finally:
+            job.give_up()  # only after an error or Ctrl-C is there anything left
+            if n_done < len(pieces):
+                for worker in list(job.workers):
+                    worker.wait_until_done(job.number)
+        if job.error is not None:
+            raise job.error
+
+    def close(self) -> None:
+        """End the threads."""
+        self._closing = True
+        self._announce(())
+        for worker in self._workers:
+            worker.thread.join()
+
+    def _announce(self, pieces: Sequence[Piece]) -> _Job:
+        self._job = job = _Job(self._job.number + 1, pieces)
+        self._announced[0] = job.number
+        for worker in self._workers:
+            worker.wake()
+        return job
+
+
+class _Worker:
+    def __init__(self, team: Team) -> None:
+        from npvae.kernels import spinning  # importing numba takes half a second: only when it is needed
+
+        self._wait_for, self._report_and_wait_for = spinning.wait_for, spinning.report_and_wait_for
+        self._team = team
+        self._done = np.zeros(1, np.int64)  # the number of the last job that this worker has left
+        self._sleeping = False
+        self._alarm: SimpleQueue[None] = SimpleQueue()
+        self.thread = threading.Thread(target=self._serve, name="npvae-team", daemon=True)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        team, last = self._team, 0
+        while True:
+            if not self._report_and_wait_for(self._done, last, team._announced, last + 1, _LOOKS):
+                # An alarm that comes when nobody sleeps wakes the next sleeper early, who then finds no job.
+                self._sleeping = True
+                if team._job.number == last:
+                    self._alarm.get()
+                self._sleeping = False
+            job = team._job
+            if job.number == last:
+                continue
+            last = job.number
+            if team._closing:
+                return
+            job.workers.append(self)  # before taking a piece, so that nobody who has one is forgotten
+            try:
+                job.do_pieces()
+            except BaseException as error:
+                job.error = error
+            del job
+
+    def wake(self) -> None:
+        if self._sleeping:
+            self._sleeping = False
+            self._alarm.put(None)
+
+    def wait_until_done(self, number: int) -> None:
+        while not self._wait_for(self._done, number, _LOOKS):
+            time.sleep(0)
+
+
+_current = threading.local()
+
+
+@contextmanager
+def using_team(n_threads: int) -> Iterator[Team]:
+    """Let kernels that this thread calls within a with statement use that many threads.
+
+    BLAS should be limited to one thread meanwhile.
+    """
+    before = getattr(_current, "team", None)
+    _current.team = team = Team(n_threads)
+    try:
+        yield team
+    finally:
+        _current.team = before
+        team.close()
+
+
+def current_team() -> Team | None:
+    """Return the team that the calling thread may use, if any."""
+    return getattr(_current, "team", None)

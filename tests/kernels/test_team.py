@@ -1,0 +1,99 @@
+"""A team of threads does every piece once, and nothing after `run` has returned."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from npvae.kernels import Team, current_team, using_team
+
+sizes = pytest.mark.parametrize("n_threads", [1, 2, 3, 5])
+
+
+@pytest.fixture
+def team(n_threads):
+    team = Team(n_threads)
+    yield team
+    team.close()
+
+
+@sizes
+def test_every_piece_is_done_once(team):
+    for n_pieces in [0, 1, 2, 3, 8] * 200:
+        counts = np.zeros(n_pieces, int)
+
+        def count(piece, counts=counts):
+            counts[piece] += 1
+
+        team.run([lambda piece=piece: count(piece) for piece in range(n_pieces)])
+        assert (counts == 1).all()
+
+
+@sizes
+def test_all_is_done_when_run_returns(team):
+    done = []
+
+    def slowly(piece):
+        time.sleep(0.002 * (piece % 3))
+        done.append(piece)
+
+    for _ in range(20):
+        done.clear()
+        team.run([lambda piece=piece: slowly(piece) for piece in range(6)])
+        assert sorted(done) == list(range(6))
+
+
+def test_the_pieces_are_shared():
+    """Two pieces that wait for each other can be done by two threads only."""
+    barrier = threading.Barrier(2, timeout=10)
+    with using_team(2) as team:
+        for pause in (0, 0.01):  # while the thread still looks, and when it has gone to sleep
+            for _ in range(20):
+                team.run([barrier.wait, barrier.wait])
+                time.sleep(pause)
+
+
+def test_a_team_that_is_not_awake_leaves_everything_to_the_caller():
+    with using_team(3) as team:
+        team.awake = False
+        names = []
+        team.run([lambda: names.append(threading.current_thread())] * 20)
+    assert names == [threading.current_thread()] * 20
+
+
+@sizes
+def test_an_error_in_a_piece_is_raised_and_the_team_goes_on(team):
+    def fail():
+        raise ZeroDivisionError("in a piece")
+
+    for bad in range(4):
+        pieces = [lambda: time.sleep(0.001)] * 4
+        pieces[bad] = fail
+        with pytest.raises(ZeroDivisionError, match="in a piece"):
+            team.run(pieces)
+        done = []
+        team.run([lambda done=done: done.append(1)] * 4)
+        assert done == [1] * 4
+
+
+def test_threads_end_with_the_team():
+    before = threading.active_count()
+    with using_team(4) as team:
+        assert threading.active_count() == before + 3
+        team.run([lambda: None] * 8)
+    assert threading.active_count() == before
+
+
+def test_a_team_belongs_to_the_thread_that_made_it():
+    found = []
+    with using_team(2) as team:
+        assert current_team() is team
+        with using_team(1) as inner:
+            assert current_team() is inner
+        assert current_team() is team
+        other = threading.Thread(target=lambda: found.append(current_team()))
+        other.start()
+        other.join()
+    assert found == [None]
+    assert current_team() is None
