@@ -1,0 +1,90 @@
+"""Measure how long it takes until npvae is there: imports, --help, and the main job on digits.
+
+    python benchmarks/startup.py [--rounds 5] [--out FILE.json]
+
+Fresh processes in turns, each in an empty folder of its own: Python alone; `import npvae`;
+`from npvae import VAE`, which loads what that class needs, and its peers' imports; `npvae --help`;
+`npvae compare` on digits, warm and cold. Warm means that numba's cache is filled; cold, that it is empty and
+that matplotlib has not listed the fonts yet, as after an installation. A first round, which brings everything
+into the disk's cache, is not counted. Prints medians in seconds, from the start of the process to its end,
+and what they are in parts of the peer's or of the limit that npvae has been set.
+"""
+
+import argparse
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from measuring import Row, add_options, compared, in_turns, machine, show, within, write_json
+
+LIMITS = {"import npvae": 0.35, "npvae --help": 0.35, "npvae compare, cold": 45.0}  # seconds
+VAE = "from npvae import VAE"
+WARM, COLD = "npvae compare, warm", "npvae compare, cold"
+
+
+def commands() -> dict[str, list[str]]:
+    """Return the command line of each contender; a peer that is not installed has none."""
+    peers = [f"import {name}" for name in ("jax", "torch") if importlib.util.find_spec(name)]
+    code = {"python alone": "pass", **{line: line for line in ("import npvae", VAE, *peers)}}
+    npvae = [sys.executable, "-m", "npvae"]
+    return {
+        **{name: [sys.executable, "-c", line] for name, line in code.items()},
+        "npvae --help": [*npvae, "--help"],
+        WARM: [*npvae, "compare"],
+        COLD: [*npvae, "compare"],
+    }
+
+
+def seconds(caches: Path, name: str) -> float:
+    """Run a contender's command in an empty folder, and time it."""
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Path(folder) / "cache" if name == COLD else caches
+        variables = {"NUMBA_CACHE_DIR": str(cache), "MPLCONFIGDIR": str(cache)}
+        work = Path(folder) / "work"
+        work.mkdir()
+        started = time.perf_counter()
+        subprocess.run(
+            commands()[name],
+            cwd=work,
+            env=os.environ | variables,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
+        return time.perf_counter() - started
+
+
+def rows(content: dict[str, Any]) -> list[Row]:
+    """Return the report's lines from what --out wrote."""
+    results = content["seconds"]
+    found = [compared("import npvae", "s", results["import npvae"], "python alone", results["python alone"])]
+    for peer in ("import jax", "import torch"):
+        if peer in results:
+            found.append(compared(VAE, "s", results[VAE], peer, results[peer]))
+    found += [within(name, "s", results[name], limit) for name, limit in LIMITS.items()]
+    return [*found, compared(WARM, "s", results[WARM], "cold", results[COLD])]
+
+
+def main() -> None:
+    """Run everything in turns, and print."""
+    parser = argparse.ArgumentParser(description="Measure npvae's start.")
+    add_options(parser)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as caches:
+        measure = partial(seconds, Path(caches))
+        in_turns([name for name in commands() if name != COLD], measure, 1, "warm-up")
+        results = in_turns(list(commands()), measure, args.rounds, "start-up")
+    content = {"machine": machine(), "seconds": results}
+    write_json(args.out, content)
+    print(content["machine"])
+    show(rows(content))
+
+
+if __name__ == "__main__":
+    main()
