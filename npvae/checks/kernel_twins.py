@@ -17,6 +17,7 @@ from npvae.gradcheck import Entry, Report
 from npvae.kernels import reference
 
 N, H, P = 33, 17, 101
+TERMS = 50  # of a product's sums
 ROUNDINGS = 16  # of the size of the terms
 
 Array = npt.NDArray[Any]
@@ -117,6 +118,11 @@ def _arguments(name: str, dtype: np.dtype[Any], rng: np.random.Generator) -> dic
         elif parameter == "x":
             args[parameter] = rng.random((N, H)).astype(dtype)
         else:
-            shape = {"b": (H,), "d": (N,)}.get(parameter, (N, H))
+            shapes = (
+                {"a": (N, TERMS), "b": (TERMS, H), "bias": (H,)}
+                if name == "product"
+                else {"b": (H,), "d": (N,)}
+            )
+            shape = shapes.get(parameter, (N, H))
             args[parameter] = (3 * rng.standard_normal(shape)).astype(dtype)
     return args

@@ -28,7 +28,7 @@ def dense_forward(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> tuple[np.ndarr
     y : (N, O) array
     cache : DenseCache
     """
-    y = product(x, W) + b  # x @ W + b, (N, O)
+    y = product(x, W, b)  # x @ W + b, (N, O)
     return y, DenseCache(x, W)
 
 

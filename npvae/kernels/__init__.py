@@ -12,48 +12,17 @@ core.
 """
 
 import functools
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from npvae.kernels import reference
+from npvae.kernels.choice import CHOICES, choice, using
 from npvae.kernels.products import LONG, cuts, product, squared_norm
 from npvae.kernels.team import Team, current_team, using_team
 
-__all__ = ["Team", "current_team", "product", "squared_norm", "using_team"]
-
-CHOICES = ("compiled", "reference")
-
-_choice = os.environ.get("NPVAE_KERNELS", "compiled")
-if _choice not in CHOICES:
-    raise ImportError(f"NPVAE_KERNELS is {_choice!r}; it can be one of {', '.join(CHOICES)}")
-
-
-def choice() -> str:
-    """Return which twins are in use where the arrays allow it: "compiled" or "reference"."""
-    return _choice
-
-
-@contextmanager
-def using(name: str) -> Iterator[None]:
-    """Use the "compiled" or the "reference" twins within a with statement.
-
-    Raises
-    ------
-    ValueError
-        `name` is neither.
-    """
-    global _choice
-    if name not in CHOICES:
-        raise ValueError(f"kernels must be one of {', '.join(CHOICES)}, got {name!r}")
-    before, _choice = _choice, name
-    try:
-        yield
-    finally:
-        _choice = before
+__all__ = ["CHOICES", "Team", "choice", "current_team", "product", "squared_norm", "using", "using_team"]
 
 
 @functools.cache
@@ -84,7 +53,7 @@ def _twins(specification: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(specification)
     def kernel(*arguments: Any) -> Any:
-        if _choice == "compiled" and _suits_compiled(arguments):
+        if choice() == "compiled" and _suits_compiled(arguments):
             return _compiled(name)(*arguments)
         return specification(*arguments)
 
@@ -127,7 +96,7 @@ def bernoulli(x: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray
 @functools.wraps(reference.scale_rows)
 def scale_rows(a: np.ndarray, d: np.ndarray) -> np.ndarray:
     fit = a.shape[:1] == d.shape and a.dtype == d.dtype
-    if fit and _choice == "compiled" and _suits_compiled((a,)) and _suits_compiled((d,)):
+    if fit and choice() == "compiled" and _suits_compiled((a,)) and _suits_compiled((d,)):
         return _compiled("scale_rows")(a, d)
     return reference.scale_rows(a, d)
 
@@ -135,7 +104,7 @@ def scale_rows(a: np.ndarray, d: np.ndarray) -> np.ndarray:
 @functools.wraps(reference.take_pixels)
 def take_pixels(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
     pixels = X.view(np.ndarray)  # of a memory map
-    if _choice == "compiled" and pixels.flags.c_contiguous and rows.dtype == np.int64:
+    if choice() == "compiled" and pixels.flags.c_contiguous and rows.dtype == np.int64:
         return _compiled("take_pixels")(pixels, rows)
     return reference.take_pixels(X, rows)
 

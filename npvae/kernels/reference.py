@@ -10,6 +10,22 @@ import numpy as np
 from npvae.kernels.subnormal import negligible
 
 
+def product(
+    a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Return a @ b + bias, or a @ b without a bias.
+
+    Parameters
+    ----------
+    a, b : (N, K) and (K, M) arrays
+    bias : (M,) array, optional
+    out : (N, M) array, optional
+        Overwritten and returned; may not overlap the others.
+    """
+    y = np.matmul(a, b, out=out)
+    return y if bias is None else np.add(y, bias, out=out)
+
+
 def relu(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return max(a + b, 0) for a (N, H) and b (H,); a complex number counts by its real part."""
     t = a + b

@@ -4,16 +4,20 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from npvae import kernels
-from npvae.kernels import reference
+from npvae.kernels import reference, tiles
 from npvae.kernels.products import cuts
 from tests.kernels.cases import OPTIMIZERS, optimizer_arguments
 
+compiled_alone = pytest.mark.skipif(
+    not tiles.VECTOR_BYTES or kernels.choice() != "compiled", reason="products are those of BLAS here"
+)
 SHAPES = [(3, 4, 5), (128, 784, 400), (784, 128, 400), (128, 400, 784), (700, 301, 333), (2, 2000, 4000)]
+LAYOUTS = (np.ascontiguousarray, np.asfortranarray, lambda x: np.repeat(x, 2, axis=1)[:, ::2])
 
 
 def with_threads(n_threads, function, *arguments):
@@ -21,26 +25,114 @@ def with_threads(n_threads, function, *arguments):
         return function(*arguments)
 
 
-@pytest.mark.parametrize(
-    ("shape", "dtype"),
-    [(shape, dtype) for shape in SHAPES for dtype in (np.float32, np.float64)]
-    + [((3, 4, 5), np.complex128), ((160, 200, 300), np.complex128)],
-    ids=str,
-)
-@pytest.mark.parametrize("n_threads", [1, 2, 3])
-def test_product(shape, n_threads, dtype, rng):
-    n, k, m = shape
-    a, b = rng.standard_normal((n, k)).astype(dtype), rng.standard_normal((k, m)).astype(dtype)
-    exact = a.astype(np.complex128) @ b
-    tolerance = 4 * k * np.finfo(dtype).eps
-    for first in (a, np.asfortranarray(a)):
-        for second in (b, np.asfortranarray(b)):
-            y = with_threads(n_threads, kernels.product, first, second)
+def assert_product_is_right(a, b, bias):
+    """Compare with sums in double precision; every layout gives the same to rounding."""
+    exact, dtype = a.astype(np.complex128) @ b, np.result_type(a, b)
+    scale = np.abs(a).astype(np.float64) @ np.abs(b)
+    if bias is not None:
+        exact, scale = exact + bias, scale + np.abs(bias)
+    tolerance = (2 + a.shape[1]) * np.finfo(dtype).eps * scale
+    for first in (layout(a) for layout in LAYOUTS):
+        for second in (layout(b) for layout in LAYOUTS):
+            y = kernels.product(first, second, bias)
             assert y.dtype == dtype
-            np.testing.assert_allclose(y, exact, atol=tolerance)
-            out = np.full((n, m), np.nan, dtype)
-            assert with_threads(n_threads, kernels.product, first, second, out) is out
+            assert np.all(np.abs(y - exact) <= tolerance)
+            out = np.full(exact.shape, np.nan, dtype)
+            assert kernels.product(first, second, bias, out) is out
             np.testing.assert_array_equal(out, y)
+
+
+def draw(rng, shape, dtype):
+    n, k, m = shape
+    return [rng.standard_normal(size).astype(dtype) for size in ((n, k), (k, m), (m,))]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128, np.longdouble])
+@pytest.mark.parametrize("has_bias", [False, True])
+@settings(max_examples=30, deadline=None)
+@given(shape=st.tuples(*[st.integers(0, 70)] * 3), seed=st.integers(0, 2**32 - 1))
+def test_product_of_any_shape(dtype, has_bias, shape, seed):
+    a, b, bias = draw(np.random.default_rng(seed), shape, dtype)
+    assert_product_is_right(a, b, bias if has_bias else None)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_product_on_a_team(shape, n_threads, dtype, rng):
+    a, b, bias = draw(rng, shape, dtype)
+    with_threads(n_threads, assert_product_is_right, a, b, None)
+    with_threads(n_threads, assert_product_is_right, a, b, bias)
+
+
+@compiled_alone
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_row_does_not_depend_on_the_others_nor_a_column(dtype, rng):
+    a, b, bias = draw(rng, (150, 90, 101), dtype)
+    y = kernels.product(a, b, bias)
+    for some in (slice(0, 1), slice(3, 9), slice(128, 150)):
+        np.testing.assert_array_equal(kernels.product(a[some], b, bias), y[some])
+    for some in (slice(0, 1), slice(5, 40), slice(64, 101)):
+        columns = np.ascontiguousarray(b[:, some]), np.ascontiguousarray(bias[some])
+        np.testing.assert_array_equal(kernels.product(a, *columns), y[:, some])
+
+
+@compiled_alone
+@pytest.mark.parametrize("rows", [1, 5, 8])
+@pytest.mark.parametrize("columns", [1, 15, 16, 17, 31, 32, 33])
+def test_nothing_is_written_beyond_the_borders(rows, columns, rng):
+    a, b, _ = draw(rng, (rows, 6, columns), np.float32)
+    whole = np.full(20 + rows * columns + 20, np.nan, np.float32)
+    out = whole[20:-20].reshape(rows, columns)
+    kernels.product(a, b, None, out)
+    assert np.isfinite(out).all()
+    assert np.isnan(whole[:20]).all()
+    assert np.isnan(whole[-20:]).all()
+
+
+@pytest.mark.parametrize("where", [0, 1])
+def test_nan_and_infinity_stay_in_their_row_or_column(where, rng):
+    for value in (np.nan, np.inf):
+        factors = draw(rng, (20, 30, 40), np.float32)[:2]
+        factors[where][3, 3] = value
+        finite = np.isfinite(kernels.product(*factors))
+        spoiled = finite[3] if where == 0 else finite[:, 3]
+        assert not spoiled.any()
+        assert finite.sum() == finite.size - spoiled.size
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "bias", "out"),
+    [((3, 4), (5, 6), None, None), ((3, 4), (4, 6), (5,), None), ((3, 4), (4, 6), None, (3, 5))],
+)
+def test_shapes_that_do_not_fit(a, b, bias, out):
+    a, b, bias, out = (shape and np.zeros(shape, np.float32) for shape in (a, b, bias, out))
+    with pytest.raises(ValueError, match=r"shape|dimension"):
+        kernels.product(a, b, bias, out)
+
+
+@compiled_alone
+def test_which_product_is_taken(monkeypatch, rng):
+    """The compiled one for contiguous float32 and float64, NumPy's for anything else and on request."""
+    calls = []
+    monkeypatch.setattr(reference, "product", lambda *arguments: calls.append(arguments))
+    for dtype in (np.float32, np.float64):
+        a, b, bias = draw(rng, (9, 8, 7), dtype)
+        kernels.product(a, b, bias)
+        kernels.product(a.T.copy().T, b.T.copy().T)
+        assert calls == []
+        others = [
+            (a[:, ::-1], b),
+            (a, b.astype(np.complex64)),
+            (a.astype(np.longdouble), b.astype(np.longdouble)),
+        ]
+        for i, (first, second) in enumerate(others):
+            kernels.product(first, second)
+            assert len(calls) == i + 1
+        with kernels.using("reference"):
+            kernels.product(a, b)
+        assert len(calls) == 4
+        calls.clear()
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
