@@ -16,7 +16,7 @@ from npvae.kernels.choice import choice
 from npvae.kernels.team import current_team
 
 # Multiply-adds below which a product is left whole, and how many a piece has at least.
-SMALL = 5_000_000
+SMALL = 1_000_000
 _PIECE = 15_000_000
 _MOST = 8  # pieces, and so threads that a product can use
 _LONG_PIECE = 300_000  # entries of such a piece
@@ -30,8 +30,8 @@ def product(
 ) -> np.ndarray:
     """Return a @ b + bias, or a @ b without a bias.
 
-    Within `npvae.kernels.using_team` a large product is cut into pieces along its columns: a thread then reads
-    all of one factor and a part of the other.
+    Within `npvae.kernels.using_team` a large product is cut into pieces, along its rows if there are more of
+    them than columns: a thread reads all of one factor and a part of the other.
 
     Parameters
     ----------
@@ -45,19 +45,24 @@ def product(
     ValueError
         The shapes do not fit each other.
     """
-    multiply = _compiled() if choice() == "compiled" and _suit(a, b, bias, out) else None
-    if multiply is None:
+    compiled = _compiled() if choice() == "compiled" and _suit(a, b, bias, out) else None
+    if compiled is None:
         return reference.product(a, b, bias, out)
     n, m = a.shape[0], b.shape[1]
     y = np.empty((n, m), a.dtype) if out is None else out
-    columns = (*_in_memory_order(a), *_in_memory_order(b), _NO_BIAS[a.dtype] if bias is None else bias, y)
+    multiply = partial(
+        compiled, *_in_memory_order(a), *_in_memory_order(b), _NO_BIAS[a.dtype] if bias is None else bias, y
+    )
     size = n * a.shape[1] * m
     team = current_team() if size >= SMALL else None
     if team is None:
-        multiply(*columns, 0, m)
+        multiply(0, n, 0, m)
     else:
-        ends = cuts(m, min(max(size // _PIECE, 2), _MOST))
-        team.run([partial(multiply, *columns, start, stop) for start, stop in ends])
+        n_pieces = min(max(size // _PIECE, 2), _MOST)
+        if n > m:
+            team.run([partial(multiply, start, stop, 0, m) for start, stop in cuts(n, n_pieces)])
+        else:
+            team.run([partial(multiply, 0, n, start, stop) for start, stop in cuts(m, n_pieces)])
     return y
 
 

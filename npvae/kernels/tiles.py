@@ -99,26 +99,25 @@ def _make_multiply_tile(n_vectors: int) -> Any:
     @intrinsic
     def multiply_tile(
         typing_context: Any,
-        a: Any, a_start: Any, a_row: Any, a_column: Any, n_terms: Any,
-        b: Any, b_start: Any, initial: Any, initial_start: Any,
+        a: Any, a_start: Any, a_row: Any, a_column: Any,
+        terms: Any, terms_start: Any, n_terms: Any,
+        panel: Any,
         y: Any, y_start: Any, y_row: Any, n_rows: Any, n_columns: Any,
     ) -> Any:  # fmt: skip
-        """Compute y[m, j] = initial[j] + sum over k of a[m, k] b[k, j] for one tile.
+        """Compute y[m, j] = panel[0, j] + sum over some k of a[m, k] panel[1 + k, j] for one tile.
 
         All arrays are C-contiguous, and their entries are counted through. Entry (m, k) of a is at a_start +
-        m a_row + k a_column, entry (m, j) of y at y_start + m y_row + j; b holds the tile's columns
-        alone, row after row, `n_vectors` full vectors wide, and so does `initial`. There are `n_terms` k, at
-        most `ROWS` rows and at most so many columns as b is wide; what of y lies beyond is left alone.
+        m a_row + k a_column, entry (m, j) of y at y_start + m y_row + j; a row of the panel is `n_vectors`
+        full vectors. The k are `n_terms` entries of `terms`, from `terms_start` on. There are at most `ROWS`
+        rows and at most so many columns as the panel is wide; what of y lies beyond is left alone.
         """
-        signature = numba.types.void(
-            a, INDEX, INDEX, INDEX, INDEX, b, INDEX, initial, INDEX, y, INDEX, INDEX, INDEX, INDEX
-        )
+        signature = numba.types.void(a, *[INDEX] * 3, terms, *[INDEX] * 2, panel, y, *[INDEX] * 4)
         return signature, _generate
 
     def _generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        a, a_start, a_row, a_column, n_terms, b, b_start, initial, initial_start, *rest = arguments
+        a, a_start, a_row, a_column, terms, terms_start, n_terms, panel, *rest = arguments
         y, y_start, y_row, n_rows, n_columns = rest
-        kind_a, kind_b, kind_initial, kind_y = (signature.args[i] for i in (0, 5, 7, 9))
+        kind_a, kind_terms, kind_panel, kind_y = (signature.args[i] for i in (0, 4, 7, 8))
         vectors, index = _Vectors(context, builder, kind_y), a_start.type
         last, cells = builder.sub(n_rows, index(1)), list(product(range(ROWS), range(n_vectors)))
 
@@ -126,30 +125,33 @@ def _make_multiply_tile(n_vectors: int) -> Any:
             return builder.select(builder.icmp_signed("<", index(m), n_rows), index(m), last)
 
         rows_of_a = [vectors.address(kind_a, a, a_start, builder.mul(row(m), a_row)) for m in range(ROWS)]
-        columns_of_b = vectors.address(kind_b, b, b_start)
-        starts = [
-            vectors.load(vectors.address(kind_initial, initial, initial_start, index(v * vectors.lanes)))
-            for v in range(n_vectors)
-        ]
+        term = vectors.address(kind_terms, terms, terms_start)
+        width = index(n_vectors * vectors.lanes)
+
+        def row_of_panel(i: Any) -> list[Any]:
+            start = vectors.address(kind_panel, panel, builder.mul(i, width))
+            return [vectors.load(builder.gep(start, [index(v * vectors.lanes)])) for v in range(n_vectors)]
+
+        starts = row_of_panel(index(0))
         before = builder.block
         loop, done = builder.append_basic_block("terms"), builder.append_basic_block("summed")
         builder.cbranch(builder.icmp_signed(">", n_terms, index(0)), loop, done)
 
         builder.position_at_end(loop)
-        k = builder.phi(index)
+        i = builder.phi(index)
         sums = [builder.phi(vectors.type) for _ in cells]
-        row_of_b = builder.gep(columns_of_b, [builder.mul(k, index(n_vectors * vectors.lanes))])
-        columns = [vectors.load(builder.gep(row_of_b, [index(v * vectors.lanes)])) for v in range(n_vectors)]
+        k = builder.sext(builder.load(builder.gep(term, [i])), index)
+        columns = row_of_panel(builder.add(k, index(1)))
         column_of_a = builder.mul(k, a_column)
         factors = [vectors.filled_with(builder.load(builder.gep(r, [column_of_a]))) for r in rows_of_a]
         new = [
             vectors.multiply_add(factors[m], columns[v], total)
             for (m, v), total in zip(cells, sums, strict=True)
         ]
-        next_k = builder.add(k, index(1))
-        builder.cbranch(builder.icmp_signed("<", next_k, n_terms), loop, done)
-        k.add_incoming(index(0), before)
-        k.add_incoming(next_k, loop)
+        next_i = builder.add(i, index(1))
+        builder.cbranch(builder.icmp_signed("<", next_i, n_terms), loop, done)
+        i.add_incoming(index(0), before)
+        i.add_incoming(next_i, loop)
 
         builder.position_at_end(done)
         totals = [builder.phi(vectors.type) for _ in cells]
@@ -163,7 +165,7 @@ def _make_multiply_tile(n_vectors: int) -> Any:
                 where = vectors.address(kind_y, y, y_start, builder.mul(row(m), y_row))
                 yield v * vectors.lanes, total, builder.gep(where, [index(v * vectors.lanes)])
 
-        full = builder.icmp_signed(">=", n_columns, index(n_vectors * vectors.lanes))
+        full = builder.icmp_signed(">=", n_columns, width)
         with builder.if_else(full) as (whole, part):
             with whole:
                 for _, total, where in places():
