@@ -19,10 +19,10 @@ import numpy as np
 
 from npvae.kernels import reference
 from npvae.kernels.choice import CHOICES, choice, using
-from npvae.kernels.products import LONG, cuts, product, squared_norm
+from npvae.kernels.products import LONG, cuts, has_compiled_products, product, squared_norm
 from npvae.kernels.team import Team, current_team, using_team
 
-__all__ = ["CHOICES", "Team", "choice", "current_team", "product", "squared_norm", "using", "using_team"]
+__all__ = ["CHOICES", "Team", "choice", "current_team", "has_compiled_products", "product", "squared_norm", "using", "using_team"]
 
 
 @functools.cache

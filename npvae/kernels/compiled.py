@@ -24,12 +24,12 @@ from numba.extending import overload
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Allowed: fused multiply-adds, reciprocals, approximate functions, no care for the sign of zero.
-_ARITHMETIC = {"contract", "nsz", "arcp", "afn"}
+ARITHMETIC = {"contract", "nsz", "arcp", "afn"}
 # A sum is vectorised only if its terms may be added in any order. The exponential's range
 # reduction must not be: (t - n c1) - n c2 would become t - n (c1 + c2) and lose its last digits.
-_SUM = _ARITHMETIC | {"reassoc"}
+SUM = ARITHMETIC | {"reassoc"}
 # x / 255 is not x * (1 / 255).
-_EXACT: set[str] = set()
+EXACT: set[str] = set()
 
 _warned: list[str] = []
 
@@ -55,12 +55,12 @@ def compile_kernel(fastmath: set[str]) -> Callable[[Function], Function]:
     return decorate
 
 
-def _exp_of_negative(t: float) -> float:
+def exp_of_negative(t: float) -> float:
     """Return exp(t) for t <= 0, by numba's overload below."""
     return math.exp(t)
 
 
-def _log1p_of_unit(e: float) -> float:
+def log1p_of_unit(e: float) -> float:
     """Return ln(1 + e) for 0 <= e <= 1, by numba's overload below."""
     return math.log1p(e)
 
@@ -73,7 +73,7 @@ _EXP32 = tuple(np.float32(1 / math.factorial(k)) for k in range(7, -1, -1))
 _EXP64 = tuple(1 / math.factorial(k) for k in range(13, -1, -1))
 
 
-@overload(_exp_of_negative)
+@overload(exp_of_negative)
 def _exp_of_negative_overload(t: Any) -> Any:
     if t == numba.types.float32:
 
@@ -109,7 +109,7 @@ _LOG64_EVEN = tuple(1 / (4 * k + 1) for k in range(8, -1, -1))
 _LOG64_ODD = tuple(1 / (4 * k + 3) for k in range(8, -1, -1))
 
 
-@overload(_log1p_of_unit)
+@overload(log1p_of_unit)
 def _log1p_of_unit_overload(e: Any) -> Any:
     if e == numba.types.float32:
 
@@ -135,7 +135,7 @@ def _log1p_of_unit_overload(e: Any) -> Any:
     return log1p64
 
 
-@compile_kernel(_ARITHMETIC)
+@compile_kernel(ARITHMETIC)
 def relu(a, b):
     y = np.empty_like(a)
     zero = a.dtype.type(0)
@@ -146,7 +146,7 @@ def relu(a, b):
     return y
 
 
-@compile_kernel(_ARITHMETIC)
+@compile_kernel(ARITHMETIC)
 def relu_gradient(dy, y):
     da = np.empty_like(dy)
     zero = dy.dtype.type(0)
@@ -156,7 +156,7 @@ def relu_gradient(dy, y):
     return da
 
 
-@compile_kernel(_ARITHMETIC)
+@compile_kernel(ARITHMETIC)
 def leaky_relu(a, b, slope):
     y = np.empty_like(a)
     zero, slope = a.dtype.type(0), a.dtype.type(slope)
@@ -167,7 +167,7 @@ def leaky_relu(a, b, slope):
     return y
 
 
-@compile_kernel(_ARITHMETIC)
+@compile_kernel(ARITHMETIC)
 def leaky_relu_gradient(dy, y, slope):
     da = np.empty_like(dy)
     zero, slope = dy.dtype.type(0), dy.dtype.type(slope)
@@ -177,7 +177,7 @@ def leaky_relu_gradient(dy, y, slope):
     return da
 
 
-@compile_kernel(_ARITHMETIC)
+@compile_kernel(ARITHMETIC)
 def tanh_gradient(dy, y):
     da = np.empty_like(dy)
     one = dy.dtype.type(1)
@@ -187,19 +187,19 @@ def tanh_gradient(dy, y):
     return da
 
 
-@compile_kernel(_ARITHMETIC)
+@compile_kernel(ARITHMETIC)
 def sigmoid(a, b):
     y = np.empty_like(a)
     zero, one = a.dtype.type(0), a.dtype.type(1)
     for i in range(a.shape[0]):
         for j in range(a.shape[1]):
             t = a[i, j] + b[j]
-            e = _exp_of_negative(-abs(t))
+            e = exp_of_negative(-abs(t))
             y[i, j] = (one if t > zero else e) / (one + e)
     return y
 
 
-@compile_kernel(_ARITHMETIC)
+@compile_kernel(ARITHMETIC)
 def sigmoid_gradient(dy, y):
     da = np.empty_like(dy)
     one = dy.dtype.type(1)
@@ -209,18 +209,18 @@ def sigmoid_gradient(dy, y):
     return da
 
 
-@compile_kernel(_ARITHMETIC)
+@compile_kernel(ARITHMETIC)
 def softplus(a, b):
     y = np.empty_like(a)
     zero = a.dtype.type(0)
     for i in range(a.shape[0]):
         for j in range(a.shape[1]):
             t = a[i, j] + b[j]
-            y[i, j] = (zero if t <= zero else t) + _log1p_of_unit(_exp_of_negative(-abs(t)))
+            y[i, j] = (zero if t <= zero else t) + log1p_of_unit(exp_of_negative(-abs(t)))
     return y
 
 
-@compile_kernel(_SUM)
+@compile_kernel(SUM)
 def _sum(terms):
     total = terms.dtype.type(0)
     for j in range(terms.size):
@@ -228,7 +228,7 @@ def _sum(terms):
     return total
 
 
-@compile_kernel(_ARITHMETIC)
+@compile_kernel(ARITHMETIC)
 def bernoulli(x, logits, out=None):
     zero, one = logits.dtype.type(0), logits.dtype.type(1)
     if out is None:
@@ -239,14 +239,14 @@ def bernoulli(x, logits, out=None):
     for i in range(logits.shape[0]):
         for j in range(logits.shape[1]):
             logit = logits[i, j]
-            e = _exp_of_negative(-abs(logit))
-            terms[j] = x[i, j] * logit - (zero if logit <= zero else logit) - _log1p_of_unit(e)
+            e = exp_of_negative(-abs(logit))
+            terms[j] = x[i, j] * logit - (zero if logit <= zero else logit) - log1p_of_unit(e)
             residual[i, j] = x[i, j] - (one if logit > zero else e) / (one + e)
         log_likelihood[i] = _sum(terms)
     return log_likelihood, residual
 
 
-@compile_kernel(_ARITHMETIC)
+@compile_kernel(ARITHMETIC)
 def scale_rows(a, d):
     y = np.empty_like(a)
     for i in range(a.shape[0]):
@@ -255,7 +255,7 @@ def scale_rows(a, d):
     return y
 
 
-@compile_kernel(_EXACT)
+@compile_kernel(EXACT)
 def take_pixels(X, rows):
     y = np.empty((rows.shape[0], X.shape[1]), np.float32)
     white = np.float32(255)
@@ -268,7 +268,7 @@ def take_pixels(X, rows):
     return y
 
 
-@compile_kernel(_ARITHMETIC)
+@compile_kernel(ARITHMETIC)
 def sgd(theta, gradient, velocity, learning_rate, momentum):
     learning_rate, momentum = theta.dtype.type(learning_rate), theta.dtype.type(momentum)
     zero = theta.dtype.type(0)
@@ -279,7 +279,7 @@ def sgd(theta, gradient, velocity, learning_rate, momentum):
         theta[i] -= learning_rate * velocity[i]
 
 
-@compile_kernel(_ARITHMETIC)
+@compile_kernel(ARITHMETIC)
 def adagrad(theta, gradient, squares, learning_rate, epsilon):
     learning_rate, epsilon = theta.dtype.type(learning_rate), theta.dtype.type(epsilon)
     for i in range(theta.size):
@@ -287,7 +287,7 @@ def adagrad(theta, gradient, squares, learning_rate, epsilon):
         theta[i] -= learning_rate * gradient[i] / (np.sqrt(squares[i]) + epsilon)
 
 
-@compile_kernel(_ARITHMETIC)
+@compile_kernel(ARITHMETIC)
 def adam(theta, gradient, m, v, learning_rate, beta1, beta2, epsilon, t):
     real = theta.dtype.type
     step = real(learning_rate / (1 - beta1**t))

@@ -53,7 +53,8 @@ def multiply(a, a_transposed, b, b_transposed, bias, y, first_row, end_row, firs
             if bias.size:
                 _copy(bias, 0, j, n_columns, 1, panel, 0, panel_width)
             else:
-                panel[:panel_width] = 0
+                for c in range(panel_width):
+                    panel[c] = 0
             if b_transposed:
                 _copy_transposed(flat_b, j, n_columns, n_terms, panel, panel_width)
             else:
@@ -82,7 +83,8 @@ def _find_terms(a, top, bottom, a_row, a_column, n_terms, terms, counts):
     sizes = np.empty(n_terms, a.dtype)  # sums of absolute values: NaN is not zero either
     for i in range(top, bottom, ROWS):
         tile, rows = (i - top) // ROWS, min(ROWS, bottom - i)
-        sizes[:] = 0
+        for k in range(n_terms):
+            sizes[k] = 0
         if a_column == 1:
             for m in range(i, i + rows):
                 for k in range(n_terms):

@@ -66,6 +66,11 @@ def product(
     return y
 
 
+def has_compiled_products() -> bool:
+    """Say whether there are compiled products for this processor."""
+    return _compiled() is not None
+
+
 @functools.cache
 def _compiled() -> Callable[..., None] | None:
     from npvae.kernels import tiles  # importing numba takes half a second: only when it is needed

@@ -12,6 +12,7 @@ from numba.extending import intrinsic
 
 from npvae.kernels.compiled import compile_kernel
 
+DISMISSED = 2**62  # a counter at which nobody waits any longer
 _MOMENT = 25_000  # looks: some microseconds
 _COUNTER = types.Array(types.int64, 1, "C")
 
@@ -37,6 +38,27 @@ def _store(typing_context: Any, counter: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(_COUNTER, types.int64), generate
+
+
+@intrinsic
+def _add_one(typing_context: Any, counter: Any) -> Any:
+    """Add one to a counter to which other threads add too; return what it was before."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        one = context.get_constant(types.int64, 1)
+        return builder.atomic_rmw("add", array.data, one, ordering="acq_rel")
+
+    return types.int64(_COUNTER), generate
+
+
+@compile_kernel(set())
+def meet(counter, n_threads):
+    """Wait until all of `n_threads` have called this once more; set the counter to `DISMISSED` to end it."""
+    if n_threads > 1:
+        everybody = (_add_one(counter) // n_threads + 1) * n_threads
+        while _load(counter) < everybody:
+            pass
 
 
 @compile_kernel(set())

@@ -26,10 +26,15 @@ Piece = Callable[[], Any]
 _LOOKS = 1_600_000
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass
 class _Job:
     number: int
     pieces: Sequence[Piece]
+    abandon: Callable[[], None]
     turns: "itertools.count[int]" = field(default_factory=itertools.count)  # next() is atomic
     workers: "list[_Worker]" = field(default_factory=list)  # those that have, or may have, taken a piece
     error: BaseException | None = None
@@ -66,12 +71,19 @@ class Team:
         self.n_threads = n_threads
         self.awake = True
         self._announced = np.zeros(1, np.int64)  # the number of the last job
-        self._job = _Job(0, ())
+        self._job = _Job(0, (), _nothing)
         self._closing = False
         self._workers = [_Worker(self) for _ in range(n_threads - 1)]
 
-    def run(self, pieces: Sequence[Piece]) -> None:
+    def run(self, pieces: Sequence[Piece], abandon: Callable[[], None] | None = None) -> None:
         """Run all pieces, each once, in any order, and return when they are done.
+
+        Parameters
+        ----------
+        pieces : sequence of callable
+        abandon : callable, optional
+            Called when a piece has raised, or did not begin because of Ctrl-C: pieces that wait for others
+            have to give up then.
 
         Raises
         ------
@@ -82,10 +94,13 @@ class Team:
             for piece in pieces:
                 piece()
             return
-        job = self._announce(pieces)
+        job = self._announce(pieces, abandon)
         n_done = 0
         try:
             n_done = job.do_pieces()
+        except BaseException:
+            job.abandon()
+            raise
         finally:
             job.give_up()  # only after an error or Ctrl-C is there anything left
             if n_done < len(pieces):
@@ -101,8 +116,8 @@ class Team:
         for worker in self._workers:
             worker.thread.join()
 
-    def _announce(self, pieces: Sequence[Piece]) -> _Job:
-        self._job = job = _Job(self._job.number + 1, pieces)
+    def _announce(self, pieces: Sequence[Piece], abandon: Callable[[], None] | None = None) -> _Job:
+        self._job = job = _Job(self._job.number + 1, pieces, abandon or _nothing)
         self._announced[0] = job.number
         for worker in self._workers:
             worker.wake()
@@ -141,6 +156,7 @@ class _Worker:
                 job.do_pieces()
             except BaseException as error:
                 job.error = error
+                job.abandon()
             del job
 
     def wake(self) -> None:

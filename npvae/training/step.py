@@ -1,16 +1,15 @@
 """One step of training, and the refusal to take it with numbers that are not finite."""
 
 import math
+from typing import Any
 
 import numpy as np
 
-from npvae import kernels
 from npvae.core.autoencoder import AutoencoderLoss, AutoencoderNetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAELoss, VAENetwork
+from npvae.training.fused import Network, fused_gradient
 from npvae.training.optimizers import Optimizer
-
-Network = VAENetwork | AutoencoderNetwork
 
 
 class TrainingDivergedError(FloatingPointError):
@@ -63,6 +62,7 @@ class Stepper:
         self.max_grad_norm = max_grad_norm
         self.state = optimizer.start(params.flat)
         self._grads = params.zeros_like()
+        self._fused = fused_gradient(network, params)
 
     def step(self, x: np.ndarray, learning_rate: float, kl_weight: float = 1.0) -> VAELoss | AutoencoderLoss:
         """Take one step on a batch x (N, D).
@@ -85,15 +85,9 @@ class Stepper:
         TrainingDivergedError
             The loss, its gradient, or the square of the gradient's norm is not finite. Nothing was changed.
         """
-        loss: VAELoss | AutoencoderLoss
         with np.errstate(over="ignore", invalid="ignore"):  # found and reported below
-            if isinstance(self.network, VAENetwork):
-                eps = draw_noise(self.network, self.rng, len(x), self.params.flat.dtype)
-                beta = self.network.beta * kl_weight
-                loss, grads = self.network.loss_and_grad(self.params, x, eps, beta=beta, out=self._grads)
-            else:
-                loss, grads = self.network.loss_and_grad(self.params, x, out=self._grads)
-            squared_norm = kernels.squared_norm(grads.flat)
+            loss, squared_norm = self._loss_and_gradient(x, kl_weight)
+        grads = self._grads
         if not np.isfinite(loss.total):
             raise TrainingDivergedError(_describe_loss(loss, grads))
         norm = math.sqrt(squared_norm) if np.isfinite(squared_norm) else _large_norm(grads)
@@ -105,6 +99,22 @@ class Stepper:
             raise TrainingDivergedError(f"the squared norm, {norm:.0e} ^ 2, of the gradient")
         self.optimizer.update(self.params.flat, grads.flat, self.state, learning_rate)
         return loss
+
+
+    def _loss_and_gradient(self, x: np.ndarray, kl_weight: float) -> tuple[VAELoss | AutoencoderLoss, Any]:
+        """Return the loss of a batch and the squared norm of its gradient, which is in `_grads`."""
+        network, params, eps, beta = self.network, self.params, None, 0.0
+        if isinstance(network, VAENetwork):
+            eps = draw_noise(network, self.rng, len(x), params.flat.dtype)
+            beta = network.beta * kl_weight
+        if self._fused is not None:
+            return self._fused(params, x, eps, beta, self._grads)
+        loss: VAELoss | AutoencoderLoss
+        if isinstance(network, VAENetwork) and eps is not None:
+            loss, grads = network.loss_and_grad(params, x, eps, beta=beta, out=self._grads)
+        elif isinstance(network, AutoencoderNetwork):
+            loss, grads = network.loss_and_grad(params, x, out=self._grads)
+        return loss, np.dot(grads.flat, grads.flat)
 
 
 def draw_noise(network: VAENetwork, rng: np.random.Generator, n: int, dtype: np.dtype) -> np.ndarray:

@@ -1,0 +1,110 @@
+"""The loss and gradient of a network by one compiled function, wherever there is one that fits."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from npvae.core.autoencoder import AutoencoderLoss, AutoencoderNetwork
+from npvae.core.parameters import Parameters
+from npvae.core.vae import VAELoss, VAENetwork
+from npvae.kernels import choice, current_team, has_compiled_products
+
+Network = VAENetwork | AutoencoderNetwork
+
+_MOST_THREADS = 8  # beyond, the parts of a layer become too small to be worth waiting for one another
+
+
+class FusedGradient:
+    """What `network.loss_and_grad` computes, to rounding, without an interpreter in between.
+
+    Parameters
+    ----------
+    network : VAENetwork or AutoencoderNetwork
+    """
+
+    def __init__(self, network: Network) -> None:
+        from npvae.kernels import elementwise, fused  # importing numba takes half a second
+
+        self._network, self._compiled = network, fused
+        starts, start = {}, 0
+        layers, outputs = [], 0
+        for block in network.blocks():
+            starts[block.names[0]] = start
+            if len(block.shape) == 2:
+                fan_in, fan_out = block.shape
+                layers.append((fan_in, fan_out, start, start + fan_in * fan_out, outputs))
+                outputs += fan_out
+            start += int(np.prod(block.shape))
+        self._layers = np.array(layers)
+        is_vae = isinstance(network, VAENetwork)
+        settings = {
+            fused.CODE_LAYER: len(network.hidden),
+            fused.LATENT_DIM: network.latent_dim,
+            fused.ACTIVATION: getattr(elementwise, network.activation.upper()),
+            fused.IS_VAE: is_vae,
+            fused.IS_BERNOULLI: network.likelihood == "bernoulli",
+            fused.LOG_NOISE_VAR: starts.get("output.log_noise_var", -1),
+        }
+        self._settings = np.array([settings[place] for place in range(len(settings))])
+        self._numbers = np.zeros(3, np.float32)
+        self._numbers[fused.SLOPE] = network.negative_slope
+        if network.noise_variance != "learned":
+            self._numbers[fused.FIXED_LOG_NOISE_VAR] = np.log(network.noise_variance)
+        self._results = np.zeros(fused.PIECES + -(-start // fused.PIECE), np.float32)
+        self._meeting = np.zeros(1, np.int64)
+        self._work = np.empty(0, np.float32)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._network,)
+
+    def __call__(
+        self, params: Parameters, x: np.ndarray, eps: np.ndarray | None, beta: float, out: Parameters
+    ) -> tuple[VAELoss | AutoencoderLoss, np.floating]:
+        """Return the mean loss of x (N, D) and the gradient's squared norm; write the gradient into `out`.
+
+        Parameters
+        ----------
+        params : Parameters
+            In float32, as all arrays.
+        x : (N, D) array
+        eps : (N, Z) array or None
+            The noise of a VAE.
+        beta : float
+            Weight of a VAE's KL term.
+        out : Parameters
+        """
+        fused, n = self._compiled, len(x)
+        size = fused.workspace_size(self._layers, self._network.latent_dim, n)
+        if size > len(self._work):
+            self._work = np.empty(size, np.float32)
+        self._numbers[fused.BETA] = beta
+        # Compiled code would be compiled again for arrays of another kind.
+        x = np.require(x, np.float32, ["C", "W"])
+        eps = np.empty((n, 0), np.float32) if eps is None else eps
+        arguments = (
+            self._meeting, x, eps, params.flat, out.flat, self._layers, self._settings, self._numbers,
+            self._work, self._results,
+        )  # fmt: skip
+        team = current_team()
+        n_threads = min(team.n_threads, _MOST_THREADS) if team is not None and team.awake else 1
+        if team is None or n_threads == 1:
+            fused.loss_and_gradient(0, 1, *arguments)
+        else:
+            self._meeting[0] = 0
+            parts = [partial(fused.loss_and_gradient, i, n_threads, *arguments) for i in range(n_threads)]
+            team.run(parts, abandon=self._dismiss)
+        reconstruction, squared_norm = self._results[fused.RECONSTRUCTION], self._results[fused.SQUARED_NORM]
+        if not isinstance(self._network, VAENetwork):
+            return AutoencoderLoss(reconstruction, reconstruction), squared_norm
+        kl = self._results[fused.KL]
+        return VAELoss(reconstruction + np.float32(beta) * kl, reconstruction, kl), squared_norm
+
+    def _dismiss(self) -> None:
+        self._meeting[0] = self._compiled.DISMISSED
+
+
+def fused_gradient(network: Network, params: Parameters) -> FusedGradient | None:
+    """Return a `FusedGradient` if there is one for this network, these parameters and this processor."""
+    fits = type(network) in (VAENetwork, AutoencoderNetwork) and params.flat.dtype == np.float32
+    return FusedGradient(network) if fits and choice() == "compiled" and has_compiled_products() else None
