@@ -3,6 +3,8 @@
 import os
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +26,7 @@ from npvae.estimators.inputs import (
 from npvae.training.batches import as_floats
 from npvae.training.optimizers import Optimizer
 from npvae.training.schedules import LearningRate
+from npvae.training.threads import team_for_blocks
 
 
 class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -222,7 +225,7 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """Apply function(params, rows) to blocks of rows, in the rows' floating type.
 
         X may be a memory map larger than memory: it is read once, and each block is checked for being finite
-        when its turn comes.
+        when its turn comes. Blocks are shared out to threads.
         """
         dtype = working_dtype(X)
         params = self.params_ if self.params_.flat.dtype == dtype else self.params_.astype(dtype)
@@ -234,6 +237,12 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         first = apply(X[:BLOCK])
         results = np.empty((len(X), *first.shape[1:]), first.dtype)
         results[:BLOCK] = first
-        for start in range(BLOCK, len(X), BLOCK):
+        del first  # or there would be one more block in memory all the while
+
+        def fill(start: int) -> None:
             results[start : start + BLOCK] = apply(X[start : start + BLOCK])
+
+        starts = range(BLOCK, len(X), BLOCK)
+        with closing(team_for_blocks(len(starts), self.n_threads)) as team:
+            team.run([partial(fill, start) for start in starts])
         return results

@@ -19,10 +19,21 @@ import numpy as np
 
 from npvae.kernels import reference
 from npvae.kernels.choice import CHOICES, choice, using
-from npvae.kernels.products import LONG, cuts, has_compiled_products, product, squared_norm
-from npvae.kernels.team import Team, current_team, using_team
+from npvae.kernels.products import has_compiled_products, product
+from npvae.kernels.team import Team, current_team, cuts, using_team
 
-__all__ = ["CHOICES", "Team", "choice", "current_team", "has_compiled_products", "product", "squared_norm", "using", "using_team"]
+__all__ = [
+    "CHOICES",
+    "Team",
+    "choice",
+    "current_team",
+    "has_compiled_products",
+    "product",
+    "using",
+    "using_team",
+]
+
+LONG = 50_000  # entries from which on a pass over a vector is worth sharing out
 
 
 @functools.cache
@@ -79,20 +90,6 @@ def _parts(arguments: tuple[Any, ...], start: int, stop: int) -> list[Any]:
     return [a[start:stop] if isinstance(a, np.ndarray) else a for a in arguments]
 
 
-_bernoulli = _twins(reference.bernoulli)
-
-
-@functools.wraps(reference.bernoulli)
-def bernoulli(x: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    team = current_team() if logits.size >= LONG and x.dtype == logits.dtype else None
-    if team is None:
-        return _bernoulli(x, logits)
-    out = np.empty(len(logits), logits.dtype), np.empty_like(logits)
-    pieces = [(x[i:j], logits[i:j], (out[0][i:j], out[1][i:j])) for i, j in cuts(len(x), team.n_threads)]
-    team.run([functools.partial(_bernoulli, *piece) for piece in pieces])
-    return out
-
-
 @functools.wraps(reference.scale_rows)
 def scale_rows(a: np.ndarray, d: np.ndarray) -> np.ndarray:
     fit = a.shape[:1] == d.shape and a.dtype == d.dtype
@@ -117,6 +114,7 @@ tanh_gradient = _twins(reference.tanh_gradient)
 sigmoid = _twins(reference.sigmoid)
 sigmoid_gradient = _twins(reference.sigmoid_gradient)
 softplus = _twins(reference.softplus)
+bernoulli = _twins(reference.bernoulli)
 sgd = _along_vectors(_twins(reference.sgd))
 adagrad = _along_vectors(_twins(reference.adagrad))
 adam = _along_vectors(_twins(reference.adam))

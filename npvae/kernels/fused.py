@@ -10,9 +10,9 @@ it, so the results do not depend on the number of threads.
 import numpy as np
 
 from npvae.kernels import elementwise as f
-from npvae.kernels.compiled import ARITHMETIC, EXACT, SUM, bernoulli, compile_kernel
+from npvae.kernels.compiled import ARITHMETIC, EXACT, SUM, bernoulli_into, compile_kernel
 from npvae.kernels.gemm import multiply
-from npvae.kernels.spinning import DISMISSED, meet
+from npvae.kernels.spinning import meet
 from npvae.kernels.tiles import ROWS
 
 # Columns of `layers`, a row for each dense layer of the network, in order.
@@ -71,16 +71,16 @@ def loss_and_gradient(
     no_bias = work[:0]
     top, bottom = _share(n, 1, rank, n_threads)  # this thread's samples
 
-    for l in range(last + 1):
-        h = _input(l, x, z, layers, settings, work)
-        y = _output(l, layers, work, n)
-        W, b = _weights(l, layers, theta)
-        i, i_end, j, j_end = _block(n, layers[l, FAN_OUT], rank, n_threads)
+    for layer in range(last + 1):
+        h = _input(layer, x, z, layers, settings, work)
+        y = _output(layer, layers, work, n)
+        W, b = _weights(layer, layers, theta)
+        i, i_end, j, j_end = _block(n, layers[layer, FAN_OUT], rank, n_threads)
         multiply(h, False, W, False, b, y, i, i_end, j, j_end)
-        if l != code and l != last:
+        if layer != code and layer != last:
             _activate(settings[ACTIVATION], numbers[SLOPE], y, i, i_end, j, j_end)
         meet(meeting, n_threads)
-        if l == code:
+        if layer == code:
             _draw(y[top:bottom], eps[top:bottom], settings, z[top:bottom], kl[top:bottom])
             meet(meeting, n_threads)
 
@@ -93,22 +93,25 @@ def loss_and_gradient(
     )  # fmt: skip
     meet(meeting, n_threads)
 
-    for l in range(last, -1, -1):
-        h, dy = _input(l, x, z, layers, settings, work), d_output[: n * layers[l, FAN_OUT]].reshape(n, -1)
-        W, _ = _weights(l, layers, theta)
-        dW, db = _weights(l, layers, gradient)
+    for layer in range(last, -1, -1):
+        h, dy = (
+            _input(layer, x, z, layers, settings, work),
+            d_output[: n * layers[layer, FAN_OUT]].reshape(n, -1),
+        )
+        W, _ = _weights(layer, layers, theta)
+        dW, db = _weights(layer, layers, gradient)
         multiply(h, True, dy, False, no_bias, dW, *_block(dW.shape[0], dW.shape[1], rank, n_threads))
         start, end = _share(db.size, 16, rank, n_threads)
         _column_sums(dy, db, start, end)
-        if l > 0:
+        if layer > 0:
             dh = d_input[: h.size].reshape(h.shape)
             i, i_end, j, j_end = _block(n, h.shape[1], rank, n_threads)
             multiply(dy, False, W, True, no_bias, dh, i, i_end, j, j_end)
-            if l != code + 1:
+            if layer != code + 1:
                 _carry_back(settings[ACTIVATION], numbers[SLOPE], h, dh, i, i_end, j, j_end)
             d_output, d_input = d_input, d_output
         meet(meeting, n_threads)
-        if l == code + 1 and settings[IS_VAE]:
+        if layer == code + 1 and settings[IS_VAE]:
             heads = _output(code, layers, work, n)
             d_heads = d_input[: heads.size].reshape(heads.shape)
             dz = d_output[: z.size].reshape(z.shape)
@@ -151,28 +154,28 @@ def _block(n_rows, n_columns, rank, n_threads):
 
 
 @compile_kernel(EXACT)
-def _output(l, layers, work, n):
+def _output(layer, layers, work, n):
     """Return the place of a layer's output (N, O)."""
-    start = n * layers[l, OUTPUT]
-    return work[start : start + n * layers[l, FAN_OUT]].reshape(n, layers[l, FAN_OUT])
+    start = n * layers[layer, OUTPUT]
+    return work[start : start + n * layers[layer, FAN_OUT]].reshape(n, layers[layer, FAN_OUT])
 
 
 @compile_kernel(EXACT)
-def _input(l, x, z, layers, settings, work):
+def _input(layer, x, z, layers, settings, work):
     """Return what a layer gets: data, a latent point, or the output of the layer before."""
-    if l == 0:
+    if layer == 0:
         return x
-    if l == settings[CODE_LAYER] + 1:
+    if layer == settings[CODE_LAYER] + 1:
         return z
-    return _output(l - 1, layers, work, x.shape[0])
+    return _output(layer - 1, layers, work, x.shape[0])
 
 
 @compile_kernel(EXACT)
-def _weights(l, layers, flat):
+def _weights(layer, layers, flat):
     """Return W (I, O) and b (O,) of a layer, or their gradients, as views of a flat vector."""
-    fan_in, fan_out, start = layers[l, FAN_IN], layers[l, FAN_OUT], layers[l, WEIGHTS]
+    fan_in, fan_out, start = layers[layer, FAN_IN], layers[layer, FAN_OUT], layers[layer, WEIGHTS]
     W = flat[start : start + fan_in * fan_out].reshape(fan_in, fan_out)
-    return W, flat[layers[l, BIAS] : layers[l, BIAS] + fan_out]
+    return W, flat[layers[layer, BIAS] : layers[layer, BIAS] + fan_out]
 
 
 @compile_kernel(EXACT)
@@ -261,7 +264,7 @@ def _reconstruct(x, output, settings, log_noise_var, n, reconstruction, squares,
     """Compute -ln p(x | z) of each sample, and the gradient of its mean for the output."""
     weight = -_ONE / np.float32(n)
     if settings[IS_BERNOULLI]:
-        bernoulli(x, output, (reconstruction, d_output))
+        bernoulli_into(x, output, reconstruction, d_output)
         for i in range(x.shape[0]):
             reconstruction[i] = -reconstruction[i]
     else:

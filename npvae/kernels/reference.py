@@ -72,16 +72,12 @@ def softplus(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where(positive, t, 0) + np.log1p(np.exp(np.where(positive, -t, t)))
 
 
-def bernoulli(
-    x: np.ndarray, logits: np.ndarray, out: tuple[np.ndarray, np.ndarray] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def bernoulli(x: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Log-likelihood of x in [0, 1] under Bernoulli(sigmoid(logits)), and its gradient.
 
     Parameters
     ----------
     x, logits : (N, D) arrays
-    out : tuple of arrays, optional
-        Where to write the results.
 
     Returns
     -------
@@ -93,11 +89,7 @@ def bernoulli(
     positive = logits.real > 0
     e = np.exp(np.where(positive, -logits, logits))  # exp(-|l|), at most 1
     log_likelihood = (x * logits - np.where(positive, logits, 0) - np.log1p(e)).sum(axis=1)
-    residual = x - np.where(positive, 1, e) / (1 + e)
-    if out is None:
-        return log_likelihood, residual
-    out[0][...], out[1][...] = log_likelihood, residual
-    return out
+    return log_likelihood, x - np.where(positive, 1, e) / (1 + e)
 
 
 def scale_rows(a: np.ndarray, d: np.ndarray) -> np.ndarray:

@@ -1,11 +1,9 @@
-"""Threads that share out the pieces of large kernels.
+"""Threads that share out the pieces of a large piece of work.
 
-A product or a pass over all parameters is cut into pieces, and a team of threads takes one piece after
-another. How something is cut depends on its shape alone, never on the number of threads, so the
-results are the same to the last bit with one thread or with many. (The threads of BLAS do not promise that,
-and where another process has one of the cores they wait for each other for milliseconds.)
-
-A thread of the team that is late finds no piece left: nobody waits for it.
+The team takes one piece after another. Whoever does a piece, its numbers are the same: the results of one
+thread and of many agree to the last bit. (The threads of BLAS do not promise that, and where another process
+has one of the cores they wait for each other for milliseconds.) A thread of the team that is late finds no
+piece left: nobody waits for it.
 """
 
 import itertools
@@ -14,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from queue import SimpleQueue
 from typing import Any
 
@@ -190,3 +189,9 @@ def using_team(n_threads: int) -> Iterator[Team]:
 def current_team() -> Team | None:
     """Return the team that the calling thread may use, if any."""
     return getattr(_current, "team", None)
+
+
+def cuts(n: int, n_pieces: int) -> list[tuple[int, int]]:
+    """Cut 0 .. n into about equal pieces, each but the last a multiple of 16 entries long."""
+    size = -(-n // (n_pieces * 16)) * 16
+    return list(pairwise([*range(0, n, size), n]))

@@ -24,9 +24,9 @@ class FusedGradient:
     """
 
     def __init__(self, network: Network) -> None:
-        from npvae.kernels import elementwise, fused  # importing numba takes half a second
+        from npvae.kernels import elementwise, fused, spinning  # importing numba takes half a second
 
-        self._network, self._compiled = network, fused
+        self._network, self._compiled, self._dismissed = network, fused, spinning.DISMISSED
         starts, start = {}, 0
         layers, outputs = [], 0
         for block in network.blocks():
@@ -101,7 +101,7 @@ class FusedGradient:
         return VAELoss(reconstruction + np.float32(beta) * kl, reconstruction, kl), squared_norm
 
     def _dismiss(self) -> None:
-        self._meeting[0] = self._compiled.DISMISSED
+        self._meeting[0] = self._dismissed
 
 
 def fused_gradient(network: Network, params: Parameters) -> FusedGradient | None:

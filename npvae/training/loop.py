@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,13 +14,14 @@ from tqdm import tqdm
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.data import binarize
+from npvae.kernels import current_team
 from npvae.training.batches import as_floats, minibatches
 from npvae.training.interrupt import InterruptRequest
 from npvae.training.schedules import LearningRate, kl_weight, learning_rate_at
 from npvae.training.step import Network, Stepper, TrainingDivergedError, draw_noise
 from npvae.training.threads import StepThreads, available_threads, step_threads
 
-_VALIDATION_BLOCK = 1024  # rows evaluated at once
+_VALIDATION_BLOCK = 512  # rows evaluated at once
 _VALIDATION_SEED = 0  # the same noise in every epoch: what changes from one to the next is the network
 
 
@@ -271,18 +273,27 @@ def validation_loss(
         Those of X to use; all by default.
     """
     rows = np.arange(len(X)) if rows is None else rows
-    rng = np.random.default_rng(_VALIDATION_SEED)
-    total = 0.0
-    with np.errstate(over="ignore", invalid="ignore"):  # the next step reports what is not finite
-        for start in range(0, len(rows), _VALIDATION_BLOCK):
-            x = as_floats(X[rows[start : start + _VALIDATION_BLOCK]], params.flat.dtype)
-            x = binarize(x, rng) if dynamic_binarization else x
+    starts = range(0, len(rows), _VALIDATION_BLOCK)
+    sums = np.zeros(len(starts))
+
+    def evaluate(block: int) -> None:
+        rng = np.random.default_rng((_VALIDATION_SEED, block))
+        x = as_floats(X[rows[starts[block] : starts[block] + _VALIDATION_BLOCK]], params.flat.dtype)
+        x = binarize(x, rng) if dynamic_binarization else x
+        with np.errstate(over="ignore", invalid="ignore"):  # the next step reports what is not finite
             if isinstance(network, VAENetwork):
                 loss = network.loss(params, x, draw_noise(network, rng, len(x), params.flat.dtype)).total
             else:
                 loss = network.loss(params, x).total
-            total += float(loss) * len(x)
-    return total / len(rows)
+        sums[block] = float(loss) * len(x)
+
+    blocks, team = [partial(evaluate, block) for block in range(len(starts))], current_team()
+    if team is not None:
+        team.run(blocks)
+    else:
+        for block in blocks:
+            block()
+    return float(sums.sum()) / len(rows)
 
 
 def _warn_of_long_warmup(network: Network, settings: TrainingSettings) -> None:

@@ -100,7 +100,6 @@ class Stepper:
         self.optimizer.update(self.params.flat, grads.flat, self.state, learning_rate)
         return loss
 
-
     def _loss_and_gradient(self, x: np.ndarray, kl_weight: float) -> tuple[VAELoss | AutoencoderLoss, Any]:
         """Return the loss of a batch and the squared norm of its gradient, which is in `_grads`."""
         network, params, eps, beta = self.network, self.params, None, 0.0

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from npvae.core.architecture import Architecture
-from npvae.kernels import Team, using_team
-from npvae.kernels.products import LONG, SMALL
+from npvae.kernels import LONG, Team, has_compiled_products, using_team
 
 T = TypeVar("T")
+
+_LARGE = 1_000_000  # multiply-adds of a product that is worth sharing out
 
 # Steps timed with the team and without it, and steps between two such comparisons.
 _TRIAL = 3
@@ -83,6 +84,8 @@ def step_threads(
 ) -> Iterator[StepThreads]:
     """Make a team for the training steps within a with statement; BLAS gets one thread meanwhile.
 
+    Without compiled products there is no team, and the threads are those of BLAS.
+
     Parameters
     ----------
     network : Architecture
@@ -93,6 +96,22 @@ def step_threads(
     """
     widths = (network.n_features, *network.hidden, network.latent_dim)
     largest = batch_size * max(a * b for a, b in pairwise(widths))
-    n = available_threads(n_threads) if largest >= SMALL or n_params >= LONG else 1
-    with threadpool_limits(1, user_api="blas"), using_team(n) as team:
+    n = available_threads(n_threads) if largest >= _LARGE or n_params >= LONG else 1
+    has_team = has_compiled_products()
+    with threadpool_limits(1 if has_team else n, user_api="blas"), using_team(n if has_team else 1) as team:
         yield StepThreads(team)
+
+
+def team_for_blocks(n_blocks: int, n_threads: int | None = None) -> Team:
+    """Return a team for blocks of rows that are worked on independently; it has to be closed.
+
+    Parameters
+    ----------
+    n_blocks : int
+        A team has no more threads than there are blocks.
+    n_threads : int, optional
+        As for `available_threads`. Without compiled products, whose place BLAS takes then with threads of
+        its own, the team is the calling thread alone.
+    """
+    alone = n_blocks <= 1 or not has_compiled_products()
+    return Team(1 if alone else min(available_threads(n_threads), n_blocks))

@@ -2,11 +2,16 @@
 
 import threading
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from npvae.kernels import Team, current_team, using_team
+from npvae import kernels
+from npvae.kernels import Team, current_team, cuts, using_team
+from tests.kernels.cases import OPTIMIZERS, optimizer_arguments
 
 sizes = pytest.mark.parametrize("n_threads", [1, 2, 3, 5])
 
@@ -97,3 +102,49 @@ def test_a_team_belongs_to_the_thread_that_made_it():
         other.join()
     assert found == [None]
     assert current_team() is None
+
+
+def test_pieces_that_wait_for_others_are_told_to_give_up():
+    """An error in one piece would otherwise leave the other waiting for ever."""
+    for failing in range(2):
+        dismissed = threading.Event()
+
+        def wait(dismissed=dismissed):
+            assert dismissed.wait(timeout=10)
+
+        def fail():
+            raise ZeroDivisionError
+
+        pieces = [wait, wait]
+        pieces[failing] = fail
+        with using_team(2) as team:
+            with pytest.raises(ZeroDivisionError):
+                team.run(pieces, abandon=dismissed.set)
+            assert dismissed.is_set()
+            team.run([lambda: None] * 2)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers_shared_by_a_team(name, rng):
+    n_vectors = OPTIMIZERS[name][0]
+    args = optimizer_arguments(name, rng, 200_003, np.float32)
+    expected = [np.copy(arg) for arg in args[:n_vectors]]
+    getattr(kernels, name)(*expected, *args[n_vectors:])
+    for n_threads in (1, 2, 3):
+        changed = [np.copy(arg) for arg in args[:n_vectors]]
+        with using_team(n_threads):
+            getattr(kernels, name)(*changed, *args[n_vectors:])
+        for result, right in zip(changed, expected, strict=True):
+            np.testing.assert_array_equal(result, right)
+
+
+@given(n=st.integers(1, 10_000), n_pieces=st.integers(1, 9))
+def test_cuts_cover_everything_once(n, n_pieces):
+    ends = cuts(n, n_pieces)
+    assert ends[0][0] == 0
+    assert ends[-1][1] == n
+    assert all(a[1] == b[0] for a, b in pairwise(ends))
+    assert all(start < stop for start, stop in ends)
+    assert len(ends) <= n_pieces
+    assert len({stop - start for start, stop in ends[:-1]}) <= 1
+    assert all((stop - start) % 16 == 0 for start, stop in ends[:-1])

@@ -1,0 +1,191 @@
+"""The compiled loss and gradient of whole networks, against the core in float64."""
+
+import pickle
+import threading
+from itertools import product
+
+import numpy as np
+import pytest
+
+from npvae import kernels
+from npvae.core.activations import ACTIVATIONS
+from npvae.core.autoencoder import AutoencoderNetwork
+from npvae.core.init import init_parameters
+from npvae.core.vae import VAENetwork
+from npvae.training import SGD, Stepper
+from npvae.training.fused import FusedGradient, fused_gradient
+
+pytestmark = pytest.mark.skipif(
+    not kernels.has_compiled_products() or kernels.choice() != "compiled",
+    reason="there are no compiled products",
+)
+
+D, Z = 50, 3
+LIKELIHOODS = [("bernoulli", 1.0), ("gaussian", 1.0), ("gaussian", 0.3), ("gaussian", "learned")]
+BOTH = pytest.mark.parametrize("cls", [VAENetwork, AutoencoderNetwork])
+
+
+def make(cls, rng, hidden=(40, 33), **settings):
+    network = cls(n_features=D, latent_dim=Z, hidden=hidden, **settings)
+    params = init_parameters(network.blocks(), rng)
+    params.flat += 0.1 * rng.standard_normal(params.flat.size, dtype=np.float32)
+    return network, params
+
+
+def of_core(network, params, x, eps, beta):
+    """The specification, in double precision."""
+    params, x = params.astype(np.float64), x.astype(np.float64)
+    if isinstance(network, VAENetwork):
+        return network.loss_and_grad(params, x, eps.astype(np.float64), beta=beta)
+    return network.loss_and_grad(params, x)
+
+
+def compute(gradient, params, x, eps, beta=0.7, n_threads=1):
+    out = params.zeros_like()
+    out.flat[:] = np.nan
+    with kernels.using_team(n_threads):
+        loss, squared_norm = gradient(params, x, eps, beta, out)
+    return loss, squared_norm, out
+
+
+def draw(rng, n):
+    x = rng.random((n, D), dtype=np.float32)
+    x[:, : D // 3] = 0  # as the margins of images are
+    return x, rng.standard_normal((n, Z), dtype=np.float32)
+
+
+@BOTH
+@pytest.mark.parametrize(("likelihood", "noise_variance"), LIKELIHOODS)
+@pytest.mark.parametrize("hidden", [(), (7,), (40, 33)], ids=str)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_it_is_what_the_core_computes(cls, activation, hidden, likelihood, noise_variance, rng):
+    settings = {"activation": activation, "likelihood": likelihood, "noise_variance": noise_variance}
+    network, params = make(cls, rng, hidden, **settings)
+    gradient = FusedGradient(network)
+    for n in (37, 1, 5):  # a smaller batch after a larger one
+        x, eps = draw(rng, n)
+        loss, squared_norm, found = compute(gradient, params, x, eps)
+        expected_loss, expected = of_core(network, params, x, eps, 0.7)
+        assert type(loss) is type(expected_loss)
+        np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)
+        np.testing.assert_allclose(found.flat, expected.flat, atol=1e-5 * np.abs(expected.flat).max())
+        for name, right in expected.items():  # each on its own scale
+            np.testing.assert_allclose(found[name], right, atol=1e-4 * np.abs(right).max())
+        assert squared_norm == pytest.approx(np.sum(expected.flat**2), rel=1e-4)
+
+
+@BOTH
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_the_same_bits_with_any_number_of_threads(cls, likelihood, rng):
+    network, params = make(cls, rng, (300, 200), likelihood=likelihood)  # more than one piece of the norm
+    gradient, (x, eps) = FusedGradient(network), draw(rng, 131)
+    alone = compute(gradient, params, x, eps)
+    for n_threads in (2, 3, 5, 12):
+        loss, squared_norm, found = compute(gradient, params, x, eps, n_threads=n_threads)
+        np.testing.assert_array_equal(found.flat, alone[2].flat)
+        assert (loss, squared_norm) == alone[:2]
+
+
+@BOTH
+def test_extreme_numbers(cls, rng):
+    """Where the core's loss is infinite or not a number, so is this one."""
+    for value, name in product(
+        (np.nan, np.inf, 1e30, -80.0, 80.0), ("output.b", "decoder.0.b", "encoder.0.W")
+    ):
+        network, params = make(cls, rng, (7,))
+        params[name][0] = value
+        check_extreme(network, params, *draw(rng, 9))
+    if cls is VAENetwork:
+        for value in (-200.0, -80.0, 80.0, 88.0, 89.0, 178.0):
+            network, params = make(cls, rng, (7,))
+            params["log_var.b"] = np.full(Z, value)
+            check_extreme(network, params, *draw(rng, 9))
+
+
+def check_extreme(network, params, x, eps):
+    loss, squared_norm, found = compute(FusedGradient(network), params, x, eps, beta=1.0)
+    with np.errstate(all="ignore"):
+        if isinstance(network, VAENetwork):
+            right, gradient = network.loss_and_grad(params, x, eps, beta=1.0)
+        else:
+            right, gradient = network.loss_and_grad(params, x)
+    np.testing.assert_allclose(loss, right, rtol=1e-4)
+    assert np.isfinite(found.flat).all() == np.isfinite(gradient.flat).all()
+    if not np.isfinite(found.flat).all():
+        assert not np.isfinite(squared_norm)
+
+
+@pytest.mark.parametrize("layout", ["read-only", "fortran", "float64"])
+def test_data_of_any_layout(layout, rng):
+    network, params = make(VAENetwork, rng, (7,))
+    gradient, (x, eps) = FusedGradient(network), draw(rng, 9)
+    expected = compute(gradient, params, x, eps)[2]
+    changed = {"read-only": x.copy(), "fortran": np.asfortranarray(x), "float64": x.astype(np.float64)}[
+        layout
+    ]
+    changed.flags.writeable = layout != "read-only"
+    np.testing.assert_array_equal(compute(gradient, params, changed, eps)[2].flat, expected.flat)
+
+
+def test_arguments_are_left_alone(rng):
+    network, params = make(VAENetwork, rng)
+    x, eps = draw(rng, 9)
+    before = params.copy(), x.copy(), eps.copy()
+    compute(FusedGradient(network), params, x, eps, n_threads=2)
+    assert params == before[0]
+    np.testing.assert_array_equal(x, before[1])
+    np.testing.assert_array_equal(eps, before[2])
+
+
+def test_it_pickles_as_its_network(rng):
+    network, params = make(VAENetwork, rng)
+    gradient, (x, eps) = FusedGradient(network), draw(rng, 60)
+    expected = compute(gradient, params, x, eps)[2]
+    pickled = pickle.dumps(gradient)
+    assert len(pickled) < 2000
+    assert compute(pickle.loads(pickled), params, x, eps)[2] == expected
+
+
+def test_the_core_where_it_does_not_fit(rng):
+    network, params = make(VAENetwork, rng)
+    assert fused_gradient(network, params) is not None
+    assert fused_gradient(network, params.astype(np.float64)) is None
+    with kernels.using("reference"):
+        assert fused_gradient(network, params) is None
+
+    class Other(VAENetwork):
+        pass
+
+    assert fused_gradient(make(Other, rng)[0], params) is None
+
+
+@BOTH
+def test_a_step_takes_it_and_the_core_takes_the_same_step(cls, rng):
+    network, params = make(cls, rng)
+    x, _ = draw(rng, 16)
+    steppers = [Stepper(network, params.copy(), SGD(0.0), np.random.default_rng(0)) for _ in range(2)]
+    steppers[1]._fused = None
+    losses = [stepper.step(x, 0.01) for stepper in steppers]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+    moved = [stepper.params.flat - params.flat for stepper in steppers]
+    np.testing.assert_allclose(moved[0], moved[1], atol=1e-4 * np.abs(moved[1]).max())
+    assert np.any(moved[0])
+
+
+def test_threads_that_are_missing_do_not_leave_the_others_waiting(rng, monkeypatch):
+    """Ctrl-C, or an error, before a thread's part has begun."""
+    network, params = make(VAENetwork, rng, (300, 200))
+    gradient, (x, eps) = FusedGradient(network), draw(rng, 131)
+    expected = compute(gradient, params, x, eps, n_threads=2)[2]
+    part, main = gradient._compiled.loss_and_gradient, threading.current_thread()
+
+    def interrupted(*arguments):
+        if threading.current_thread() is main:
+            raise KeyboardInterrupt
+        return part(*arguments)
+
+    monkeypatch.setattr(gradient._compiled, "loss_and_gradient", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        compute(gradient, params, x, eps, n_threads=2)
+    monkeypatch.undo()
+    assert compute(gradient, params, x, eps, n_threads=2)[2] == expected
