@@ -33,8 +33,8 @@ def product(
         return reference.product(a, b, bias, out)
     n, m = a.shape[0], b.shape[1]
     y = np.empty((n, m), a.dtype) if out is None else out
-    bias = _NO_BIAS[a.dtype] if bias is None else bias
-    compiled(*_in_memory_order(a), *_in_memory_order(b), bias, y, 0, n, 0, m)
+    added = _NO_BIAS[a.dtype] if bias is None else bias
+    compiled(*_in_memory_order(a), *_in_memory_order(b), added, y, 0, n, 0, m)
     return y
 
 

@@ -9,6 +9,7 @@ References
 Goto & van de Geijn (2008), Anatomy of high-performance matrix multiplication, section 4.
 """
 
+import os
 from itertools import product
 from typing import Any
 
@@ -18,9 +19,12 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-_FEATURES = numba.config.CPU_FEATURES or llvmlite.binding.get_host_cpu_features().flatten()
+# As numba has been told to compile for, or as this processor has them.
+_FEATURES = os.environ.get("NUMBA_CPU_FEATURES") or llvmlite.binding.get_host_cpu_features().flatten()
 
-if "+avx512f" in _FEATURES:
+if numba.config.DISABLE_JIT:
+    VECTOR_BYTES, ROWS, VECTORS = 0, 0, 0
+elif "+avx512f" in _FEATURES:
     VECTOR_BYTES, ROWS, VECTORS = 64, 8, 2
 elif "+avx2" in _FEATURES and "+fma" in _FEATURES:
     VECTOR_BYTES, ROWS, VECTORS = 32, 4, 3

@@ -1,5 +1,7 @@
 """ln p(x) under a VAE, estimated with its encoder as the proposal."""
 
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -8,6 +10,7 @@ import numpy.typing as npt
 from npvae.data.scaling import check_unit_interval
 from npvae.study.arrays import check_count
 from npvae.training.batches import as_floats
+from npvae.training.threads import team_for_blocks
 
 if TYPE_CHECKING:
     from npvae.core.parameters import Parameters
@@ -15,7 +18,8 @@ if TYPE_CHECKING:
     from npvae.estimators import VAE
     from npvae.estimators.inputs import RandomState
 
-_ROWS = 2048  # latent points decoded at once, at most
+_ROWS = 128  # samples whose weights a thread sums at once
+_POINTS = 512  # latent points that it decodes at once, at most
 
 
 class LogMarginalLikelihood(NamedTuple):
@@ -97,13 +101,20 @@ def log_marginal_likelihood(
     rows, rng = np.asarray(X), make_generator(random_state)
     params = vae.params_.astype(mu.dtype)
     estimates = np.empty((3, len(mu)))
-    for start in range(0, len(mu), _ROWS):
-        block = slice(start, start + _ROWS)
-        x = as_floats(rows[block], mu.dtype)
+    starts = range(0, len(mu), _ROWS)
+    # Each block draws from a stream of its own, so that it does not matter which one comes first.
+    streams = rng.spawn(len(starts))
+
+    def estimate(block: int) -> None:
+        some = slice(starts[block], starts[block] + _ROWS)
+        x = as_floats(rows[some], mu.dtype)
         if vae.network_.likelihood == "bernoulli":
             check_unit_interval(x)
-        sums = _sum_weights(vae.network_, params, x, mu[block], log_var[block], n_samples, rng)
-        estimates[:, block] = sums.estimate()
+        sums = _sum_weights(vae.network_, params, x, mu[some], log_var[some], n_samples, streams[block])
+        estimates[:, some] = sums.estimate()
+
+    with closing(team_for_blocks(len(starts), vae.n_threads)) as team:
+        team.run([partial(estimate, block) for block in range(len(starts))])
     return LogMarginalLikelihood(*estimates)
 
 
@@ -148,7 +159,7 @@ def _sum_weights(
 ) -> _WeightSums:
     """Draw `n_samples` latent points for each row of x (n, D), mu and log_var (n, Z); sum their weights."""
     n, std = len(x), np.exp(log_var / 2)
-    draws = min(max(_ROWS // n, 1), n_samples)  # decoded at once for each row
+    draws = min(max(_POINTS // n, 1), n_samples)  # decoded at once for each row
     tiled = np.tile(x, (draws, 1)) if draws > 1 else x
     sums = _WeightSums(n)
     for first in range(0, n_samples, draws):

@@ -179,7 +179,8 @@ def test_a_nan_gradient_reaches_its_own_parameter_alone(name, twin, dtype, rng):
 @pytest.mark.parametrize("shape", [(1, 1), (300, 7), (256, 784)])
 def test_pixels_are_divided_exactly(shape, rng):
     X = rng.integers(0, 256, shape, dtype=np.uint8)
-    rows = rng.integers(0, len(X), 50)
+    X.flat[: min(256, X.size)] = np.arange(256)[: X.size]  # all of them
+    rows = np.concatenate([np.arange(len(X)), rng.integers(0, len(X), 50)])
     expected = (X[rows].astype(np.float64) / 255).astype(np.float32)
     for taken in (
         compiled.take_pixels(X, rows),
