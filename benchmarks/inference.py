@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from inference_peers import DRAWS, FEW, OPERATIONS, PEERS
-from measuring import Row, add_options, compared, in_turns, installed, machine, run_json, show, write_json
+from measuring import Row, add_options, compared, conclude, contents, in_turns, installed, run_json
 
 from npvae import VAE
 from npvae.data import load_dataset
@@ -56,7 +56,8 @@ def rows(content: dict[str, Any]) -> list[Row]:
     """Return the report's lines from what --out wrote."""
     found = []
     for operation in OPERATIONS:
-        size = f"{FEW} x {DRAWS}" if operation == "log p(x)" else "10000"
+        images = content["images"]
+        size = f"{FEW} {images}, {DRAWS} draws" if operation == "log p(x)" else f"10000 {images}"
         times = {
             peer: [1e3 * result[operation]["seconds"] for result in results]
             for peer, results in content["results"].items()
@@ -78,10 +79,9 @@ def main() -> None:
         files = prepare(args.folder, Path(folder))
         results = in_turns(peers, lambda peer: run_json([SCRIPT, peer, *files]), args.rounds, "inference")
     check(results)
-    content = {"machine": machine(), "results": results}
-    write_json(args.out, content)
-    print(content["machine"])
-    show(rows(content))
+    images = "MNIST images" if args.folder else "random images"
+    content = contents("inference", images=images, results=results)
+    conclude(content, rows(content), args.out)
 
 
 if __name__ == "__main__":

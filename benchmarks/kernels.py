@@ -1,33 +1,77 @@
-"""Compare the speed of every compiled kernel with that of its NumPy twin.
+"""Compare the speed of everything that is compiled with that of its NumPy twin.
 
-Both twins in one process, taking turns, so that a busy machine slows both. Prints the median of each and
-the median of the ratios; exits 1 if a compiled kernel is the slower one.
+    python benchmarks/kernels.py [--rounds 21] [--out FILE.json]
 
-    python benchmarks/kernels.py
+Every kernel of `npvae.kernels` on arrays of the 784-400-20 VAE at batch 128, in float32 and float64; the
+eleven products of a training step of that network, of dense random matrices without zeros that could be left
+out; and the loss with the whole gradient of that network and of the VAE for digits, 64-64-2 at batch 32, in
+one compiled function. The last has two peers: `network.loss_and_grad` and the gradient's squared norm in
+NumPy, and as compiled kernels after one another.
+
+All take turns in one process, on one thread, BLAS limited to one too; what is compiled is called once before.
+A turn is as many calls as fill a millisecond, so the caches are warm. Prints microseconds per call. Exits 1
+if anything compiled is the slower one. Where npvae has no compiled products for the processor, these and the
+gradient are left out.
 """
 
+import argparse
+import math
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
+from measuring import Row, add_options, compared, conclude, contents, in_turns, medians, ratios
+from threadpoolctl import threadpool_limits
 
-from npvae.kernels import compiled, reference
+from npvae import kernels
+from npvae.checks.kernel_twins import kernel_names
+from npvae.core.init import init_parameters
+from npvae.core.parameters import Parameters
+from npvae.core.vae import VAENetwork
+from npvae.training.fused import fused_gradient
 
 N, D, P = 128, 784, 653_000  # batch, pixels, parameters of the 784-400-20 VAE
-ROUNDS = 41
+LAYERS = ((784, 400), (400, 40), (20, 400), (400, 784))
+NETWORKS = {"784-400-20": (784, (400,), 20, 128), "64-64-2": (64, (64,), 2, 32)}
+DTYPES = (np.float32, np.float64)
+TURN = 1e-3  # seconds
 
 
-def cases(dtype: type) -> dict[str, tuple[Any, ...]]:
-    """Return arguments for every kernel."""
+class Contender(NamedTuple):
+    """A function, and the kernels that are in use while it runs: "compiled" or "reference"."""
+
+    kernels: str
+    function: Callable[[], Any]
+
+
+class Case(NamedTuple):
+    """What is compared: npvae and its peers by name."""
+
+    group: str
+    name: str
+    dtype: str
+    contenders: dict[str, Contender]
+
+
+def twins(group: str, name: str, dtype: type, kernel: str, *arguments: Any) -> Case:
+    """Return the case of one kernel."""
+    call = partial(getattr(kernels, kernel), *arguments)
+    both = {"npvae": Contender("compiled", call), "NumPy": Contender("reference", call)}
+    return Case(group, name, np.dtype(dtype).name, both)
+
+
+def kernel_cases(dtype: type) -> Iterator[Case]:
+    """Give arguments to every kernel but the product."""
     rng = np.random.default_rng(0)
     a, b, dy = (rng.normal(size=shape).astype(dtype) for shape in [(N, D), (D,), (N, D)])
     x = rng.random((N, D)).astype(dtype)
     pixels = rng.integers(0, 256, (10_000, D), dtype=np.uint8)
     vectors = [np.abs(rng.normal(size=P)).astype(dtype) for _ in range(4)]
-    return {
+    arguments: dict[str, tuple[Any, ...]] = {
         "relu": (a, b),
         "relu_gradient": (dy, a),
         "leaky_relu": (a, b, 0.01),
@@ -43,32 +87,145 @@ def cases(dtype: type) -> dict[str, tuple[Any, ...]]:
         "adagrad": (*vectors[:3], 1e-3, 1e-10),
         "adam": (*vectors, 1e-3, 0.9, 0.999, 1e-8, 5),
     }
+    if forgotten := set(kernel_names()) - {"product", *arguments}:
+        raise SystemExit(f"no arguments for {', '.join(sorted(forgotten))}")
+    for name, found in arguments.items():
+        if name != "take_pixels" or dtype is np.float32:  # whose result is float32 always
+            yield twins("kernels", name, dtype, name, *found)
 
 
-def seconds(function: Callable[..., Any], arguments: tuple[Any, ...]) -> float:
-    """Time one call."""
-    started = time.perf_counter()
-    function(*arguments)
-    return time.perf_counter() - started
+def product_cases(dtype: type) -> Iterator[Case]:
+    """Return the products of a training step: forwards, the weights' gradients, the inputs' gradients."""
+    rng = np.random.default_rng(0)
+    for i, (fan_in, fan_out) in enumerate(LAYERS):
+        x, W, dy = (rng.normal(size=s).astype(dtype) for s in ((N, fan_in), (fan_in, fan_out), (N, fan_out)))
+        work = {"x @ W": (x, W), "x.T @ dy": (x.T, dy), "dy @ W.T": (dy, W.T)}
+        if i == 0:
+            del work["dy @ W.T"]  # nobody needs the gradient of the data
+        for name, (a, b) in work.items():
+            out = np.empty((a.shape[0], b.shape[1]), dtype)
+            yield twins("products", f"{name}, {fan_in}-{fan_out}", dtype, "product", a, b, None, out)
+
+
+def gradient_cases() -> Iterator[Case]:
+    """Return the loss and gradient of whole networks, where there is a compiled function for them."""
+    for name, (n_features, hidden, latent_dim, batch_size) in NETWORKS.items():
+        rng = np.random.default_rng(0)
+        network = VAENetwork(
+            n_features=n_features, latent_dim=latent_dim, hidden=hidden, likelihood="bernoulli"
+        )
+        params = init_parameters(network.blocks(), rng)
+        x = rng.random((batch_size, n_features), dtype=np.float32)
+        eps = rng.standard_normal((batch_size, latent_dim), dtype=np.float32)
+        grads = params.zeros_like()
+        fused = fused_gradient(network, params)
+        if fused is None:
+            return
+        composed = partial(loss_and_gradient, network, params, x, eps, grads)
+        contenders = {
+            "npvae": Contender("compiled", partial(fused, params, x, eps, network.beta, grads)),
+            "NumPy": Contender("reference", composed),
+            "kernels": Contender("compiled", composed),
+        }
+        yield Case("gradient", f"loss and gradient, {name}, batch {batch_size}", "float32", contenders)
+
+
+def loss_and_gradient(
+    network: VAENetwork, params: Parameters, x: np.ndarray, eps: np.ndarray, grads: Parameters
+) -> tuple[Any, Any]:
+    """Return what the compiled function returns, the way a training step gets it where there is none."""
+    loss, _ = network.loss_and_grad(params, x, eps, out=grads)
+    return loss, np.dot(grads.flat, grads.flat)
+
+
+def all_cases() -> list[Case]:
+    """Return everything that is compared."""
+    found = [case for dtype in DTYPES for case in kernel_cases(dtype)]
+    if not kernels.has_compiled_products():
+        print("no compiled products for this processor", file=sys.stderr)
+        return found
+    return [*found, *(case for dtype in DTYPES for case in product_cases(dtype)), *gradient_cases()]
+
+
+def seconds(contender: Contender, calls: int = 1) -> float:
+    """Return how long a call takes."""
+    with kernels.using(contender.kernels):
+        started = time.perf_counter()
+        for _ in range(calls):
+            contender.function()
+        return (time.perf_counter() - started) / calls
+
+
+def measured(cases: list[Case], rounds: int) -> list[dict[str, Any]]:
+    """Let all take turns; return the cases with every turn's microseconds per call."""
+    calls = {}
+    for i, case in enumerate(cases):
+        for name, contender in case.contenders.items():
+            seconds(contender)  # compile, warm up
+            calls[i, name] = math.ceil(TURN / seconds(contender))
+
+    def turn(job: tuple[int, str]) -> float:
+        i, name = job
+        return 1e6 * seconds(cases[i].contenders[name], calls[job])
+
+    results = in_turns(list(calls), turn, rounds, "kernels")
+    return [
+        {
+            "group": case.group,
+            "name": case.name,
+            "dtype": case.dtype,
+            "microseconds": {name: results[i, name] for name in case.contenders},
+        }
+        for i, case in enumerate(cases)
+    ]
+
+
+def details(entries: list[dict[str, Any]]) -> list[Row]:
+    """Return a line for each case and peer."""
+    found = []
+    for entry in entries:
+        times = dict(entry["microseconds"])
+        own = times.pop("npvae")
+        what = f"{entry['name']}, {entry['dtype']}"
+        found += [compared(what, "us", own, peer, others) for peer, others in times.items()]
+    return found
+
+
+def median_ratio(entry: dict[str, Any], peer: str = "NumPy") -> float:
+    """Return the median of npvae / peer."""
+    times = entry["microseconds"]
+    return statistics.median(ratios(times["npvae"], times[peer]))
+
+
+def rows(content: dict[str, Any]) -> list[Row]:
+    """Return the report's lines from what --out wrote: one for all kernels of a type and for all products."""
+    found = []
+    for group, plural in (("kernels", "kernels"), ("products", "products of a step, 784-400-20 VAE")):
+        for dtype in (np.dtype(dtype).name for dtype in DTYPES):
+            of_it = [e for e in content["kernels"] if (e["group"], e["dtype"]) == (group, dtype)]
+            if of_it:
+                what = f"{len(of_it)} compiled {plural}, {dtype}"
+                found.append(medians(what, "", "NumPy", [median_ratio(entry) for entry in of_it]))
+    return [*found, *details([entry for entry in content["kernels"] if entry["group"] == "gradient"])]
 
 
 def main() -> int:
     """Compare all twins."""
-    slower = []
-    print(f"{'kernel':<22}{'dtype':>9}{'NumPy, us':>12}{'numba, us':>12}{'NumPy / numba':>16}")
-    for dtype in (np.float32, np.float64):
-        for name, arguments in cases(dtype).items():
-            twins = getattr(reference, name), getattr(compiled, name)
-            for twin in twins:
-                twin(*arguments)  # compile, warm up
-            pairs = [tuple(seconds(twin, arguments) for twin in twins) for _ in range(ROUNDS)]
-            ratio = statistics.median(numpy / numba for numpy, numba in pairs)
-            medians = [1e6 * statistics.median(pair[i] for pair in pairs) for i in (0, 1)]
-            print(f"{name:<22}{dtype.__name__:>9}{medians[0]:12.1f}{medians[1]:12.1f}{ratio:16.1f}")
-            if ratio < 1:
-                slower.append(f"{name} ({dtype.__name__})")
+    parser = argparse.ArgumentParser(description="Compare compiled kernels with NumPy.")
+    add_options(parser, rounds=21)
+    args = parser.parse_args()
+    with threadpool_limits(1, user_api="blas"):
+        entries = measured(all_cases(), args.rounds)
+    content = contents("kernels", kernels=entries)
+    conclude(content, [*details(entries), *rows(content)], args.out)
+    slower = [
+        f"{entry['name']} ({entry['dtype']}) than {peer}"
+        for entry in entries
+        for peer in entry["microseconds"]
+        if median_ratio(entry, peer) > 1
+    ]
     if slower:
-        print(f"slower than NumPy: {', '.join(slower)}")
+        print(f"slower: {', '.join(slower)}")
     return 1 if slower else 0
 
 

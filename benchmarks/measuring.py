@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from threadpoolctl import threadpool_info
 from tqdm import tqdm
 
 from npvae.persistence import write_atomically
@@ -42,8 +43,11 @@ class Row(NamedTuple):
     spread: str
 
 
+HEADER = Row("what", "npvae", "peer", "npvae / peer", "range")
+
+
 def machine() -> dict[str, Any]:
-    """Describe the machine, what is installed and the settings of threads."""
+    """Return the processor, what is installed and the settings of threads."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     packages = ("npvae", "numpy", "numba", "jax", "torch")
@@ -56,8 +60,17 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         **versions,
         "blas": f"{blas['name']} {blas['version']}",
+        "blas threads": max(
+            (p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"), default=1
+        ),
         **settings,
     }
+
+
+def described(machine: dict[str, Any]) -> str:
+    """Return what `machine` found as one line."""
+    rest = ", ".join(f"{name} {value}" for name, value in machine.items() if name not in ("cpu", "cores"))
+    return f"{machine['cpu']}, {machine['cores']} cores; {rest}"
 
 
 def cores() -> int:
@@ -103,8 +116,8 @@ def one_core_busy(busy: bool = True) -> Iterator[None]:
 
 
 def _keep_busy() -> None:
-    x = np.random.default_rng(0).standard_normal(1000)
-    while True:
+    x, parent = np.random.default_rng(0).standard_normal(10_000), multiprocessing.parent_process()
+    while parent is not None and parent.is_alive():  # a parent that was killed could not terminate this one
         np.sort(x)
 
 
@@ -127,15 +140,27 @@ def ratios(own: Sequence[float], peer: Sequence[float]) -> list[float]:
     return [a / b for a, b in zip(own, peer, strict=True)]
 
 
+def as_ratio(value: float) -> str:
+    """Return a ratio as text, with two digits at least."""
+    if value >= 10:
+        return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
 def spread(values: Sequence[float]) -> str:
-    """Return the smallest and the largest value as text."""
-    return f"{min(values):.2f} to {max(values):.2f}"
+    """Return the smallest and the largest ratio as text."""
+    return f"{as_ratio(min(values))} to {as_ratio(max(values))}"
 
 
 def compared(what: str, unit: str, own: Sequence[float], peer: str, others: Sequence[float]) -> Row:
     """Return the line that compares npvae with a peer; values are those of each round, in `unit`."""
     found = ratios(own, others)
-    return Row(what, in_unit(own, unit), peer, f"{statistics.median(found):.2f}", spread(found))
+    return Row(what, in_unit(own, unit), peer, as_ratio(statistics.median(found)), spread(found))
+
+
+def medians(what: str, own: str, peer: str, ratios: Sequence[float]) -> Row:
+    """Return the line that sums up several comparisons by the median of their ratios, each a median too."""
+    return Row(what, own, peer, as_ratio(statistics.median(ratios)), spread(ratios))
 
 
 def within(what: str, unit: str, own: Sequence[float], limit: float) -> Row:
@@ -149,16 +174,21 @@ def in_unit(values: Sequence[float], unit: str) -> str:
     return f"{median:.0f} {unit}" if median >= 100 else f"{median:.3g} {unit}"
 
 
+def without_repeats(rows: Iterable[Row]) -> Iterator[Row]:
+    """Leave empty in each line what the line above says already."""
+    before = None
+    for row in rows:
+        yield Row("", "", *row[2:]) if row[:2] == before else row
+        before = row[:2]
+
+
 def show(rows: Iterable[Row]) -> None:
-    """Print lines as a table; what the line above says already is left empty."""
-    table = [Row("", "npvae", "peer", "npvae / it", "range"), *rows]
+    """Print lines as a table."""
+    table = [HEADER, *without_repeats(rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    before = Row("", "", "", "", "")
     for row in table:
-        cells = ("", "", *row[2:]) if row[:2] == before[:2] else row
-        aligns = zip(cells, "<><>>", widths, strict=True)
+        aligns = zip(row, "<><>>", widths, strict=True)
         print("  ".join(f"{cell:{align}{width}}" for cell, align, width in aligns).rstrip())
-        before = row
 
 
 def add_options(parser: argparse.ArgumentParser, rounds: int = 5) -> None:
@@ -167,7 +197,19 @@ def add_options(parser: argparse.ArgumentParser, rounds: int = 5) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write all figures as JSON")
 
 
+def contents(benchmark: str, **figures: Any) -> dict[str, Any]:
+    """Return what a benchmark writes: its module's name, which tells `report.py` whose rows these are."""
+    return {"benchmark": benchmark, "machine": machine(), **figures}
+
+
 def write_json(path: Path | None, content: Any) -> None:
     """Write a file, if one was asked for; an existing one is replaced once the new one is complete."""
     if path is not None:
         write_atomically(path, lambda temporary: temporary.write_text(json.dumps(content, indent=1)))
+
+
+def conclude(content: dict[str, Any], rows: Iterable[Row], path: Path | None) -> None:
+    """Write the file, if one was asked for, and print the machine and the table."""
+    write_json(path, content)
+    print(described(content["machine"]))
+    show(rows)

@@ -6,7 +6,7 @@ Fresh processes in turns. The figure is the largest resident set of the whole pr
 counts it: interpreter, libraries and data included. npvae reads, trains for one epoch, scores the test images
 and saves the model (`npvae train vae --epochs 1`); its peers, in training_peers.py, read the same files,
 take one epoch to compile and one more, and score the test images. npvae keeps the pixels as uint8, its peers
-as float32, as is usual with them. Prints medians in MB (10^6 bytes) and the ratios.
+as float32, as is usual with them. A first run of npvae, which compiles, is not counted. Prints medians in MB (10^6 bytes) and the ratios.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from measuring import Row, add_options, compared, in_turns, installed, machine, show, within, write_json
+from measuring import Row, add_options, compared, conclude, contents, in_turns, installed, within
 
 LIMIT = 350.0  # MB
 PEERS = Path(__file__).with_name("training_peers.py")
@@ -59,11 +59,10 @@ def main() -> None:
     parser.add_argument("folder", help="MNIST's four IDX files")
     add_options(parser)
     args = parser.parse_args()
+    peak(args.folder, "npvae")  # whatever is compiled is in numba's cache from here on
     results = in_turns(installed(TRAINERS), partial(peak, args.folder), args.rounds, "memory")
-    content = {"machine": machine(), "megabytes": results}
-    write_json(args.out, content)
-    print(content["machine"])
-    show(rows(content))
+    content = contents("memory", megabytes=results)
+    conclude(content, rows(content), args.out)
 
 
 if __name__ == "__main__":

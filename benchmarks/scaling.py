@@ -1,13 +1,13 @@
 """Measure and draw how a training step's time per sample grows with what is trained, for npvae and JAX.
 
-    python benchmarks/scaling.py [--rounds 2] [--quick] [--picture scaling.png] [--out FILE.json]
+    python benchmarks/scaling.py [--rounds 5] [--quick] [--picture scaling.png] [--out FILE.json]
 
 One thing at a time is varied, from a VAE of 784-400-20 at batch 128 on 8192 random images: the number of
 images, the batch size, the width of the hidden layers, the latent dimensions, the number of hidden layers on
 each side, and the number of threads. The last is set by the cores that the process may use, which both
 heed (on Linux). All points and both trainers take turns, each in a fresh process. It trains for some epochs
 and returns the median; the first, with all that is compiled in it, is not counted. JAX runs each epoch as one
-jitted scan. Prints microseconds per sample, and draws the medians over the rounds.
+jitted scan. Prints microseconds per sample, and draws the medians over the rounds with their range.
 """
 
 import argparse
@@ -17,24 +17,23 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 from measuring import (
     CORES_CAN_BE_SET,
     Row,
     add_options,
     compared,
+    conclude,
+    contents,
     cores,
     in_turns,
     installed,
-    machine,
     on_cores,
     run_json,
-    show,
-    write_json,
 )
 
 from npvae.view.save import save_figure
-from npvae.view.style import INK, MODEL_COLOURS, TEXT_SIZE, TICK_SIZE, halo, new_figure, open_frame
+from npvae.view.style import INK, MODEL_COLOURS, TEXT_SIZE, new_figure, open_frame
 
 SCRIPT = Path(__file__).with_name("scaling_peers.py")
 PICTURE = Path(__file__).parent / "pictures" / "scaling.png"
@@ -89,21 +88,48 @@ def curve(content: dict[str, Any], name: str) -> list[tuple[int, dict[str, list[
 
 def draw(content: dict[str, Any], path: Path) -> None:
     """Draw a panel for each thing varied, a line for each trainer."""
-    figure = new_figure(11, 3)
-    panels = figure.subplots(1, len(content["base"]), sharey=True)
-    for ax, name in zip(panels, content["base"], strict=True):
-        draw_panel(ax, name, curve(content, name))
-    panels[0].set_ylabel("µs per sample", fontsize=TICK_SIZE, color=INK)
+    figure = new_figure(12, 6.75)
+    panels = figure.subplots(2, -(-len(content["base"]) // 2), sharey=True)
+    for ax, name in zip(panels.flat, content["base"], strict=True):
+        draw_panel(ax, name, curve(content, name), content["base"][name])
+    for ax in panels[:, 0]:
+        ax.set_ylabel("µs per sample", fontsize=TEXT_SIZE, color=INK)
+    panels[0, 0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # for all: they share it
+    panels[0, 0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    panels[0, 0].yaxis.set_minor_locator(NullLocator())
+    lines, names = panels[0, 0].get_legend_handles_labels()
+    figure.legend(
+        lines, names, loc="outside upper right", ncols=len(names), frameon=False, fontsize=TEXT_SIZE
+    )
+    figure.suptitle(title(content["base"]), x=0.01, ha="left", fontsize=TEXT_SIZE, color=INK)
     save_figure(figure, path)
 
 
-def draw_panel(ax: Axes, name: str, line: list[tuple[int, dict[str, list[float]]]]) -> None:
-    """Draw one curve of each trainer."""
+def title(base: Point) -> str:
+    """Say what is drawn, and what all panels have in common."""
+    return (
+        "Training time per sample, lower is better. Each panel varies one thing;\n"
+        f"large dots: VAE of 784-{base['hidden units']}-{base['latent dimensions']}, "
+        f"batch {base['batch size']}, {base['images']} images, {base['threads']} threads"
+    )
+
+
+def draw_panel(ax: Axes, name: str, line: list[tuple[int, dict[str, list[float]]]], base: int) -> None:
+    """Draw one curve of each trainer: medians, and the range over the rounds."""
     values = [value for value, _ in line]
+    sizes = [9 if value == base else 5 for value in values]
     for trainer in line[0][1]:
-        times = [statistics.median(found[trainer]) for _, found in line]
-        ax.loglog(values, times, marker="o", markersize=4, linewidth=2, color=COLOURS[trainer])
-    ax.set_xlabel(name, fontsize=TICK_SIZE, color=INK)
+        times, colour = [found[trainer] for _, found in line], COLOURS[trainer]
+        middle = [statistics.median(found) for found in times]
+        ax.fill_between(values, list(map(min, times)), list(map(max, times)), color=colour, alpha=0.2, lw=0)
+        ax.loglog(values, middle, linewidth=2, color=colour)
+        ax.scatter(values, middle, [size**2 for size in sizes], color=colour, zorder=3)
+        ax.plot([], [], marker="o", linewidth=2, color=colour, label=trainer)
+    ax.xaxis.set_major_locator(FixedLocator(values))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xlabel(name, fontsize=TEXT_SIZE, color=INK)
+    ax.grid(axis="y", color=INK, alpha=0.15, linewidth=0.8)
     open_frame(ax)
 
 
@@ -123,7 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Draw how a training step's time grows.")
     parser.add_argument("--quick", action="store_true", help="two points a curve, to see whether it works")
     parser.add_argument("--picture", type=Path, default=PICTURE, help=f"default: pictures/{PICTURE.name}")
-    add_options(parser, rounds=2)
+    add_options(parser)
     args = parser.parse_args()
     trainers = installed(COLOURS)
     jobs = [(json.dumps(point), trainer) for point in points(args.quick) for trainer in trainers]
@@ -132,10 +158,8 @@ def main() -> None:
         {"point": point, "microseconds": {t: results[json.dumps(point), t] for t in trainers}}
         for point in points(args.quick)
     ]
-    content = {"machine": machine(), "base": BASE, "points": found}
-    write_json(args.out, content)
-    print(content["machine"])
-    show(rows(content))
+    content = contents("scaling", base=BASE, points=found)
+    conclude(content, rows(content), args.out)
     draw(content, args.picture)
 
 

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from measuring import Row, add_options, compared, in_turns, machine, show, within, write_json
+from measuring import Row, add_options, compared, conclude, contents, in_turns, within
 
 LIMITS = {"import npvae": 0.35, "npvae --help": 0.35, "npvae compare, cold": 45.0}  # seconds
 VAE = "from npvae import VAE"
@@ -63,12 +63,22 @@ def seconds(caches: Path, name: str) -> float:
 def rows(content: dict[str, Any]) -> list[Row]:
     """Return the report's lines from what --out wrote."""
     results = content["seconds"]
-    found = [compared("import npvae", "s", results["import npvae"], "python alone", results["python alone"])]
-    for peer in ("import jax", "import torch"):
-        if peer in results:
-            found.append(compared(VAE, "s", results[VAE], peer, results[peer]))
-    found += [within(name, "s", results[name], limit) for name, limit in LIMITS.items()]
-    return [*found, compared(WARM, "s", results[WARM], "cold", results[COLD])]
+
+    def line(name: str, peer: str, label: str) -> list[Row]:
+        return [compared(name, "s", results[name], label, results[peer])] if peer in results else []
+
+    def limit(name: str) -> Row:
+        return within(name, "s", results[name], LIMITS[name])
+
+    return [
+        *line("import npvae", "python alone", "python alone"),
+        limit("import npvae"),
+        limit("npvae --help"),
+        *line(VAE, "import jax", "import jax"),
+        *line(VAE, "import torch", "import torch"),
+        limit(COLD),
+        *line(WARM, COLD, "cold"),
+    ]
 
 
 def main() -> None:
@@ -80,10 +90,8 @@ def main() -> None:
         measure = partial(seconds, Path(caches))
         in_turns([name for name in commands() if name != COLD], measure, 1, "warm-up")
         results = in_turns(list(commands()), measure, args.rounds, "start-up")
-    content = {"machine": machine(), "seconds": results}
-    write_json(args.out, content)
-    print(content["machine"])
-    show(rows(content))
+    content = contents("startup", seconds=results)
+    conclude(content, rows(content), args.out)
 
 
 if __name__ == "__main__":

@@ -1,43 +1,84 @@
-"""Measure what one BLAS thread brings to small networks.
+"""Measure what the threads that npvae chooses bring to training, against n_threads=1.
 
-The digits network (64-400-2, batch 32) is trained in turn with the threads that npvae chooses and with
-all threads, in one process. Prints seconds for five epochs of each, and the median of the ratios. On a
-busy machine the ratio is larger: run it beside another process to see.
+    python benchmarks/threads.py [--rounds 5] [--busy] [--out FILE.json]
 
-    python benchmarks/threads.py
+A network of the size for MNIST, 784-400-20 at batch 128 on 8192 random images, and one for digits, 64-64-2
+at batch 32, are trained with `VAE(n_threads=None)`, the default, and with `VAE(n_threads=1)`, in turns and
+each in a fresh process. The figure is the median epoch; the first, with all that is compiled in it, is not
+counted. Prints milliseconds per epoch, and what the default takes in parts of one thread's time. With --busy
+another process keeps one core busy throughout.
+
+    python benchmarks/threads.py --one CASE default|1
+
+trains once in this process and prints the seconds of an epoch; that is what takes turns.
 """
 
+import argparse
+import itertools
+import json
 import statistics
-import time
-from contextlib import nullcontext
-from unittest import mock
+from pathlib import Path
+from typing import Any
 
-from npvae import VAE
+import numpy as np
+from measuring import Row, add_options, compared, conclude, contents, in_turns, one_core_busy, run_json
+from scaling_peers import pixels
+from training_peers import CASES, with_npvae
+
 from npvae.data import load_dataset
-from npvae.training import loop
 
-ROUNDS, EPOCHS = 5, 5
+SCRIPT = Path(__file__)
+IMAGES = 8192
+EPOCHS = {"mnist": 10, "digits": 100}  # after the first
+WHAT = {"mnist": "784-400-20 VAE, batch 128, random images", "digits": "64-64-2 VAE, batch 32, digits"}
+THREADS = {"default": None, "1": 1}
 
 
-def seconds(chosen: bool) -> float:
-    """Train once."""
-    X = load_dataset("digits").X_train
-    vae = VAE(2, hidden=(400,), likelihood="bernoulli", batch_size=32, max_epochs=EPOCHS, random_state=0)
-    limits = loop.limit_threads if chosen else lambda *_: nullcontext()
-    with mock.patch.object(loop, "limit_threads", limits):
-        started = time.perf_counter()
-        vae.fit(X)
-        return time.perf_counter() - started
+def images(case: str) -> np.ndarray:
+    """Return what a case is trained on."""
+    return pixels(IMAGES) if case == "mnist" else load_dataset("digits").X_train
+
+
+def epoch_seconds(case: str, n_threads: int | None) -> float:
+    """Train in this process; return the median epoch's time."""
+    X = images(case)
+    *ends, _ = with_npvae(CASES[case], X, X[:100], 1 + EPOCHS[case], n_threads)
+    return statistics.median(b - a for a, b in itertools.pairwise(ends))
+
+
+def measure(job: tuple[str, str]) -> float:
+    """Return an epoch's time of a case and a number of threads, from a fresh process."""
+    return run_json([SCRIPT, "--one", *job])
+
+
+def rows(content: dict[str, Any]) -> list[Row]:
+    """Return the report's lines from what --out wrote."""
+    busy = ", one core busy" if content["busy"] else ""
+    found = []
+    for case, seconds in content["seconds"].items():
+        own, alone = ([1e3 * s for s in seconds[n]] for n in THREADS)
+        what = f"an epoch with the default threads: {WHAT[case]}{busy}"
+        found.append(compared(what, "ms", own, "n_threads=1", alone))
+    return found
 
 
 def main() -> None:
-    """Compare both."""
-    seconds(True)  # compile, warm up
-    pairs = [(seconds(True), seconds(False)) for _ in range(ROUNDS)]
-    for label, times in zip(("chosen", "all"), zip(*pairs, strict=True), strict=True):
-        print(f"{label:<8} threads: {statistics.median(times):6.2f} s ({min(times):.2f} to {max(times):.2f})")
-    ratios = [everything / chosen for chosen, everything in pairs]
-    print(f"all / chosen: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    """Measure all cases in turns, and print."""
+    parser = argparse.ArgumentParser(description="Compare the default threads with one thread.")
+    parser.add_argument("--busy", action="store_true", help="let another process use one core")
+    parser.add_argument("--one", nargs=2, metavar=("CASE", "THREADS"), help="train once in this process")
+    add_options(parser)
+    args = parser.parse_args()
+    if args.one:
+        case, n_threads = args.one
+        print(json.dumps(epoch_seconds(case, THREADS[n_threads])))
+        return
+    jobs = list(itertools.product(WHAT, THREADS))
+    with one_core_busy(args.busy):
+        results = in_turns(jobs, measure, args.rounds, "threads")
+    seconds = {case: {n: results[case, n] for n in THREADS} for case in WHAT}
+    content = contents("threads", busy=args.busy, seconds=seconds)
+    conclude(content, rows(content), args.out)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,10 @@ from measuring import (
     Row,
     add_options,
     compared,
+    contents,
+    described,
     in_turns,
     installed,
-    machine,
     one_core_busy,
     ratios,
     run_json,
@@ -84,8 +85,8 @@ def main() -> None:
     add_options(parser)
     args = parser.parse_args()
     trainers = installed(dict.fromkeys(["npvae", *args.trainers]))
-    content: dict[str, Any] = {"machine": machine(), "busy": args.busy, "epochs": EPOCHS, "cases": {}}
-    print(content["machine"], "one core busy" if args.busy else "")
+    content = contents("training", busy=args.busy, epochs=EPOCHS, cases={})
+    print(described(content["machine"]) + ("; one core busy" if args.busy else ""))
     with one_core_busy(args.busy):
         for case in args.cases:
             results = in_turns(trainers, partial(run, case, args.folder), args.rounds, case)

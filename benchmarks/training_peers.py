@@ -37,7 +37,9 @@ CASES = {
 LEARNING_RATE = 1e-3
 
 
-def with_npvae(case: Case, X: np.ndarray, X_test: np.ndarray, epochs: int) -> Iterator[float]:
+def with_npvae(
+    case: Case, X: np.ndarray, X_test: np.ndarray, epochs: int, n_threads: int | None = None
+) -> Iterator[float]:
     """Train with `VAE.fit`; yield after each epoch, then the test loss."""
     from npvae import VAE
 
@@ -50,6 +52,7 @@ def with_npvae(case: Case, X: np.ndarray, X_test: np.ndarray, epochs: int) -> It
         max_epochs=epochs,
         learning_rate=LEARNING_RATE,
         random_state=0,
+        n_threads=n_threads,
     )
     vae.fit(X, callbacks=[lambda *_: ends.append(time.perf_counter())])
     yield from ends

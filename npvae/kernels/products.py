@@ -62,8 +62,10 @@ def _suit(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None, out: np.ndarray
     for x in (a, b):
         if not (x.flags.c_contiguous or x.flags.f_contiguous):
             return False
-    for x, shape in ((bias, b.shape[1:]), (out, (a.shape[0], b.shape[1]))):
-        if x is not None and not (x.dtype == dtype and x.shape == shape and x.flags.c_contiguous):
+    for other, shape in ((bias, b.shape[1:]), (out, (a.shape[0], b.shape[1]))):
+        if other is None:
+            continue
+        if other.dtype != dtype or other.shape != shape or not other.flags.c_contiguous:
             return False
     return True
 

@@ -22,7 +22,7 @@ from numba.extending import intrinsic
 # As numba has been told to compile for, or as this processor has them.
 _FEATURES = os.environ.get("NUMBA_CPU_FEATURES") or llvmlite.binding.get_host_cpu_features().flatten()
 
-if numba.config.DISABLE_JIT:
+if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
     VECTOR_BYTES, ROWS, VECTORS = 0, 0, 0
 elif "+avx512f" in _FEATURES:
     VECTOR_BYTES, ROWS, VECTORS = 64, 8, 2
