@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
-from statistics import median
+from statistics import mean, median
 from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -20,7 +20,7 @@ _LARGE = 1_000_000  # multiply-adds of a product that is worth sharing out
 # Steps timed with the team and without it, and steps between two such comparisons.
 _TRIAL = 3
 _TERM = 200
-_NEVER = -(2**62)
+_WINDOW = 20  # steps of a team after which it is looked at whether they were as fast as in the trial
 
 
 def available_threads(n_threads: int | None = None) -> int:
@@ -49,7 +49,8 @@ class StepThreads:
     """Decides from time to time whether the next steps are taken by the whole team or by one thread.
 
     Where another process has one of the cores, a team waits for its threads longer than they save. The
-    results are the same either way, so the choice is free: it is made by timing a few steps of each kind.
+    results are the same either way, so the choice is free: it is made by timing a few steps of each kind, and
+    again at once when the team becomes slower than one thread was.
 
     Parameters
     ----------
@@ -58,24 +59,36 @@ class StepThreads:
 
     def __init__(self, team: Team) -> None:
         self._team = team
-        self._seconds: dict[bool, list[float]] = {True: [], False: []}
-        self._n_steps = 0 if team.n_threads > 1 else _NEVER
+        self._alone: list[float] = []  # seconds of the trial's steps
+        self._together: list[float] = []
+        self._recent: list[float] = []  # of the steps since the trial, the last few
 
     def run(self, step: Callable[..., T], *arguments: Any) -> T:
         """Return step(*arguments), on the threads chosen for it."""
-        if not 0 <= self._n_steps < 2 * _TRIAL:
-            self._n_steps += 1
-            if self._n_steps == _TERM:
-                self._n_steps, self._seconds = 0, {True: [], False: []}
+        if self._team.n_threads == 1:
             return step(*arguments)
-        self._team.awake = self._n_steps < _TRIAL
+        on_trial = len(self._alone) < _TRIAL
+        if on_trial:
+            self._team.awake = len(self._together) < _TRIAL
         started = time.perf_counter()
         result = step(*arguments)
-        self._seconds[self._team.awake].append(time.perf_counter() - started)
-        self._n_steps += 1
-        if self._n_steps == 2 * _TRIAL:
-            self._team.awake = median(self._seconds[True]) <= median(self._seconds[False])
+        seconds = time.perf_counter() - started
+        if not on_trial:
+            self._recent.append(seconds)
+            if len(self._recent) >= _TERM or self._team_has_become_slow():
+                self._alone, self._together, self._recent = [], [], []
+        elif self._team.awake:
+            self._together.append(seconds)
+        else:
+            self._alone.append(seconds)
+            if len(self._alone) == _TRIAL:
+                self._team.awake = median(self._together) <= median(self._alone)
         return result
+
+    def _team_has_become_slow(self) -> bool:
+        if not self._team.awake or len(self._recent) % _WINDOW:
+            return False
+        return mean(self._recent[-_WINDOW:]) > median(self._alone)
 
 
 @contextmanager

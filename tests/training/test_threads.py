@@ -40,26 +40,43 @@ def test_numbers_of_threads_that_cannot_be(n_threads):
         VAE(n_threads=n_threads).fit(np.zeros((4, 3)))
 
 
-@pytest.mark.parametrize("faster", [True, False])
-def test_the_faster_way_is_taken_and_looked_at_again(faster):
-    """Steps that are slow with the team, or without it; after a while it is the other way round."""
+@pytest.fixture
+def choosing():
+    """Run steps that take so many milliseconds with the team, and without; return which were taken with it."""
     with kernels.using_team(2) as team:
         threads = StepThreads(team)
-        taken = []
 
-        def step(slow_if_awake):
-            if team.awake == slow_if_awake:
-                time.sleep(0.003)
-            taken.append(team.awake)
-            return "result"
+        def run(n_steps, together, alone):
+            taken = []
 
-        for _ in range(30):
-            assert threads.run(step, not faster) == "result"
-        assert set(taken[6:]) == {faster}
-        taken.clear()
-        for _ in range(400):
-            threads.run(step, faster)
-        assert taken[-100:].count(faster) <= 3  # those of a trial
+            def step():
+                taken.append(team.awake)
+                time.sleep((together if team.awake else alone) / 1000)
+                return "result"
+
+            for _ in range(n_steps):
+                assert threads.run(step) == "result"
+            return taken
+
+        yield run
+
+
+def test_the_faster_way_is_taken_and_looked_at_again(choosing):
+    assert set(choosing(30, together=3, alone=0)[6:]) == {False}
+    later = choosing(400, together=0, alone=3)
+    assert later[-100:].count(False) <= 3  # those of a trial
+
+
+def test_a_team_that_becomes_slow_is_left_at_once(choosing):
+    assert set(choosing(30, together=0, alone=3)[6:]) == {True}
+    later = choosing(60, together=12, alone=3)
+    assert True not in later[30:]
+
+
+def test_a_team_of_one_is_never_on_trial():
+    with kernels.using_team(1) as team:
+        threads = StepThreads(team)
+        assert [threads.run(lambda: team.awake) for _ in range(20)] == [True] * 20
 
 
 @pytest.mark.parametrize("batch_size", [100, 300])
