@@ -125,7 +125,7 @@ def gradient_cases() -> Iterator[Case]:
         contenders = {
             "npvae": Contender("compiled", partial(fused, params, x, eps, network.beta, grads)),
             "NumPy": Contender("reference", composed),
-            "kernels": Contender("compiled", composed),
+            "compiled kernels": Contender("compiled", composed),
         }
         yield Case("gradient", f"loss and gradient, {name}, batch {batch_size}", "float32", contenders)
 

@@ -6,7 +6,8 @@ Fresh processes in turns. The figure is the largest resident set of the whole pr
 counts it: interpreter, libraries and data included. npvae reads, trains for one epoch, scores the test images
 and saves the model (`npvae train vae --epochs 1`); its peers, in training_peers.py, read the same files,
 take one epoch to compile and one more, and score the test images. npvae keeps the pixels as uint8, its peers
-as float32, as is usual with them. A first run of npvae, which compiles, is not counted. Prints medians in MB (10^6 bytes) and the ratios.
+as float32, as is usual with them. A first run of npvae, which compiles, is not counted. Prints medians in MB
+(10^6 bytes) and the ratios.
 """
 
 import argparse

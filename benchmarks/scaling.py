@@ -138,7 +138,7 @@ def rows(content: dict[str, Any]) -> list[Row]:
     found = []
     for name in content["base"]:
         for value, times in curve(content, name):
-            what = f"a step's time per sample, {value} {name}"
+            what = f"a step's time per sample, {name} {value}"
             peers = [trainer for trainer in times if trainer != "npvae"]
             found += [compared(what, "us", times["npvae"], peer, times[peer]) for peer in peers]
     return found

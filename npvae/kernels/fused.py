@@ -29,10 +29,10 @@ _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
 _LOG_2PI = np.float32(np.log(2 * np.pi))
 
 
-def workspace_size(layers: np.ndarray, latent_dim: int, n: int) -> int:
-    """Return how many float32 numbers `loss_and_gradient` needs for a batch of n samples."""
+def workspace_size(layers: np.ndarray, latent_dim: int) -> int:
+    """Return how many float32 numbers `loss_and_gradient` needs for each sample of a batch."""
     widest = max(layers[:, FAN_IN].max(), layers[:, FAN_OUT].max())
-    return int(n * (layers[:, FAN_OUT].sum() + 2 * widest + latent_dim + 3))
+    return int(layers[:, FAN_OUT].sum() + 2 * widest + latent_dim + 3)
 
 
 @compile_kernel(ARITHMETIC)

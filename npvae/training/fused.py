@@ -53,6 +53,7 @@ class FusedGradient:
             self._numbers[fused.FIXED_LOG_NOISE_VAR] = np.log(network.noise_variance)
         self._results = np.zeros(fused.PIECES + -(-start // fused.PIECE), np.float32)
         self._meeting = np.zeros(1, np.int64)
+        self._size = fused.workspace_size(self._layers, network.latent_dim)
         self._work = np.empty(0, np.float32)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -60,7 +61,7 @@ class FusedGradient:
 
     def __call__(
         self, params: Parameters, x: np.ndarray, eps: np.ndarray | None, beta: float, out: Parameters
-    ) -> tuple[VAELoss | AutoencoderLoss, np.floating]:
+    ) -> tuple[VAELoss | AutoencoderLoss, float]:
         """Return the mean loss of x (N, D) and the gradient's squared norm; write the gradient into `out`.
 
         Parameters
@@ -75,12 +76,11 @@ class FusedGradient:
         out : Parameters
         """
         fused, n = self._compiled, len(x)
-        size = fused.workspace_size(self._layers, self._network.latent_dim, n)
-        if size > len(self._work):
-            self._work = np.empty(size, np.float32)
+        if n * self._size > len(self._work):
+            self._work = np.empty(n * self._size, np.float32)
         self._numbers[fused.BETA] = beta
-        # Compiled code would be compiled again for arrays of another kind.
-        x = np.require(x, np.float32, ["C", "W"])
+        if x.dtype != np.float32 or not (x.flags.c_contiguous and x.flags.writeable):
+            x = np.array(x, np.float32, order="C")  # for arrays of another kind all would be compiled again
         eps = np.empty((n, 0), np.float32) if eps is None else eps
         arguments = (
             self._meeting, x, eps, params.flat, out.flat, self._layers, self._settings, self._numbers,
@@ -94,11 +94,10 @@ class FusedGradient:
             self._meeting[0] = 0
             parts = [partial(fused.loss_and_gradient, i, n_threads, *arguments) for i in range(n_threads)]
             team.run(parts, abandon=self._dismiss)
-        reconstruction, squared_norm = self._results[fused.RECONSTRUCTION], self._results[fused.SQUARED_NORM]
-        if not isinstance(self._network, VAENetwork):
-            return AutoencoderLoss(reconstruction, reconstruction), squared_norm
-        kl = self._results[fused.KL]
-        return VAELoss(reconstruction + np.float32(beta) * kl, reconstruction, kl), squared_norm
+        reconstruction, kl, squared_norm = self._results[: fused.PIECES].tolist()
+        if isinstance(self._network, VAENetwork):
+            return VAELoss(reconstruction + beta * kl, reconstruction, kl), squared_norm
+        return AutoencoderLoss(reconstruction, reconstruction), squared_norm
 
     def _dismiss(self) -> None:
         self._meeting[0] = self._dismissed

@@ -1,7 +1,6 @@
 """One step of training, and the refusal to take it with numbers that are not finite."""
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -85,22 +84,21 @@ class Stepper:
         TrainingDivergedError
             The loss, its gradient, or the square of the gradient's norm is not finite. Nothing was changed.
         """
-        with np.errstate(over="ignore", invalid="ignore"):  # found and reported below
-            loss, squared_norm = self._loss_and_gradient(x, kl_weight)
+        loss, squared_norm = self._loss_and_gradient(x, kl_weight)
         grads = self._grads
-        if not np.isfinite(loss.total):
+        if not math.isfinite(loss.total):
             raise TrainingDivergedError(_describe_loss(loss, grads))
-        norm = math.sqrt(squared_norm) if np.isfinite(squared_norm) else _large_norm(grads)
+        norm = math.sqrt(squared_norm) if math.isfinite(squared_norm) else _large_norm(grads)
         if not math.isfinite(norm):
             raise TrainingDivergedError(f"the gradient of {_not_finite(grads)}")
         if self.max_grad_norm is not None and norm > self.max_grad_norm:
             grads.flat *= self.max_grad_norm / norm
-        elif not np.isfinite(squared_norm):
+        elif not math.isfinite(squared_norm):
             raise TrainingDivergedError(f"the squared norm, {norm:.0e} ^ 2, of the gradient")
         self.optimizer.update(self.params.flat, grads.flat, self.state, learning_rate)
         return loss
 
-    def _loss_and_gradient(self, x: np.ndarray, kl_weight: float) -> tuple[VAELoss | AutoencoderLoss, Any]:
+    def _loss_and_gradient(self, x: np.ndarray, kl_weight: float) -> tuple[VAELoss | AutoencoderLoss, float]:
         """Return the loss of a batch and the squared norm of its gradient, which is in `_grads`."""
         network, params, eps, beta = self.network, self.params, None, 0.0
         if isinstance(network, VAENetwork):
@@ -109,11 +107,12 @@ class Stepper:
         if self._fused is not None:
             return self._fused(params, x, eps, beta, self._grads)
         loss: VAELoss | AutoencoderLoss
-        if isinstance(network, VAENetwork) and eps is not None:
-            loss, grads = network.loss_and_grad(params, x, eps, beta=beta, out=self._grads)
-        elif isinstance(network, AutoencoderNetwork):
-            loss, grads = network.loss_and_grad(params, x, out=self._grads)
-        return loss, np.dot(grads.flat, grads.flat)
+        with np.errstate(over="ignore", invalid="ignore"):  # `step` finds and reports it
+            if isinstance(network, VAENetwork) and eps is not None:
+                loss, grads = network.loss_and_grad(params, x, eps, beta=beta, out=self._grads)
+            elif isinstance(network, AutoencoderNetwork):
+                loss, grads = network.loss_and_grad(params, x, out=self._grads)
+            return loss, float(np.dot(grads.flat, grads.flat))
 
 
 def draw_noise(network: VAENetwork, rng: np.random.Generator, n: int, dtype: np.dtype) -> np.ndarray:
