@@ -284,11 +284,13 @@ def _reconstruct(x, output, settings, log_noise_var, n, reconstruction, squares,
 @compile_kernel(ARITHMETIC)
 def _column_sums(dy, db, start, end):
     """Sum the columns start .. end of dy (N, O) over the samples."""
-    for j in range(start, end):
-        db[j] = _ZERO
+    sums = db[start:end]
+    for j in range(sums.size):
+        sums[j] = _ZERO
     for i in range(dy.shape[0]):
-        for j in range(start, end):
-            db[j] += dy[i, j]
+        row = dy[i, start:end]
+        for j in range(sums.size):
+            sums[j] += row[j]
 
 
 @compile_kernel(SUM)
