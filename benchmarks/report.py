@@ -74,7 +74,8 @@ def run(folder: Path, mnist: str, again: bool) -> bool:
 
 def read(folder: Path) -> list[dict[str, Any]]:
     """Return what the benchmarks wrote into a folder, in the table's order."""
-    contents = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    # Without hidden files: a benchmark that was killed may have left half of one.
+    contents = [json.loads(path.read_text()) for path in sorted(folder.glob("[!.]*.json"))]
     found = [c for c in contents if isinstance(c, dict) and c.get("benchmark") in BENCHMARKS]
     return sorted(found, key=lambda c: (BENCHMARKS.index(c["benchmark"]), c.get("busy", False)))
 
