@@ -17,9 +17,11 @@ T = TypeVar("T")
 
 _LARGE = 1_000_000  # multiply-adds of a product that is worth sharing out
 
-# Steps timed with the team and without it, and steps between two such comparisons.
+# Steps timed without the team and with it.
 _TRIAL = 3
-_TERM = 200
+# Steps until the next comparison, twice as many each time: a team that waits for a core may take ten times
+# as long as one thread.
+_TERM, _LONGEST_TERM = 200, 3200
 _WINDOW = 20  # steps of a team after which it is looked at whether they were as fast as in the trial
 
 
@@ -59,31 +61,42 @@ class StepThreads:
 
     def __init__(self, team: Team) -> None:
         self._team = team
-        self._alone: list[float] = []  # seconds of the trial's steps
-        self._together: list[float] = []
-        self._recent: list[float] = []  # of the steps since the trial, the last few
+        self._term = _TERM
+        self._recent: list[float] = []  # seconds of the steps since the trial
+        self._start_trial()
 
     def run(self, step: Callable[..., T], *arguments: Any) -> T:
         """Return step(*arguments), on the threads chosen for it."""
         if self._team.n_threads == 1:
             return step(*arguments)
-        on_trial = len(self._alone) < _TRIAL
-        if on_trial:
-            self._team.awake = len(self._together) < _TRIAL
         started = time.perf_counter()
         result = step(*arguments)
         seconds = time.perf_counter() - started
-        if not on_trial:
+        if not self._on_trial:
             self._recent.append(seconds)
-            if len(self._recent) >= _TERM or self._team_has_become_slow():
-                self._alone, self._together, self._recent = [], [], []
-        elif self._team.awake:
-            self._together.append(seconds)
-        else:
+            if self._team_has_become_slow():
+                self._term = _TERM
+                self._start_trial()
+            elif len(self._recent) >= self._term:
+                self._term = min(2 * self._term, _LONGEST_TERM)
+                self._start_trial()
+        elif not self._team.awake:
             self._alone.append(seconds)
-            if len(self._alone) == _TRIAL:
-                self._team.awake = median(self._together) <= median(self._alone)
+            self._team.awake = len(self._alone) == _TRIAL
+        else:
+            self._together.append(seconds)
+            if len(self._together) == _TRIAL or seconds > 2 * median(self._alone):
+                self._choose()
         return result
+
+    def _start_trial(self) -> None:
+        self._on_trial, self._team.awake = True, self._team.n_threads == 1
+        self._alone: list[float] = []  # seconds of each step
+        self._together: list[float] = []
+
+    def _choose(self) -> None:
+        self._on_trial, self._recent = False, []
+        self._team.awake = median(self._together) <= median(self._alone)
 
     def _team_has_become_slow(self) -> bool:
         if not self._team.awake or len(self._recent) % _WINDOW:

@@ -42,7 +42,7 @@ def test_numbers_of_threads_that_cannot_be(n_threads):
 
 @pytest.fixture
 def choosing():
-    """Run steps that take so many milliseconds with the team, and without; return which were taken with it."""
+    """Run steps that take so many milliseconds with the team and alone; return which the team took."""
     with kernels.using_team(2) as team:
         threads = StepThreads(team)
 
@@ -63,8 +63,15 @@ def choosing():
 
 def test_the_faster_way_is_taken_and_looked_at_again(choosing):
     assert set(choosing(30, together=3, alone=0)[6:]) == {False}
-    later = choosing(400, together=0, alone=3)
+    later = choosing(700, together=0, alone=1)
     assert later[-100:].count(False) <= 3  # those of a trial
+
+
+def test_a_team_that_loses_is_tried_more_and_more_seldom(choosing):
+    taken = choosing(3000, together=0.5, alone=0)
+    tries = np.flatnonzero(np.diff(taken, prepend=False))[::2]
+    assert np.all(np.diff(np.diff(tries)) > 0)
+    assert sum(taken) < 12
 
 
 def test_a_team_that_becomes_slow_is_left_at_once(choosing):
