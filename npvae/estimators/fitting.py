@@ -9,7 +9,6 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import train_test_split
 
 from npvae.core.architecture import is_number
 from npvae.core.init import check_scheme, init_parameters, output_bias
@@ -230,6 +229,8 @@ def split_rows(n: int, fraction: float, rng: np.random.Generator) -> tuple[np.nd
             f"validation_fraction must be between 0 and 1 and leave samples on both sides, got {fraction!r} "
             f"of {n} samples"
         )
+    from sklearn.model_selection import train_test_split  # it loads much that is not needed elsewhere
+
     train_rows, held_out = train_test_split(
         np.arange(n), test_size=fraction, random_state=int(rng.integers(2**31))
     )
