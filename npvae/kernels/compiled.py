@@ -46,13 +46,20 @@ def compile_kernel(fastmath: set[str]) -> Callable[[Function], Function]:
                 _warned.append(str(error))
                 warnings.warn(
                     "npvae's compiled kernels can't be kept on disk, so every new process compiles them "
-                    "again (a few seconds); set NUMBA_CACHE_DIR to a folder that can be written to",
+                    "again (about ten seconds); set NUMBA_CACHE_DIR to a folder that can be written to",
                     RuntimeWarning,
                     stacklevel=2,
                 )
             return numba.njit(**options)(function)
 
     return decorate
+
+
+def load(function: Any, arguments: tuple[Any, ...]) -> bool:
+    """Make a kernel ready for such arguments without calling it; return whether it had to be compiled."""
+    before = sum(function.stats.cache_misses.values())
+    function.compile(tuple(numba.typeof(argument) for argument in arguments))
+    return bool(sum(function.stats.cache_misses.values()) > before)
 
 
 def exp_of_negative(t: float) -> float:

@@ -82,10 +82,7 @@ class FusedGradient:
         if x.dtype != np.float32 or not (x.flags.c_contiguous and x.flags.writeable):
             x = np.array(x, np.float32, order="C")  # for arrays of another kind all would be compiled again
         eps = np.empty((n, 0), np.float32) if eps is None else eps
-        arguments = (
-            self._meeting, x, eps, params.flat, out.flat, self._layers, self._settings, self._numbers,
-            self._work, self._results,
-        )  # fmt: skip
+        arguments = self._arguments(params, x, eps, out)
         team = current_team()
         n_threads = min(team.n_threads, _MOST_THREADS) if team is not None and team.awake else 1
         if team is None or n_threads == 1:
@@ -98,6 +95,21 @@ class FusedGradient:
         if isinstance(self._network, VAENetwork):
             return VAELoss(reconstruction + beta * kl, reconstruction, kl), squared_norm
         return AutoencoderLoss(reconstruction, reconstruction), squared_norm
+
+    def load(self, params: Parameters) -> bool:
+        """Load the compiled function from disk, or compile it; return whether it had to be compiled."""
+        from npvae.kernels.compiled import load
+
+        x, eps = (np.empty((1, width), np.float32) for width in (self._network.n_features, 0))
+        return load(self._compiled.loss_and_gradient, (0, 1, *self._arguments(params, x, eps, params)))
+
+    def _arguments(
+        self, params: Parameters, x: np.ndarray, eps: np.ndarray, out: Parameters
+    ) -> tuple[np.ndarray, ...]:
+        return (
+            self._meeting, x, eps, params.flat, out.flat, self._layers, self._settings, self._numbers,
+            self._work, self._results,
+        )  # fmt: skip
 
     def _dismiss(self) -> None:
         self._meeting[0] = self._dismissed

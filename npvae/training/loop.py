@@ -182,6 +182,7 @@ class _Run:
 
     def all_epochs(self) -> str:
         """Train, and return why training ended."""
+        self.load_kernels()
         for epoch in range(self.settings.max_epochs):
             if not self.steps_of(epoch):
                 return "interrupted"
@@ -199,6 +200,18 @@ class _Run:
             if best is not None and epoch - best >= self.settings.n_iter_no_change:
                 return "early_stopping"
         return "max_epochs"
+
+    def load_kernels(self) -> None:
+        """Load the step's compiled function; where it had to be compiled first, say how long that took."""
+        fused = self.stepper.fused
+        if fused is None:
+            return
+        self.bar.set_postfix_str("loading compiled code, or compiling it")
+        started = time.perf_counter()
+        if fused.load(self.stepper.params) and not self.bar.disable:
+            seconds = time.perf_counter() - started
+            self.bar.write(f"compiled the training step in {seconds:.0f} s", file=sys.stderr)
+        self.bar.set_postfix_str("")
 
     def steps_of(self, epoch: int) -> bool:
         """Take one step for each batch and record the epoch; False if it was interrupted."""

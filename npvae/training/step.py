@@ -47,6 +47,11 @@ class Stepper:
         Draws the noise of a VAE.
     max_grad_norm : float, optional
         Gradients whose Euclidean norm, over all parameters, is larger are scaled down to it.
+
+    Attributes
+    ----------
+    fused : FusedGradient or None
+        What computes the gradient in place of the network's own method, where there is one.
     """
 
     def __init__(
@@ -61,7 +66,7 @@ class Stepper:
         self.max_grad_norm = max_grad_norm
         self.state = optimizer.start(params.flat)
         self._grads = params.zeros_like()
-        self._fused = fused_gradient(network, params)
+        self.fused = fused_gradient(network, params)
 
     def step(self, x: np.ndarray, learning_rate: float, kl_weight: float = 1.0) -> VAELoss | AutoencoderLoss:
         """Take one step on a batch x (N, D).
@@ -104,8 +109,8 @@ class Stepper:
         if isinstance(network, VAENetwork):
             eps = draw_noise(network, self.rng, len(x), params.flat.dtype)
             beta = network.beta * kl_weight
-        if self._fused is not None:
-            return self._fused(params, x, eps, beta, self._grads)
+        if self.fused is not None:
+            return self.fused(params, x, eps, beta, self._grads)
         loss: VAELoss | AutoencoderLoss
         with np.errstate(over="ignore", invalid="ignore"):  # `step` finds and reports it
             if isinstance(network, VAENetwork) and eps is not None:

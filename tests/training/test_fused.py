@@ -1,6 +1,9 @@
 """The compiled loss and gradient of whole networks, against the core in float64."""
 
+import os
 import pickle
+import subprocess
+import sys
 import threading
 from itertools import product
 
@@ -164,7 +167,7 @@ def test_a_step_takes_it_and_the_core_takes_the_same_step(cls, rng):
     network, params = make(cls, rng)
     x, _ = draw(rng, 16)
     steppers = [Stepper(network, params.copy(), SGD(0.0), np.random.default_rng(0)) for _ in range(2)]
-    steppers[1]._fused = None
+    steppers[1].fused = None
     losses = [stepper.step(x, 0.01) for stepper in steppers]
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
     moved = [stepper.params.flat - params.flat for stepper in steppers]
@@ -189,3 +192,23 @@ def test_threads_that_are_missing_do_not_leave_the_others_waiting(rng, monkeypat
         compute(gradient, params, x, eps, n_threads=2)
     monkeypatch.undo()
     assert compute(gradient, params, x, eps, n_threads=2)[2] == expected
+
+
+CODE = """
+import numpy as np
+from npvae import VAE
+VAE(hidden=(4,), max_epochs=1, random_state=0, verbose=1).fit(np.zeros((8, 3)))
+"""
+
+
+def test_compiling_is_said_once_and_kept_on_disk(tmp_path):
+    outputs = []
+    for _ in range(2):
+        command = [sys.executable, "-c", CODE]
+        environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=300, check=True
+        )
+        outputs.append(done.stderr)
+    assert "compiled the training step in" in outputs[0]
+    assert "compiled" not in outputs[1].replace("loading compiled code", "")
