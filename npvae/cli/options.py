@@ -94,7 +94,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--kl-warmup-epochs", type=int, default=0, metavar="N", help="raise the KL's weight over N epochs"
     )
     group.add_argument(
-        "--threads", type=at_least(1), metavar="N", help="default: one for each core; changes no result"
+        "--threads",
+        type=at_least(1),
+        metavar="N",
+        help="default: one for each core; same results",
     )
     group.add_argument("--seed", type=at_least(0), default=0, help="of everything random (default: 0)")
 

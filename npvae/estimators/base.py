@@ -4,11 +4,13 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import closing
+from contextvars import copy_context
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
@@ -111,7 +113,8 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def reconstruct(self, X: npt.ArrayLike) -> np.ndarray:
         """Return ``inverse_transform(transform(X))``, (N, D), for X (N, D)."""
         return self._in_blocks(
-            lambda params, x: self.network_.decode(params, self._codes(params, x)), self._validate_shape(X)
+            lambda params, x: self.network_.decode(params, np.ascontiguousarray(self._codes(params, x))),
+            self._validate_shape(X),
         )
 
     def sample(self, n_samples: int = 1, random_state: RandomState = None) -> np.ndarray:
@@ -230,9 +233,13 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         dtype = working_dtype(X)
         params = self.params_ if self.params_.flat.dtype == dtype else self.params_.astype(dtype)
 
+        unchecked = get_config()["assume_finite"]  # which other threads do not see, nor np.errstate
+        context = copy_context()
+
         def apply(x: np.ndarray) -> np.ndarray:
-            check_finite(self, x)
-            return function(params, as_floats(x, dtype))
+            if not unchecked:
+                check_finite(self, x)
+            return function(params, np.ascontiguousarray(as_floats(x, dtype)))
 
         first = apply(X[:BLOCK])
         results = np.empty((len(X), *first.shape[1:]), first.dtype)
@@ -244,5 +251,5 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
         starts = range(BLOCK, len(X), BLOCK)
         with closing(team_for_blocks(len(starts), self.n_threads)) as team:
-            team.run([partial(fill, start) for start in starts])
+            team.run([partial(context.copy().run, fill, start) for start in starts])
         return results

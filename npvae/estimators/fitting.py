@@ -181,6 +181,7 @@ class TrainableModel(LatentVariableModel):
         if self.dynamic_binarization:
             x = binarize(x, self._stepper.rng)
         loss = self._stepper.step(x, rate, weight)
+        self._stepper.release()
         record(self.history_, self.network_, loss._asdict(), rate, weight, time.perf_counter() - started)
         self.n_iter_ += 1
         return self

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import assert_all_finite, check_array, validate_data
 
-BLOCK = 512  # rows that a thread works on at once in inference
+BLOCK = 256  # rows that a thread works on at once in inference
 
 RandomState = int | np.random.Generator | np.random.RandomState | None
 

@@ -55,8 +55,9 @@ class VAE(TrainableModel):
         Part of X that early stopping sets aside, if `fit` is given no validation data.
     n_iter_no_change : int, default=10
     n_threads : int, optional
-        Of training. None: as many as there are cores, where the network is large enough and no other process
-        keeps them. The results are the same to the last bit whatever it is.
+        None: as many as there are cores, in training where the network is large enough and no other process
+        keeps them. The results are the same to the last bit whatever it is, but on processors without AVX2,
+        and with NPVAE_KERNELS=reference, where the threads are those of BLAS: set 1 there.
     random_state : int, Generator, RandomState or None
         An int gives the same bits in every fit on the same machine.
     verbose : int, default=0

@@ -1,10 +1,12 @@
 """The hot loops, each in two twins of the same name and signature.
 
-``reference.py`` is NumPy and the specification; ``compiled.py`` is numba. A
-call goes to the compiled twin if its arrays fit each other, are C-contiguous
-and all float32 or all float64, and to the reference for anything else: complex numbers,
-longdouble, transposed views. The environment variable
-``NPVAE_KERNELS=reference`` sends every call there.
+``reference.py`` is NumPy and the specification; the compiled twins are numba's, in ``compiled.py``, and in
+``gemm.py`` the product's. A call goes to the compiled twin if its arrays fit each other, are contiguous
+and all float32 or all float64, and to the reference for anything else: complex numbers, longdouble, views
+with gaps. The environment variable ``NPVAE_KERNELS=reference`` sends every call there.
+
+``fused.py`` is a whole network's loss and gradient in one function, for training; its twin is
+`npvae.core`.
 
 A loop is here because its compiled twin is faster (``benchmarks/kernels.py``). NumPy has a vectorised
 tanh of its own, and softplus's gradient needs expm1 with all its digits, so these two stay plain NumPy in
@@ -24,9 +26,11 @@ from npvae.kernels.team import Team, current_team, cuts, using_team
 
 __all__ = [
     "CHOICES",
+    "LONG",
     "Team",
     "choice",
     "current_team",
+    "cuts",
     "has_compiled_products",
     "product",
     "using",

@@ -35,7 +35,11 @@ _warned: list[str] = []
 
 
 def compile_kernel(fastmath: set[str]) -> Callable[[Function], Function]:
-    """Compile on first use; keep the machine code on disk where there is a place for it."""
+    """Compile on first use; keep the machine code on disk where there is a place for it.
+
+    numba compiles a kernel again when its own file has changed, not when a file has whose functions it calls:
+    after a change in this folder, delete its ``__pycache__``.
+    """
 
     def decorate(function: Function) -> Function:
         options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
@@ -268,9 +272,7 @@ def scale_rows(a, d):
 @compile_kernel(EXACT)
 def take_pixels(X, rows):
     y = np.empty((rows.shape[0], X.shape[1]), np.float32)
-    scale = (
-        1 / 255
-    )  # in double precision, faster than a division; rounded to float32 it is the same for all 256
+    scale = 1 / 255  # in double precision: for all 256 pixels it rounds to what the slower division gives
     for i in range(rows.shape[0]):
         if not 0 <= rows[i] < X.shape[0]:
             raise IndexError("a row number is out of range")

@@ -3,8 +3,8 @@
 ``core/vae.py`` and ``core/autoencoder.py`` say what is computed, and why; this says the same without an
 interpreter between one step and the next, which takes longer than the arithmetic where layers are small.
 All threads run the same function. They share out the rows or columns of each result, and meet where
-one is about to read what another has written. Every number is computed in the same way whoever computes
-it, so the results do not depend on the number of threads.
+one is about to read what another has written. Every finite number is computed in the same way whoever
+computes it, so the results do not depend on the number of threads.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ CODE_LAYER, LATENT_DIM, ACTIVATION, IS_VAE, IS_BERNOULLI, LOG_NOISE_VAR = range(
 BETA, SLOPE, FIXED_LOG_NOISE_VAR = range(3)
 # Entries of `results`; the pieces of the squared norm follow.
 RECONSTRUCTION, KL, SQUARED_NORM, PIECES = range(4)
-_COLUMNS = 16  # a thread's part of a product's columns is a multiple of
+_COLUMNS = 16  # of which a thread's part of a product's columns is a multiple
 PIECE = 65536  # entries of the gradient whose squares are summed at once
 
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)

@@ -2,11 +2,11 @@
 
 The factor b is copied, panel by panel of as many columns as a tile has, into a small buffer, where the
 tile's loop reads it from front to back; each panel is multiplied by all rows of a. Every entry of y is one
-sum, from the first term to the last, wherever the tiles' borders lie: the result does not depend on how
-a product is cut, nor a row of y on the other rows of a.
+sum, from the first term to the last, whatever tile it is in: where b is finite, the result does not depend on
+how a product is cut, nor a row of y on the other rows of a.
 
-Where all rows of a tile have a zero in a, the term is left out. Of images with a dark background, as
-MNIST's, more than half of the terms are. (It is left out even if b is infinite there.)
+Terms for which all rows of a tile are zero in a are left out. Of images with a dark background, as
+MNIST's, these are more than half. (They count as zero even where b is infinite or NaN.)
 """
 
 import numpy as np

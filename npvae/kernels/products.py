@@ -39,8 +39,8 @@ def product(
 
 
 def has_compiled_products() -> bool:
-    """Say whether there are compiled products for this processor."""
-    return _compiled() is not None
+    """Say whether compiled products are in use: they are asked for, and there are some for this processor."""
+    return choice() == "compiled" and _compiled() is not None
 
 
 @functools.cache

@@ -7,6 +7,7 @@ piece left: nobody waits for it.
 """
 
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -93,9 +94,10 @@ class Team:
             for piece in pieces:
                 piece()
             return
-        job = self._announce(pieces, abandon)
+        job = _Job(self._job.number + 1, pieces, abandon or _nothing)
         n_done = 0
         try:
+            self._announce(job)
             n_done = job.do_pieces()
         except BaseException:
             job.abandon()
@@ -111,16 +113,17 @@ class Team:
     def close(self) -> None:
         """End the threads."""
         self._closing = True
-        self._announce(())
+        self._job.abandon()  # after Ctrl-C a piece may still be waiting for others
+        self._job.give_up()
+        self._announce(_Job(self._job.number + 1, (), _nothing))
         for worker in self._workers:
             worker.thread.join()
 
-    def _announce(self, pieces: Sequence[Piece], abandon: Callable[[], None] | None = None) -> _Job:
-        self._job = job = _Job(self._job.number + 1, pieces, abandon or _nothing)
+    def _announce(self, job: _Job) -> None:
+        self._job = job
         self._announced[0] = job.number
         for worker in self._workers:
             worker.wake()
-        return job
 
 
 class _Worker:
@@ -156,6 +159,7 @@ class _Worker:
             except BaseException as error:
                 job.error = error
                 job.abandon()
+                job.give_up()
             del job
 
     def wake(self) -> None:
@@ -171,15 +175,21 @@ class _Worker:
 _current = threading.local()
 
 
+def _forget_team() -> None:
+    _current.team = None
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has none of the threads
+    os.register_at_fork(after_in_child=_forget_team)
+
+
 @contextmanager
 def using_team(n_threads: int) -> Iterator[Team]:
-    """Let kernels that this thread calls within a with statement use that many threads.
-
-    BLAS should be limited to one thread meanwhile.
-    """
+    """Let what this thread calls within a with statement share work out to that many threads."""
     before = getattr(_current, "team", None)
-    _current.team = team = Team(n_threads)
+    team = Team(n_threads)
     try:
+        _current.team = team
         yield team
     finally:
         _current.team = before

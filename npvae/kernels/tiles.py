@@ -9,7 +9,6 @@ References
 Goto & van de Geijn (2008), Anatomy of high-performance matrix multiplication, section 4.
 """
 
-import os
 from itertools import product
 from typing import Any
 
@@ -20,7 +19,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 # As numba has been told to compile for, or as this processor has them.
-_FEATURES = os.environ.get("NUMBA_CPU_FEATURES") or llvmlite.binding.get_host_cpu_features().flatten()
+_FEATURES: str | None = numba.config.CPU_FEATURES  # type: ignore[attr-defined]
+if _FEATURES is None:
+    _FEATURES = llvmlite.binding.get_host_cpu_features().flatten()
 
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
     VECTOR_BYTES, ROWS, VECTORS = 0, 0, 0
@@ -110,7 +111,7 @@ def _make_multiply_tile(n_vectors: int) -> Any:
     ) -> Any:  # fmt: skip
         """Compute y[m, j] = panel[0, j] + sum over some k of a[m, k] panel[1 + k, j] for one tile.
 
-        All arrays are C-contiguous, and their entries are counted through. Entry (m, k) of a is at a_start +
+        All arrays are C-contiguous and addressed by flat indices. Entry (m, k) of a is at a_start +
         m a_row + k a_column, entry (m, j) of y at y_start + m y_row + j; a row of the panel is `n_vectors`
         full vectors. The k are `n_terms` entries of `terms`, from `terms_start` on. There are at most `ROWS`
         rows and at most so many columns as the panel is wide; what of y lies beyond is left alone.
@@ -211,7 +212,7 @@ def transpose_square(
 ) -> Any:
     """Write the transpose of a square block of x, as wide as a vector is long, into y.
 
-    Both arrays are C-contiguous, and their entries are counted through: entry (i, j) of the block of x is
+    Both arrays are C-contiguous and addressed by flat indices: entry (i, j) of the block of x is
     at x_start + i x_row + j, entry (j, i) of y at y_start + j y_row + i.
     """
 

@@ -1,6 +1,7 @@
 """ln p(x) under a VAE, estimated with its encoder as the proposal."""
 
 from contextlib import closing
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -114,7 +115,8 @@ def log_marginal_likelihood(
         estimates[:, some] = sums.estimate()
 
     with closing(team_for_blocks(len(starts), vae.n_threads)) as team:
-        team.run([partial(estimate, block) for block in range(len(starts))])
+        context = copy_context()  # np.errstate, which other threads do not see
+        team.run([partial(context.copy().run, estimate, block) for block in range(len(starts))])
     return LogMarginalLikelihood(*estimates)
 
 

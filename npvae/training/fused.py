@@ -1,18 +1,17 @@
 """The loss and gradient of a network by one compiled function, wherever there is one that fits."""
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from npvae.core.autoencoder import AutoencoderLoss, AutoencoderNetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAELoss, VAENetwork
-from npvae.kernels import choice, current_team, has_compiled_products
+from npvae.kernels import current_team, has_compiled_products
 
 Network = VAENetwork | AutoencoderNetwork
 
-_MOST_THREADS = 8  # beyond, the parts of a layer become too small to be worth waiting for one another
+_MOST_THREADS = 8  # a layer of 400 units has 25 vectors of columns to share out
 
 
 class FusedGradient:
@@ -36,7 +35,7 @@ class FusedGradient:
                 layers.append((fan_in, fan_out, start, start + fan_in * fan_out, outputs))
                 outputs += fan_out
             start += int(np.prod(block.shape))
-        self._layers = np.array(layers)
+        self._layers, self._n_params = np.array(layers), start
         is_vae = isinstance(network, VAENetwork)
         settings = {
             fused.CODE_LAYER: len(network.hidden),
@@ -52,12 +51,8 @@ class FusedGradient:
         if network.noise_variance != "learned":
             self._numbers[fused.FIXED_LOG_NOISE_VAR] = np.log(network.noise_variance)
         self._results = np.zeros(fused.PIECES + -(-start // fused.PIECE), np.float32)
-        self._meeting = np.zeros(1, np.int64)
         self._size = fused.workspace_size(self._layers, network.latent_dim)
         self._work = np.empty(0, np.float32)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._network,)
 
     def __call__(
         self, params: Parameters, x: np.ndarray, eps: np.ndarray | None, beta: float, out: Parameters
@@ -74,23 +69,29 @@ class FusedGradient:
         beta : float
             Weight of a VAE's KL term.
         out : Parameters
+
+        Raises
+        ------
+        ValueError
+            x, eps or the parameters do not fit the network, or there is no sample.
         """
         fused, n = self._compiled, len(x)
+        self._check(params, x, eps, out)
         if n * self._size > len(self._work):
             self._work = np.empty(n * self._size, np.float32)
         self._numbers[fused.BETA] = beta
         if x.dtype != np.float32 or not (x.flags.c_contiguous and x.flags.writeable):
             x = np.array(x, np.float32, order="C")  # for arrays of another kind all would be compiled again
         eps = np.empty((n, 0), np.float32) if eps is None else eps
-        arguments = self._arguments(params, x, eps, out)
+        meeting = np.zeros(1, np.int64)
+        arguments = self._arguments(meeting, params, x, eps, out)
         team = current_team()
         n_threads = min(team.n_threads, _MOST_THREADS) if team is not None and team.awake else 1
         if team is None or n_threads == 1:
             fused.loss_and_gradient(0, 1, *arguments)
         else:
-            self._meeting[0] = 0
             parts = [partial(fused.loss_and_gradient, i, n_threads, *arguments) for i in range(n_threads)]
-            team.run(parts, abandon=self._dismiss)
+            team.run(parts, abandon=partial(meeting.fill, self._dismissed))
         reconstruction, kl, squared_norm = self._results[: fused.PIECES].tolist()
         if isinstance(self._network, VAENetwork):
             return VAELoss(reconstruction + beta * kl, reconstruction, kl), squared_norm
@@ -101,21 +102,34 @@ class FusedGradient:
         from npvae.kernels.compiled import load
 
         x, eps = (np.empty((1, width), np.float32) for width in (self._network.n_features, 0))
-        return load(self._compiled.loss_and_gradient, (0, 1, *self._arguments(params, x, eps, params)))
+        return load(
+            self._compiled.loss_and_gradient,
+            (0, 1, *self._arguments(np.zeros(1, np.int64), params, x, eps, params)),
+        )
 
     def _arguments(
-        self, params: Parameters, x: np.ndarray, eps: np.ndarray, out: Parameters
+        self, meeting: np.ndarray, params: Parameters, x: np.ndarray, eps: np.ndarray, out: Parameters
     ) -> tuple[np.ndarray, ...]:
         return (
-            self._meeting, x, eps, params.flat, out.flat, self._layers, self._settings, self._numbers,
+            meeting, x, eps, params.flat, out.flat, self._layers, self._settings, self._numbers,
             self._work, self._results,
         )  # fmt: skip
 
-    def _dismiss(self) -> None:
-        self._meeting[0] = self._dismissed
+    def _check(self, params: Parameters, x: np.ndarray, eps: np.ndarray | None, out: Parameters) -> None:
+        """Compiled code looks at no bounds."""
+        network = self._network
+        if x.ndim != 2 or x.shape[1] != network.n_features or len(x) == 0:
+            raise ValueError(f"x must be (N, {network.n_features}) with at least one sample, got {x.shape}")
+        if eps is not None and eps.shape != (len(x), network.latent_dim):
+            raise ValueError(f"eps must be {(len(x), network.latent_dim)}, got {eps.shape}")
+        if eps is None and isinstance(network, VAENetwork):
+            raise ValueError("a VAE needs noise")
+        for flat in (params.flat, out.flat):
+            if flat.shape != (self._n_params,):
+                raise ValueError(f"the network has {self._n_params} parameters, got {flat.shape}")
 
 
 def fused_gradient(network: Network, params: Parameters) -> FusedGradient | None:
     """Return a `FusedGradient` if there is one for this network, these parameters and this processor."""
     fits = type(network) in (VAENetwork, AutoencoderNetwork) and params.flat.dtype == np.float32
-    return FusedGradient(network) if fits and choice() == "compiled" and has_compiled_products() else None
+    return FusedGradient(network) if fits and has_compiled_products() else None

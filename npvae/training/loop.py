@@ -14,7 +14,7 @@ from tqdm import tqdm
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.data import binarize
-from npvae.kernels import current_team
+from npvae.kernels import Team, current_team
 from npvae.training.batches import as_floats, minibatches
 from npvae.training.interrupt import InterruptRequest
 from npvae.training.schedules import LearningRate, kl_weight, learning_rate_at
@@ -156,6 +156,7 @@ def train(
         try:
             training.stop_reason = run.all_epochs()
         finally:
+            stepper.release()
             if run.best_params is not None:
                 stepper.params.flat[:] = run.best_params.flat
     return training
@@ -203,7 +204,7 @@ class _Run:
 
     def load_kernels(self) -> None:
         """Load the step's compiled function; where it had to be compiled first, say how long that took."""
-        fused = self.stepper.fused
+        fused = self.stepper.fused()
         if fused is None:
             return
         self.bar.set_postfix_str("loading compiled code, or compiling it")
@@ -300,12 +301,8 @@ def validation_loss(
                 loss = network.loss(params, x).total
         sums[block] = float(loss) * len(x)
 
-    blocks, team = [partial(evaluate, block) for block in range(len(starts))], current_team()
-    if team is not None:
-        team.run(blocks)
-    else:
-        for block in blocks:
-            block()
+    team = current_team() or Team(1)
+    team.run([partial(evaluate, block) for block in range(len(starts))])
     return float(sums.sum()) / len(rows)
 
 

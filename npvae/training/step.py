@@ -1,13 +1,15 @@
 """One step of training, and the refusal to take it with numbers that are not finite."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from npvae.core.autoencoder import AutoencoderLoss, AutoencoderNetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAELoss, VAENetwork
-from npvae.training.fused import Network, fused_gradient
+from npvae.kernels import has_compiled_products
+from npvae.training.fused import FusedGradient, Network, fused_gradient
 from npvae.training.optimizers import Optimizer
 
 
@@ -47,11 +49,6 @@ class Stepper:
         Draws the noise of a VAE.
     max_grad_norm : float, optional
         Gradients whose Euclidean norm, over all parameters, is larger are scaled down to it.
-
-    Attributes
-    ----------
-    fused : FusedGradient or None
-        What computes the gradient in place of the network's own method, where there is one.
     """
 
     def __init__(
@@ -66,7 +63,22 @@ class Stepper:
         self.max_grad_norm = max_grad_norm
         self.state = optimizer.start(params.flat)
         self._grads = params.zeros_like()
-        self.fused = fused_gradient(network, params)
+        self._fused: FusedGradient | None = None
+
+    def fused(self) -> FusedGradient | None:
+        """Return what computes the gradient in place of the network's own method, where there is one."""
+        if not has_compiled_products():
+            return None
+        if self._fused is None:
+            self._fused = fused_gradient(self.network, self.params)
+        return self._fused
+
+    def release(self) -> None:
+        """Give back the memory that only steps need."""
+        self._fused = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_fused": None}  # another machine may have no use for it
 
     def step(self, x: np.ndarray, learning_rate: float, kl_weight: float = 1.0) -> VAELoss | AutoencoderLoss:
         """Take one step on a batch x (N, D).
@@ -109,8 +121,9 @@ class Stepper:
         if isinstance(network, VAENetwork):
             eps = draw_noise(network, self.rng, len(x), params.flat.dtype)
             beta = network.beta * kl_weight
-        if self.fused is not None:
-            return self.fused(params, x, eps, beta, self._grads)
+        fused = self.fused()
+        if fused is not None:
+            return fused(params, x, eps, beta, self._grads)
         loss: VAELoss | AutoencoderLoss
         with np.errstate(over="ignore", invalid="ignore"):  # `step` finds and reports it
             if isinstance(network, VAENetwork) and eps is not None:

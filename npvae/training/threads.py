@@ -108,9 +108,9 @@ class StepThreads:
 def step_threads(
     network: Architecture, n_params: int, batch_size: int, n_threads: int | None = None
 ) -> Iterator[StepThreads]:
-    """Make a team for the training steps within a with statement; BLAS gets one thread meanwhile.
+    """Make a team for the training steps within a with statement.
 
-    Without compiled products there is no team, and the threads are those of BLAS.
+    Without compiled products there is no team, and so many threads are left to BLAS.
 
     Parameters
     ----------
@@ -123,9 +123,12 @@ def step_threads(
     widths = (network.n_features, *network.hidden, network.latent_dim)
     largest = batch_size * max(a * b for a, b in pairwise(widths))
     n = available_threads(n_threads) if largest >= _LARGE or n_params >= LONG else 1
-    has_team = has_compiled_products()
-    with threadpool_limits(1 if has_team else n, user_api="blas"), using_team(n if has_team else 1) as team:
-        yield StepThreads(team)
+    if has_compiled_products():
+        with using_team(n) as team:
+            yield StepThreads(team)
+    else:
+        with threadpool_limits(n, user_api="blas"), using_team(1) as team:
+            yield StepThreads(team)
 
 
 def team_for_blocks(n_blocks: int, n_threads: int | None = None) -> Team:

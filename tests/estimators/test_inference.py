@@ -4,8 +4,9 @@ import random
 
 import numpy as np
 import pytest
+from sklearn import config_context
 
-from npvae import VAE, Autoencoder
+from npvae import VAE, Autoencoder, kernels
 from npvae.estimators.inputs import value_range
 from npvae.estimators.noise import noise_of_samples
 
@@ -247,3 +248,33 @@ def test_the_range_of_values_that_are_not_finite():
     assert value_range(X) == (0, np.inf)
     X[10, 1] = np.nan
     assert np.isnan(value_range(X)).all()
+
+
+@both
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_same_bits_with_any_number_of_threads(cls, dtype, rng):
+    """Several blocks, the last one smaller; rows do not depend on their block."""
+    X = rng.random((1111, 30)).astype(dtype)
+    model = cls(3, hidden=(40,), likelihood="bernoulli", max_epochs=1, random_state=0).fit(X)
+    for method in ("transform", "reconstruct", "score_samples"):
+        results = []
+        for n_threads in (1, 2, 3):
+            results.append(getattr(model.set_params(n_threads=n_threads), method)(X))
+        for result in results[1:]:
+            np.testing.assert_array_equal(result, results[0])
+    if kernels.has_compiled_products():
+        np.testing.assert_array_equal(
+            model.transform(np.asfortranarray(X)[500:700]), model.transform(X)[500:700]
+        )
+
+
+@both
+def test_settings_of_the_calling_thread_hold_in_all(cls, rng):
+    X = rng.random((2000, 5))
+    model = cls(hidden=(4,), max_epochs=1, random_state=0, n_threads=2).fit(X)
+    X[[300, 900, 1500], 2] = np.nan
+    for _ in range(5):
+        with config_context(assume_finite=True):
+            assert np.isnan(model.transform(X)).any(axis=1).sum() == 3
+        with pytest.raises(ValueError, match="NaN"):
+            model.transform(X)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from npvae import VAE, Autoencoder
+from npvae.estimators.inputs import BLOCK
 
 both = pytest.mark.parametrize("cls", [VAE, Autoencoder])
 
@@ -39,7 +40,7 @@ def models_of_images(images):
     return {cls: cls(**settings, random_state=0).fit(X) for cls in (VAE, Autoencoder)}
 
 
-A_FEW_BLOCKS = 6 * 1024 * 200 * 8  # bytes; 12,000 rows in float64 are twice that
+A_FEW_BLOCKS = 14 * BLOCK * 200 * 8  # bytes; 12,000 rows are twice that in float32, 4 times in float64
 
 
 @both

@@ -55,3 +55,18 @@ def test_cache_in_a_folder_of_ones_choice(package, tmp_path):
     result = run(package, NUMBA_CACHE_DIR=str(tmp_path / "cache"))
     assert (result.returncode, result.stderr) == (0, "")
     assert list((tmp_path / "cache").rglob("*.nbi"))
+
+
+def test_training_without_a_place_for_a_cache(package):
+    (package / "npvae" / "kernels" / "__pycache__").touch()
+    code = "import numpy as np; from npvae import VAE; "
+    code += (
+        "VAE(hidden=(200,), n_threads=2, max_epochs=1, random_state=0).fit(np.zeros((256, 500), np.float32))"
+    )
+    nowhere = dict.fromkeys(["NUMBA_CACHE_DIR", "HOME", "XDG_CACHE_HOME", "TMPDIR"], "/dev/null/x")
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code], cwd=package, env={"PYTHONPATH": str(package), **nowhere},
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("can't be kept on disk") == 1

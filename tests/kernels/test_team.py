@@ -1,7 +1,9 @@
 """A team of threads does every piece once, and nothing after `run` has returned."""
 
+import os
 import threading
 import time
+import warnings
 from itertools import pairwise
 
 import numpy as np
@@ -122,6 +124,35 @@ def test_pieces_that_wait_for_others_are_told_to_give_up():
                 team.run(pieces, abandon=dismissed.set)
             assert dismissed.is_set()
             team.run([lambda: None] * 2)
+
+
+def test_an_interruption_before_the_first_piece_leaves_nobody_waiting(monkeypatch):
+    """Ctrl-C after the others have been told of a job."""
+    dismissed = threading.Event()
+    with using_team(2) as team:
+        team.run([lambda: None] * 2)
+        announce = team._announce
+
+        def interrupted(job):
+            announce(job)
+            if not team._closing:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(team, "_announce", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            team.run([lambda: dismissed.wait(10)] * 2, abandon=dismissed.set)
+        assert dismissed.is_set()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_has_no_team():
+    with using_team(2), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if current_team() is None else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert current_team() is not None
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
