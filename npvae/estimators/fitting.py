@@ -101,11 +101,11 @@ class TrainableModel(LatentVariableModel):
         elif self.early_stopping:
             rows, rows_val = split_rows(len(data), self.validation_fraction, rng)
             validation = data
-        self._start(X, data, rng)
+        stepper = self._start(X, data, rng)
         training = Training()
         try:
             train(
-                self._stepper,
+                stepper,
                 data,
                 settings,
                 rng,
@@ -202,7 +202,7 @@ class TrainableModel(LatentVariableModel):
             n_threads=self.n_threads,
         )
 
-    def _start(self, X: npt.ArrayLike, data: np.ndarray, rng: np.random.Generator) -> None:
+    def _start(self, X: npt.ArrayLike, data: np.ndarray, rng: np.random.Generator) -> Stepper:
         """Set the fitted attributes anew, once it is certain that all of them can be."""
         network = self._make_network(data.shape[1])
         params = init_parameters(network.blocks(), rng, self.init)
@@ -213,6 +213,7 @@ class TrainableModel(LatentVariableModel):
         remember_features(self, X)
         self._stepper, self.network_, self.params_ = stepper, network, params
         self.data_range_ = (0.0, 1.0) if data.dtype == np.uint8 else value_range(data)
+        return stepper
 
     def _make_stepper(self, network: Network, params: Parameters, rng: np.random.Generator) -> Stepper:
         return Stepper(network, params, get_optimizer(self.optimizer), rng, self.max_grad_norm)
