@@ -94,14 +94,12 @@ def loss_and_gradient(
     meet(meeting, n_threads)
 
     for layer in range(last, -1, -1):
-        h, dy = (
-            _input(layer, x, z, layers, settings, work),
-            d_output[: n * layers[layer, FAN_OUT]].reshape(n, -1),
-        )
+        h = _input(layer, x, z, layers, settings, work)
+        dy = d_output[: n * layers[layer, FAN_OUT]].reshape(n, layers[layer, FAN_OUT])
         W, _ = _weights(layer, layers, theta)
         dW, db = _weights(layer, layers, gradient)
         multiply(h, True, dy, False, no_bias, dW, *_block(dW.shape[0], dW.shape[1], rank, n_threads))
-        start, end = _share(db.size, 16, rank, n_threads)
+        start, end = _share(db.size, _COLUMNS, rank, n_threads)
         _column_sums(dy, db, start, end)
         if layer > 0:
             dh = d_input[: h.size].reshape(h.shape)

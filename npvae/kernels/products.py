@@ -11,23 +11,10 @@ from npvae.kernels.choice import choice
 _NO_BIAS = {np.dtype(kind): np.empty(0, kind) for kind in (np.float32, np.float64)}
 
 
+@functools.wraps(reference.product)
 def product(
     a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return a @ b + bias, or a @ b without a bias.
-
-    Parameters
-    ----------
-    a, b : (N, K) and (K, M) arrays
-    bias : (M,) array, optional
-    out : (N, M) array, optional
-        Overwritten and returned; may not overlap the others.
-
-    Raises
-    ------
-    ValueError
-        The shapes do not fit each other.
-    """
     compiled = _compiled() if choice() == "compiled" and _suit(a, b, bias, out) else None
     if compiled is None:
         return reference.product(a, b, bias, out)

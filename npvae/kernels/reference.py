@@ -21,6 +21,11 @@ def product(
     bias : (M,) array, optional
     out : (N, M) array, optional
         Overwritten and returned; may not overlap the others.
+
+    Raises
+    ------
+    ValueError
+        The shapes do not fit each other.
     """
     y = np.matmul(a, b, out=out)
     return y if bias is None else np.add(y, bias, out=out)
