@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from npvae.core.autoencoder import AutoencoderNetwork
+from npvae.core.multi_sample import MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 
@@ -25,6 +26,7 @@ FORMAT_VERSION = 1
 Network = VAENetwork | AutoencoderNetwork
 _NETWORKS: dict[str, type[VAENetwork] | type[AutoencoderNetwork]] = {
     "vae": VAENetwork,
+    "multi-sample vae": MultiSampleVAENetwork,
     "autoencoder": AutoencoderNetwork,
 }
 

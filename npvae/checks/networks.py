@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from npvae.core.activations import ACTIVATIONS
 from npvae.core.autoencoder import AutoencoderNetwork
+from npvae.core.multi_sample import OBJECTIVES, MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.gradcheck import Report, check_network
@@ -24,7 +25,8 @@ LIKELIHOODS: dict[str, dict[str, Any]] = {
 def network_cases() -> dict[str, VAENetwork | AutoencoderNetwork]:
     """Return networks by name: AE and VAE, every activation, every likelihood, two depths and none.
 
-    Beta, which only the VAE has, takes the values 1, 0 and 4 in turn.
+    Beta, which only the VAE has, takes the values 1, 0 and 4 in turn. Each VAE comes with several draws of z
+    too, and the two objectives take turns.
     """
     cases: dict[str, VAENetwork | AutoencoderNetwork] = {}
     kinds = product(ACTIVATIONS, LIKELIHOODS)
@@ -44,6 +46,10 @@ def network_cases() -> dict[str, VAENetwork | AutoencoderNetwork]:
             cases[f"AE {widths}, {activation}, {likelihood}"] = AutoencoderNetwork(**settings)
             cases[f"VAE {widths}, {activation}, {likelihood}, beta {beta:g}"] = VAENetwork(
                 beta=beta, **settings
+            )
+            objective = OBJECTIVES[i % 2]
+            cases[f"VAE {widths}, {activation}, {likelihood}, {objective}, beta {beta:g}, 3 draws"] = (
+                MultiSampleVAENetwork(objective=objective, n_draws=3, beta=beta, **settings)
             )
     return cases
 
@@ -67,5 +73,5 @@ def check_case(network: VAENetwork | AutoencoderNetwork, dtype: npt.DTypeLike, s
     params.flat[:] = 0.5 * rng.standard_normal(params.flat.size)
     inputs = [rng.random((N, D)).astype(dtype)]
     if isinstance(network, VAENetwork):
-        inputs.append(rng.standard_normal((N, Z)).astype(dtype))
+        inputs.append(rng.standard_normal(network.noise_shape(N)).astype(dtype))
     return check_network(network, params, *inputs, seed=seed)

@@ -73,6 +73,15 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help='of the gaussian likelihood: a number (default: 1), or "learned"',
     )
     group.add_argument("--beta", type=float, default=1.0, help="weight of the VAE's KL term (default: 1)")
+    group.add_argument(
+        "--objective",
+        choices=["elbo", "iwae"],
+        default="elbo",
+        help="what the VAE maximises: the ELBO (default) or the importance-weighted bound of --draws draws",
+    )
+    group.add_argument(
+        "--draws", type=at_least(1), default=1, metavar="K", help="of z for each image and step (default: 1)"
+    )
     group = parser.add_argument_group("training")
     group.add_argument(
         "--epochs", type=int, metavar="N", help=f"default: 10 from {LARGE:,} training images on, else 100"
@@ -153,7 +162,13 @@ def make_estimator(kind: str, args: argparse.Namespace, data: "Dataset") -> "VAE
     if kind == "ae":
         model = Autoencoder(**settings)
     else:
-        model = VAE(**settings, beta=args.beta, kl_warmup_epochs=args.kl_warmup_epochs)
+        model = VAE(
+            **settings,
+            beta=args.beta,
+            kl_warmup_epochs=args.kl_warmup_epochs,
+            objective=args.objective,
+            n_draws=args.draws,
+        )
     model.check_settings(data.X_train.shape[1])
     low, high = data.value_range
     if args.likelihood == "bernoulli" and data.X_train.dtype != np.uint8 and (low < 0 or high > 1):

@@ -12,6 +12,7 @@ EXAMPLES = """examples:
   npvae train vae --out digits.safetensors
   npvae train ae --latent-dim 10 --out ae.safetensors
   npvae train vae --data mnist/ --latent-dim 20 --epochs 10 --out mnist.safetensors
+  npvae train vae --data mnist/ --binarize dynamic --objective iwae --draws 5 --out iwae.safetensors
   npvae train vae --data features.npy --likelihood gaussian --hidden 256 64 --out features.safetensors
 
 Ctrl-C ends the training after the current step; the model is saved as far as it got.
@@ -34,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.model == "ae" and (args.beta != 1 or args.kl_warmup_epochs):
         raise ValueError("--beta and --kl-warmup-epochs weigh the KL term, which only a VAE has")
+    if args.model == "ae" and (args.objective != "elbo" or args.draws != 1):
+        raise ValueError("--objective and --draws are of a VAE; an autoencoder draws nothing")
     out = Path(args.out)
     check_file(out, ".safetensors")
     data = load_data(args)

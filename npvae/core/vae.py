@@ -77,6 +77,8 @@ class VAENetwork(Architecture):
     """
 
     beta: float = 1.0
+    objective = "elbo"  # what minus the loss is; for others, and for more draws, see `multi_sample`
+    n_draws = 1  # of z for each sample
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -90,6 +92,10 @@ class VAENetwork(Architecture):
             Block(("mu.b", "log_var.b"), (2 * self.latent_dim,)),
         ]
         return [*self.encoder_blocks(), *heads, *self.decoder_blocks()]
+
+    def noise_shape(self, n: int) -> tuple[int, ...]:
+        """Return the shape (N, Z) of the noise for n samples."""
+        return n, self.latent_dim
 
     def heads_forward(self, params: Parameters, h: np.ndarray) -> tuple[np.ndarray, np.ndarray, DenseCache]:
         """Compute mu and log_var, (N, Z) each, from h (N, H), in one product."""

@@ -1,10 +1,11 @@
 """The variational autoencoder as a scikit-learn estimator."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from npvae.core.multi_sample import MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.estimators.fitting import TrainableModel
@@ -33,6 +34,12 @@ class VAE(TrainableModel):
         constant; "learned" makes it one more parameter.
     beta : float, default=1.0
         Weight of the KL term.
+    objective : {"elbo", "iwae"}
+        What is maximised. "iwae" is the importance-weighted bound on ln p(x): see
+        `npvae.core.multi_sample`.
+    n_draws : int, default=1
+        Draws of z for each sample in every step: k of "iwae", or what the ELBO's reconstruction is averaged
+        over. From 2 on, and for "iwae", training runs on one thread.
     kl_warmup_epochs : int, default=0
         Over so many epochs the weight rises linearly to beta.
     init : {"uniform", "he", "glorot"}
@@ -86,6 +93,7 @@ class VAE(TrainableModel):
     References
     ----------
     Kingma & Welling (2014), Auto-encoding variational Bayes.
+    Burda, Grosse & Salakhutdinov (2016), Importance weighted autoencoders.
 
     Examples
     --------
@@ -107,6 +115,8 @@ class VAE(TrainableModel):
         likelihood: str = "gaussian",
         noise_variance: float | Literal["learned"] = 1.0,
         beta: float = 1.0,
+        objective: str = "elbo",
+        n_draws: int = 1,
         kl_warmup_epochs: int = 0,
         init: str = "uniform",
         init_output_bias: bool = False,
@@ -130,6 +140,8 @@ class VAE(TrainableModel):
         self.likelihood = likelihood
         self.noise_variance = noise_variance
         self.beta = beta
+        self.objective = objective
+        self.n_draws = n_draws
         self.kl_warmup_epochs = kl_warmup_epochs
         self.init = init
         self.init_output_bias = init_output_bias
@@ -169,16 +181,19 @@ class VAE(TrainableModel):
         return both[:, 0], both[:, 1]
 
     def _make_network(self, n_features: int) -> VAENetwork:
-        return VAENetwork(
-            n_features=n_features,
-            latent_dim=self.latent_dim,
-            hidden=tuple(self.hidden) if isinstance(self.hidden, list | np.ndarray) else self.hidden,
-            activation=self.activation,
-            negative_slope=self.negative_slope,
-            likelihood=self.likelihood,
-            noise_variance=self.noise_variance,
-            beta=self.beta,
-        )
+        settings: dict[str, Any] = {
+            "n_features": n_features,
+            "latent_dim": self.latent_dim,
+            "hidden": tuple(self.hidden) if isinstance(self.hidden, list | np.ndarray) else self.hidden,
+            "activation": self.activation,
+            "negative_slope": self.negative_slope,
+            "likelihood": self.likelihood,
+            "noise_variance": self.noise_variance,
+            "beta": self.beta,
+        }
+        if self.objective == "elbo" and self.n_draws == 1:
+            return VAENetwork(**settings)
+        return MultiSampleVAENetwork(**settings, objective=self.objective, n_draws=self.n_draws)
 
     def _warmup_epochs(self) -> int:
         return self.kl_warmup_epochs

@@ -134,8 +134,8 @@ class Stepper:
 
 
 def draw_noise(network: VAENetwork, rng: np.random.Generator, n: int, dtype: np.dtype) -> np.ndarray:
-    """Return eps ~ N(0, I), (n, Z), in float32 or float64."""
-    return rng.standard_normal((n, network.latent_dim), dtype=dtype.type)
+    """Return eps ~ N(0, I) for n samples, in float32 or float64."""
+    return rng.standard_normal(network.noise_shape(n), dtype=dtype.type)
 
 
 def _large_norm(grads: Parameters) -> float:

@@ -57,6 +57,8 @@ def test_json(images, data, tmp_path):
 OPTIONS = {
     "--beta": (2.5, "beta", 2.5),
     "--kl-warmup-epochs": (2, "kl_warmup_epochs", 2),
+    "--objective": ("iwae", "objective", "iwae"),
+    "--draws": (3, "n_draws", 3),
     "--optimizer": ("sgd", "optimizer", "sgd"),
     "--max-grad-norm": (0.5, "max_grad_norm", 0.5),
     "--binarize": ("dynamic", "dynamic_binarization", True),
