@@ -14,7 +14,20 @@ from typing import TextIO
 
 import npvae
 
-COMMANDS = ("compare", "train", "sample", "reconstruct", "trace", "gradcheck", "info")
+COMMANDS = (
+    "compare",
+    "train",
+    "sample",
+    "reconstruct",
+    "evaluate",
+    "interpolate",
+    "traverse",
+    "plane",
+    "nearest",
+    "trace",
+    "gradcheck",
+    "info",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

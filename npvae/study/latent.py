@@ -1,7 +1,6 @@
 """Looking into the latent space: where the codes lie, and what lies at and between its points."""
 
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -212,75 +211,6 @@ def decode_point(estimator: "LatentVariableModel", z: npt.ArrayLike) -> np.ndarr
             f"z must have {latent_dim} numbers, as the model has latent_dim={latent_dim}, got {got}"
         )
     return estimator.inverse_transform(point[None])[0]
-
-
-def latent_plane(n_side: int) -> np.ndarray:
-    """Return a grid over the plane that N(0, I) covers evenly: each point stands for the same probability.
-
-    Parameters
-    ----------
-    n_side : int
-        Points in each direction.
-
-    Returns
-    -------
-    Z : (n_side, n_side, 2) array, float32
-        As a picture is read: z1 grows from left to right, and the first row, at the top, has the largest z2.
-
-    Raises
-    ------
-    ValueError
-        `n_side` is not a positive integer.
-
-    Notes
-    -----
-    The coordinates are the quantiles of N(0, 1) at (i + 1/2) / n_side, i = 0 .. n_side - 1. Trap: an AE's
-    codes may all lie outside of this grid, or in one corner.
-
-    References
-    ----------
-    Kingma & Welling (2014), figure 4.
-
-    Examples
-    --------
-    >>> latent_plane(3)[:, 0].round(2)
-    array([[-0.97,  0.97],
-           [-0.97,  0.  ],
-           [-0.97, -0.97]], dtype=float32)
-    """
-    check_count(n_side, "n_side")
-    quantiles = np.array([NormalDist().inv_cdf((i + 0.5) / n_side) for i in range(n_side)], dtype=np.float32)
-    z1, z2 = np.meshgrid(quantiles, quantiles[::-1])
-    return np.stack([z1, z2], axis=-1)
-
-
-def decode_plane(estimator: "LatentVariableModel", n_side: int) -> np.ndarray:
-    """Decode `latent_plane`.
-
-    Parameters
-    ----------
-    estimator : VAE or Autoencoder
-        Fitted, with ``latent_dim=2``.
-    n_side : int
-        Images in each direction.
-
-    Returns
-    -------
-    X : (n_side, n_side, D) array, float32
-        In the order of `latent_plane`: the first row is the top.
-
-    Raises
-    ------
-    NotFittedError, ValueError
-        The estimator is not fitted; its latent space is not a plane; `n_side` is not a positive integer.
-    """
-    from sklearn.utils.validation import check_is_fitted
-
-    check_is_fitted(estimator, "params_")
-    if estimator.network_.latent_dim != 2:
-        raise ValueError(f"a plane needs a model with latent_dim=2, got {estimator.network_.latent_dim}")
-    X = estimator.inverse_transform(latent_plane(n_side).reshape(-1, 2))
-    return X.reshape(n_side, n_side, -1)
 
 
 def nearest_code(codes: npt.ArrayLike, z: npt.ArrayLike) -> tuple[int, float]:

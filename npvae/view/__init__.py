@@ -8,10 +8,13 @@ global setting is changed. `save_figure` writes it to a file.
 
 from npvae.view.history import draw_history
 from npvae.view.images import draw_image_grid, draw_image_rows, draw_samples
+from npvae.view.interpolation import draw_interpolation
 from npvae.view.latent import describe_spread, draw_codes, draw_latent_comparison
+from npvae.view.nearest import draw_nearest
 from npvae.view.plane import draw_decoded_plane
 from npvae.view.point import draw_point
 from npvae.view.save import save_figure
+from npvae.view.traversal import draw_traversal
 
 __all__ = [
     "describe_spread",
@@ -20,8 +23,11 @@ __all__ = [
     "draw_history",
     "draw_image_grid",
     "draw_image_rows",
+    "draw_interpolation",
     "draw_latent_comparison",
+    "draw_nearest",
     "draw_point",
     "draw_samples",
+    "draw_traversal",
     "save_figure",
 ]

@@ -16,7 +16,10 @@ def run_process(*argv, **options):
 
 
 def test_the_commands():
-    assert set(COMMANDS) == {"compare", "train", "sample", "reconstruct", "trace", "gradcheck", "info"}
+    assert set(COMMANDS) == {
+        "compare", "train", "sample", "reconstruct", "evaluate", "interpolate", "traverse", "plane",
+        "nearest", "trace", "gradcheck", "info",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -2,17 +2,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 from sklearn.exceptions import NotFittedError
 
 from npvae import VAE, Autoencoder
 from npvae.study import (
     code_moments,
-    decode_plane,
     decode_point,
     interpolate,
     interpolate_images,
-    latent_plane,
     nearest_code,
 )
 
@@ -128,35 +125,6 @@ def test_a_point_of_ones_own(model):
         decode_point(model, (1, np.nan))
     with pytest.raises(NotFittedError):
         decode_point(VAE(), (1, 2))
-
-
-def test_the_plane_lies_at_the_priors_quantiles():
-    plane = latent_plane(20)
-    quantiles = stats.norm.ppf((np.arange(20) + 0.5) / 20)
-    assert plane.shape == (20, 20, 2)
-    np.testing.assert_allclose(plane[:, :, 0], np.tile(quantiles, (20, 1)), rtol=1e-6)
-    np.testing.assert_allclose(plane[:, :, 1], np.tile(quantiles[::-1, None], (1, 20)), rtol=1e-6)
-
-
-def test_the_plane_reads_like_a_picture():
-    top_left, bottom_right = latent_plane(5)[0, 0], latent_plane(5)[-1, -1]
-    assert top_left[0] < 0 < top_left[1]
-    assert bottom_right[1] < 0 < bottom_right[0]
-    np.testing.assert_array_equal(latent_plane(1), [[[0, 0]]])
-
-
-def test_the_decoded_plane_is_in_the_planes_order(model):
-    X = decode_plane(model, 4)
-    assert X.shape == (4, 4, 12)
-    np.testing.assert_allclose(X[1, 3], model.inverse_transform(latent_plane(4)[1, 3][None])[0], rtol=1e-5)
-
-
-def test_only_a_plane_has_a_plane(pixels):
-    model = VAE(latent_dim=3, hidden=(8,), max_epochs=1, random_state=0).fit(pixels)
-    with pytest.raises(ValueError, match="a plane needs a model with latent_dim=2, got 3"):
-        decode_plane(model, 4)
-    with pytest.raises(ValueError, match="n_side must be an integer of at least 1"):
-        latent_plane(0)
 
 
 def test_the_nearest_code(rng):

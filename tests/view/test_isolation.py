@@ -7,21 +7,32 @@ from matplotlib import pyplot
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from npvae.study import latent_plane
+from npvae.study import Traversal, latent_plane
 from npvae.view import (
     draw_codes,
     draw_decoded_plane,
     draw_history,
     draw_image_grid,
     draw_image_rows,
+    draw_interpolation,
     draw_latent_comparison,
+    draw_nearest,
     draw_point,
     draw_samples,
+    draw_traversal,
 )
 
 _RNG = np.random.default_rng(0)
 _CODES, _IMAGES, _LABELS = _RNG.standard_normal((12, 2)), _RNG.random((12, 6)), np.arange(12) % 4
 _PLANE = latent_plane(3)
+_TRAVERSAL = Traversal(
+    np.arange(2),
+    _CODES[0],
+    _CODES[:2, :1] * np.ones(3),
+    np.ones(2),
+    _PLANE[:2],
+    _IMAGES.reshape(2, 6, 6)[:, :3],
+)
 _LOSSES = {"loss": [3.0, 2.0], "reconstruction": [2.5, 1.5], "kl": [0.5, 0.5]}
 
 ONE_PANEL = {
@@ -32,6 +43,14 @@ ONE_PANEL = {
     "bar codes": lambda **kw: draw_image_grid(_IMAGES, **kw),
     "rows": lambda **kw: draw_image_rows({"a": _IMAGES, "b": _IMAGES}, (3, 2), title="title", **kw),
     "plane": lambda **kw: draw_decoded_plane(_RNG.random((3, 3, 6)), _PLANE, (2, 3), title="title", **kw),
+    "interpolation": lambda **kw: draw_interpolation(
+        {"a": _IMAGES}, _IMAGES[:2], (2, 3), title="title", **kw
+    ),
+    "traversal": lambda **kw: draw_traversal(_TRAVERSAL, (2, 3), title="title", subtitle="line", **kw),
+    "traversal of bar codes": lambda **kw: draw_traversal(_TRAVERSAL, **kw),
+    "nearest": lambda **kw: draw_nearest(
+        _IMAGES, _IMAGES[:, None], _CODES[:, :1], (3, 2), title="title", **kw
+    ),
 }
 PANELS = {
     "latent comparison": lambda **kw: draw_latent_comparison({"AE": _CODES, "VAE": _CODES}, _LABELS, **kw),
