@@ -165,6 +165,8 @@ def pickling(tree):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or ""]
+            if names == ["joblib"] and {alias.name for alias in node.names} <= {"Parallel", "delayed"}:
+                names = []  # which run code of the program itself
         else:
             names = []
         yield from (name for name in names if name.split(".")[0] in loaders)

@@ -4,68 +4,105 @@ import argparse
 import sys
 from pathlib import Path
 
-from npvae.cli.options import add_data_options, add_model_options, load_data, make_estimator
+from npvae.cli.options import add_data_options, add_model_options, at_least, load_data, make_estimator
 
-HELP = "train an AE and a VAE side by side, sample from both, show and measure the difference"
+HELP = "train AEs and VAEs side by side, sample from them in every way, show and measure the difference"
 EXAMPLES = """examples:
-  npvae compare                                  # scikit-learn's digits, well under a minute
-  npvae compare --data mnist/ --latent-dim 2 --epochs 10 --out mnist-2
-  npvae compare --latent-dim 10 --out digits-10
+  npvae compare                                  # scikit-learn's digits, two latent dimensions
+  npvae compare --latent-dim 2 10 50 --seeds 3 --out digits-study
+  npvae compare --data mnist/ --latent-dim 2 10 50 --seeds 3 --out mnist-study
   npvae compare --data features.npy --likelihood gaussian --hidden 256 64 --out features
 
-Prints a table, and writes into the folder --out: pictures (.png), both models (.safetensors) and run.json,
-with every setting, version and seed, the data's hash, the training histories and all numbers.
+Prints tables with what they show in a sentence each, and writes into the folder --out: report.html, one
+page with everything; pictures (.png); results.csv, every number of every model; run.json, with settings,
+versions, the data's hash, training histories and all numbers; models/*.safetensors; and measured/, from
+which a repeated or interrupted run goes on. With the same --out, more latent dimensions and seeds can be
+added.
 
 Ctrl-C ends the training that is running after the current step; its model is saved as far as it got.
 """
+_EXTENT = ("latent_dim", "seeds", "samples", "importance_samples")
+_WITHOUT_EFFECT = ("run", "command", "json", "out", "threads", "jobs")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--out", default="npvae-compare", metavar="DIR", help="default: npvae-compare")
     parser.add_argument(
+        "--seeds", type=at_least(1), default=1, metavar="N", help="models of each kind: seeds --seed and on"
+    )
+    parser.add_argument(
         "--samples", type=int, metavar="N", help="images compared (default: the test set, at most 5000)"
     )
-    parser.add_argument("--json", action="store_true", help="print run.json instead of the table")
+    parser.add_argument(
+        "--importance-samples",
+        type=at_least(1),
+        default=1000,
+        metavar="K",
+        help="for ln p(x) (default: 1000)",
+    )
+    parser.add_argument(
+        "--jobs", type=at_least(1), metavar="N",
+        help="models at a time (default: one for each core, but one of a single pair)",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print run.json instead of the tables")
     add_data_options(parser, training=True)
-    add_model_options(parser)
+    add_model_options(parser, several=True)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train both, compare, write."""
+    """Train, compare, write."""
     from npvae.cli.run_folder import RunFolder
-    from npvae.study.compare import compare, number_compared
+    from npvae.study.compare import compare
+    from npvae.study.judging import number_compared
+    from npvae.training.threads import available_threads
+    from npvae.view.compare_numbers import compare_csv, compare_numbers
     from npvae.view.compare_pictures import write_pictures
-    from npvae.view.compare_table import compare_numbers, compare_table
+    from npvae.view.compare_table import compare_text
+    from npvae.view.report import write_report
 
     data = load_data(args)
-    models = {kind: make_estimator(kind, args, data) for kind in ("ae", "vae")}
-    settings = {
-        **{
-            name: value
-            for name, value in vars(args).items()
-            if name not in ("run", "command", "json", "out", "threads")
-        },
-        "epochs": models["vae"].max_epochs,
-        "batch_size": models["vae"].batch_size,
-        "samples": number_compared(data, args.samples),
+    latent_dims, seeds = args.latent_dim, [args.seed + i for i in range(args.seeds)]
+    args.latent_dim = latent_dims[0]
+    ae, vae = (make_estimator(kind, args, data) for kind in ("ae", "vae"))
+    n_pairs = len(latent_dims) * len(seeds)
+    n_jobs = (
+        args.jobs if args.jobs is not None else (1 if n_pairs == 1 else min(available_threads(), n_pairs))
+    )
+    for model in (ae, vae):
+        model.verbose = int(n_jobs == 1)
+    n_samples = number_compared(data, args.samples)
+    extent = {
+        "latent_dims": latent_dims,
+        "seeds": seeds,
+        "samples": n_samples,
+        "importance_samples": args.importance_samples,
     }
-    folder = RunFolder(Path(args.out), settings, data)
-    for kind, model in models.items():
-        print(f"npvae compare: training the {kind.upper()}, {model.max_epochs} epochs", file=sys.stderr)
-        try:
-            model.fit(data.X_train, X_val=data.X_test)
-        except FloatingPointError:
-            folder.save_model(kind, model)
-            print(f"npvae compare: what was reached is in {folder.model_file(kind)}", file=sys.stderr)
-            raise
-        folder.save_model(kind, model)
-        if model.stop_reason_ == "interrupted":
-            print(f"npvae compare: what was reached is in {folder.model_file(kind)}", file=sys.stderr)
-            return 130
-    print("npvae compare: sampling and measuring", file=sys.stderr)
-    comparison = compare(data, models["ae"], models["vae"], n_samples=settings["samples"], seed=args.seed)
-    text = folder.finish(compare_numbers(comparison), write_pictures(comparison, folder.path))
-    print(text if args.json else compare_table(comparison))
-    print(f"npvae compare: pictures, models and run.json are in {folder.path}/", file=sys.stderr)
+    settings = {
+        name: value for name, value in vars(args).items() if name not in (*_EXTENT, *_WITHOUT_EFFECT)
+    } | {"epochs": vae.max_epochs, "batch_size": vae.batch_size}
+    folder = RunFolder(Path(args.out), settings, extent, data)
+    comparison = compare(
+        data,
+        ae,
+        vae,
+        latent_dims=latent_dims,
+        seeds=seeds,
+        n_samples=n_samples,
+        n_importance_samples=args.importance_samples,
+        n_jobs=n_jobs,
+        folder=folder,
+        report=_report,
+    )
+    _report("drawing")
+    pictures = write_pictures(comparison, folder.path)
+    write_report(comparison, folder.record, pictures, folder.path)
+    folder.write_text("results.csv", compare_csv(comparison))
+    text = folder.finish(compare_numbers(comparison), pictures)
+    print(text if args.json else compare_text(comparison))
+    _report(f"report.html, pictures, results.csv, run.json and models are in {folder.path}/")
     return 0
+
+
+def _report(message: str) -> None:
+    print(f"npvae compare: {message}", file=sys.stderr, flush=True)

@@ -43,12 +43,22 @@ def add_data_options(parser: argparse.ArgumentParser, *, training: bool = False)
     )
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of architecture and training."""
+def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Add the options of architecture and training; with `several`, --latent-dim takes a list."""
     group = parser.add_argument_group("model")
-    group.add_argument(
-        "--latent-dim", type=int, default=2, metavar="Z", help="latent dimensions (default: 2)"
-    )
+    if several:
+        group.add_argument(
+            "--latent-dim",
+            type=int,
+            nargs="+",
+            default=[2],
+            metavar="Z",
+            help="latent dimensions (default: 2)",
+        )
+    else:
+        group.add_argument(
+            "--latent-dim", type=int, default=2, metavar="Z", help="latent dimensions (default: 2)"
+        )
     group.add_argument(
         "--hidden",
         type=int,

@@ -1,4 +1,4 @@
-"""The folder of one comparison: models, and run.json, which tells of them."""
+"""The folder of a comparison: models, measurements, and run.json, which tells of them."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import npvae
 from npvae import kernels
 from npvae.persistence import write_atomically
+from npvae.study.cells import Cell, StudyFolder
 
 if TYPE_CHECKING:
     from npvae.data import Dataset
@@ -18,17 +19,19 @@ if TYPE_CHECKING:
 _LIBRARIES = ("numpy", "numba", "scikit-learn", "matplotlib", "safetensors")
 
 
-class RunFolder:
-    """A folder that holds one run, and refuses another.
+class RunFolder(StudyFolder):
+    """A folder that holds the comparisons of one data set with one kind of model, and refuses others.
 
-    run.json is written anew whenever a model is, so that it always tells of the models that lie beside it.
+    run.json tells of the files beside it; it is there before the first model is.
 
     Parameters
     ----------
     path : Path
-        Need not exist; it is made when the first model is saved.
+        Need not exist; it is made when there is something to save.
     settings : dict
-        Every setting of the run, in JSON's types.
+        Every setting that two runs in one folder must share, in JSON's types.
+    extent : dict
+        What a run may have more or less of: latent dimensions, seeds, samples.
     data : Dataset
 
     Raises
@@ -39,11 +42,12 @@ class RunFolder:
         The folder cannot be made or written to.
     """
 
-    def __init__(self, path: Path, settings: dict[str, Any], data: "Dataset") -> None:
+    def __init__(self, path: Path, settings: dict[str, Any], extent: dict[str, Any], data: "Dataset") -> None:
         check_folder(path)
-        self.path = path
-        self._record: dict[str, Any] = {
+        super().__init__(path)
+        self.record: dict[str, Any] = {
             "settings": settings,
+            "extent": extent,
             "versions": {"npvae": npvae.__version__, "python": platform.python_version()}
             | {name: version(name) for name in _LIBRARIES},
             "machine": {
@@ -59,59 +63,51 @@ class RunFolder:
                 "dtype": str(data.X_train.dtype),
                 "sha256": data.sha256,
             },
-            "training": self._earlier_training(settings, data),
         }
+        self._check_earlier_run()
 
-    def model_file(self, kind: str) -> Path:
-        """Return the path of the "ae" or the "vae"."""
-        return self.path / f"{kind}.safetensors"
-
-    def save_model(self, kind: str, model: "VAE | Autoencoder") -> None:
-        """Save a model and its history."""
-        model.save(self.model_file(kind))
-        self._record["training"][kind] = {
-            "file": self.model_file(kind).name,
-            "epochs": model.n_iter_,
-            "stop_reason": model.stop_reason_,
-            "history": model.history_,
-        }
-        self._write()
+    def save_model(self, cell: Cell, key: str, model: "VAE | Autoencoder") -> None:
+        """Save a model; before the first, and before one that run.json tells of is replaced, run.json."""
+        if self.model_file(cell).exists() or not (self.path / "run.json").exists():
+            self._write(self.record)
+        super().save_model(cell, key, model)
 
     def finish(self, results: dict[str, Any], pictures: list[str]) -> str:
-        """Add what was measured and drawn, and return the text of run.json."""
-        self._record |= {"results": results, "pictures": pictures}
-        return self._write()
+        """Add what was measured and drawn to run.json, and return its text."""
+        return self._write(self.record | results | {"pictures": pictures})
 
-    def _write(self) -> str:
-        text = json.dumps(self._record, indent=1) + "\n"
+    def write_text(self, name: str, text: str) -> None:
+        """Write a file of the folder, atomically."""
 
         def write(temporary: Path) -> None:
             temporary.write_text(text, encoding="utf-8")
 
-        write_atomically(self.path / "run.json", write)
+        write_atomically(self.path / name, write)
+
+    def _write(self, record: dict[str, Any]) -> str:
+        text = json.dumps(record, indent=1) + "\n"
+        self.write_text("run.json", text)
         return text
 
-    def _earlier_training(self, settings: dict[str, Any], data: "Dataset") -> dict[str, Any]:
+    def _check_earlier_run(self) -> None:
         path = self.path / "run.json"
         if not path.exists():
-            for kind in ("ae", "vae"):
-                if self.model_file(kind).exists():
-                    raise ValueError(
-                        f"{self.model_file(kind)} is there without a run.json that tells of it; "
-                        "choose another --out"
-                    )
-            return {}
+            stray = next((self.path / "models").glob("*.safetensors"), None)
+            if stray is not None:
+                raise ValueError(
+                    f"{stray} is there without a run.json that tells of it; choose another --out"
+                )
+            return
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
-            same = earlier["settings"] == settings and earlier["data"]["sha256"] == data.sha256
-            training = earlier["training"]
+            same = earlier["settings"] == self.record["settings"]
+            same = same and earlier["data"]["sha256"] == self.record["data"]["sha256"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is not a run.json that npvae wrote; choose another --out") from error
         if not same:
             raise ValueError(
                 f"{self.path}/ holds a run with other settings or data; choose another --out, or delete it"
             )
-        return training
 
 
 def check_folder(path: Path) -> None:

@@ -1,96 +1,108 @@
-"""An AE and a VAE side by side: where their codes lie, and what comes out when they are sampled."""
+"""AEs and VAEs side by side, over latent dimensions and seeds: where their codes lie, what they sample."""
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.base import clone
 
-from npvae.core.gaussian import kl_forward
-from npvae.data import Dataset, to_unit_interval
-from npvae.estimators import VAE, Autoencoder
-from npvae.study.features import PrincipalFeatures
-from npvae.study.latent import CodeMoments, code_moments
-from npvae.study.quality import SampleQuality, sample_quality
-from npvae.study.reconstruction import ReconstructionError, reconstruction_error
-from npvae.study.sampling import SAMPLERS, draw_codes
+import npvae
+from npvae.study.cells import KINDS, Cell, StudyFolder, content_key
+from npvae.study.judging import judge_controls, make_judge, number_compared
+from npvae.study.model_study import ModelStudy, restore_quality, study_model
+from npvae.study.plain import to_plain
+from npvae.study.quality import SampleJudge, SampleQuality
 
-MOST_FITTED = 10_000  # images of which principal components are found
-FEWEST_COMPARED = 10
-MOST_COMPARED = 5000  # images of each kind; coverage is quadratic in their number
-WAYS = {"AE": ("prior", "diagonal", "full", "mixture"), "VAE": ("prior",)}
+if TYPE_CHECKING:
+    from npvae.data import Dataset
+    from npvae.estimators import VAE, Autoencoder
 
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """Images drawn in one way from one model, and how good they are."""
-
-    way: str  # a key of SAMPLERS
-    label: str
-    z: np.ndarray  # (n, Z)
-    images: np.ndarray  # (n, D)
-    quality: SampleQuality
-
-
-@dataclass(frozen=True, eq=False)
-class ModelStudy:
-    """What was measured on one of the two models.
-
-    Attributes
-    ----------
-    name : {"AE", "VAE"}
-    estimator : Autoencoder or VAE
-    codes : (N, Z) array
-        Of the test images; for the VAE the posterior means.
-    moments : CodeMoments
-        Of z over the test images: for the AE of the codes, for the VAE of a draw from each q(z | x), as it is
-        the draws that N(0, I) is asked of.
-    reconstruction : ReconstructionError
-        On the test images.
-    test_loss : float
-        In nats per sample: -ln p(x | code) of the AE, minus the ELBO of the VAE.
-    kl : float
-        Mean KL(q(z | x) || N(0, I)) over the test images, in nats; NaN for the AE.
-    samples : dict
-        From the name of a way to sample to what it gave.
-    """
-
-    name: str
-    estimator: Autoencoder | VAE
-    codes: np.ndarray
-    moments: CodeMoments
-    reconstruction: ReconstructionError
-    test_loss: float
-    kl: float
-    samples: dict[str, Samples]
+_NOT_CONTENT = ("latent_dim", "random_state", "n_threads", "verbose")  # said by the cell, or without effect
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Both studies, and how real training images fare in place of samples."""
+    """All studies of a comparison.
 
-    data: Dataset
-    ae: ModelStudy
-    vae: ModelStudy
-    real: SampleQuality
+    Attributes
+    ----------
+    data : Dataset
+    latent_dims, seeds : tuples of int
+    studies : dict
+        From `Cell` to `ModelStudy`; one of each kind for every latent dimension and seed.
+    controls : dict
+        From a name in `npvae.study.controls.CONTROLS` to the quality of those images.
+    n_compared : int
+        Images of each kind that were compared.
+    classifier_accuracy : float
+        On the test images, of the classifier whose features are compared; NaN without labels.
+    """
+
+    data: "Dataset"
+    latent_dims: tuple[int, ...]
+    seeds: tuple[int, ...]
+    studies: dict[Cell, ModelStudy]
+    controls: dict[str, SampleQuality]
     n_compared: int
+    classifier_accuracy: float
+
+    def study(self, kind: str, latent_dim: int, seed: int | None = None) -> ModelStudy:
+        """Return one study; by default that of the first seed."""
+        return self.studies[Cell(latent_dim, self.seeds[0] if seed is None else seed, kind)]
+
+    def figures(self, kind: str, latent_dim: int, *path: str | int) -> np.ndarray:
+        """Return a figure of `ModelStudy.figures` for every seed, named by its path; NaN if there is none."""
+        values = []
+        for seed in self.seeds:
+            value: Any = self.study(kind, latent_dim, seed).figures
+            for name in path:
+                value = None if value is None else value[name]
+            values.append(np.nan if value is None else value)
+        return np.array(values, dtype=np.float64)
+
+    def qualities(self, kind: str, latent_dim: int, way: str, name: str) -> np.ndarray:
+        """Return a field of `SampleQuality` for every seed."""
+        studies = [self.study(kind, latent_dim, seed) for seed in self.seeds]
+        return np.array([getattr(study.samples[way].quality, name) for study in studies], dtype=np.float64)
 
 
 def compare(
-    data: Dataset, ae: Autoencoder, vae: VAE, *, n_samples: int | None = None, seed: int = 0
+    data: "Dataset",
+    ae: "Autoencoder",
+    vae: "VAE",
+    *,
+    latent_dims: Sequence[int] = (2,),
+    seeds: Sequence[int] = (0,),
+    n_samples: int | None = None,
+    n_importance_samples: int = 1000,
+    n_jobs: int | None = None,
+    folder: StudyFolder | None = None,
+    report: Callable[[str], None] = lambda message: None,
 ) -> Comparison:
-    """Study a trained AE and a trained VAE on the same data.
+    """Train an AE and a VAE for every latent dimension and seed, and study them.
 
     Parameters
     ----------
     data : Dataset
-        The training part fits the distributions of codes and the principal components, the test part is what
-        samples are compared with.
+        The training part trains, fits the distributions of codes and the principal components; the test part
+        is what samples are compared with.
     ae : Autoencoder
     vae : VAE
-        Fitted.
+        Not fitted: their copies are, with every latent dimension and seed.
+    latent_dims, seeds : sequences of int
     n_samples : int, optional
         Images of each kind that are compared; by default as many as there are test images, at most 5000.
-    seed : int
-        Of all draws.
+    n_importance_samples : int
+        For ln p(x).
+    n_jobs : int, optional
+        Trainings at the same time, as joblib understands it; ``joblib.parallel_config`` chooses the backend.
+        Workers share the cores, and write into `folder`, which they all must see.
+    folder : StudyFolder, optional
+        What lies there and was made from the same data, settings and version of npvae is not made again.
+    report : callable
+        Told in a line what is done.
 
     Returns
     -------
@@ -99,57 +111,109 @@ def compare(
     Raises
     ------
     ValueError
-        `n_samples` is below 10 or larger than the test or the training set.
+        A setting is out of its range, there are fewer than 10 training or 20 test images, or `n_samples` is
+        below 10 or larger than the test or the training set.
+    TrainingDivergedError
+        A loss was not finite. The model as it was before, and all that was finished, is in `folder`.
+    KeyboardInterrupt
+        Likewise; the model has what it learned until then.
     """
     n = number_compared(data, n_samples)
-    rng = np.random.default_rng(seed)
-    X_real = _rows(data.X_test, n, rng)
-    features = PrincipalFeatures.fit(_rows(data.X_train, min(len(data.X_train), MOST_FITTED), rng))
-    real = sample_quality(features, X_real, _rows(data.X_train, n, rng))
+    latent_dims, seeds = _distinct(latent_dims), _distinct(seeds)
+    prototypes: dict[str, Autoencoder | VAE] = {"AE": ae, "VAE": vae}
+    for kind, latent_dim in [(kind, latent_dim) for kind in prototypes for latent_dim in latent_dims]:
+        clone(prototypes[kind]).set_params(latent_dim=latent_dim).check_settings(data.X_train.shape[1])
+    content = {"data": data.sha256, "npvae": npvae.__version__}
+    measuring = {"n_samples": n, "n_importance_samples": n_importance_samples}
+    keys = {}
+    for cell in (Cell(d, seed, kind) for d in latent_dims for seed in seeds for kind in KINDS):
+        params = prototypes[cell.kind].get_params(deep=False)
+        training = content | {name: value for name, value in params.items() if name not in _NOT_CONTENT}
+        keys[cell] = content_key(training), content_key(training | measuring)
+    control_key = content_key(content | {"n_samples": n})
 
-    def study(name: str, estimator: Autoencoder | VAE) -> ModelStudy:
-        train_codes = estimator.transform(data.X_train)
-        samples = {}
-        for way in WAYS[name]:
-            kind = SAMPLERS[way]
-            z = kind.fit(train_codes, seed).draw(n, np.random.default_rng(seed))
-            images = estimator.inverse_transform(z)
-            samples[way] = Samples(way, kind.label, z, images, sample_quality(features, X_real, images))
-        codes = estimator.transform(data.X_test)
-        moments = code_moments(draw_codes(estimator, data.X_test, np.random.default_rng(seed)))
-        kl = float("nan")
-        if isinstance(estimator, VAE):
-            kl = float(kl_forward(*estimator.encode(data.X_test))[0].mean())
-        return ModelStudy(
-            name,
-            estimator,
-            codes,
-            moments,
-            reconstruction_error(estimator, data.X_test),
-            -estimator.score(data.X_test),
-            kl,
-            samples,
-        )
-
-    return Comparison(data, study("AE", ae), study("VAE", vae), real, n)
-
-
-def number_compared(data: Dataset, n_samples: int | None = None) -> int:
-    """Return how many images of each kind `compare` will use; raises as it does."""
-    most = min(len(data.X_test), len(data.X_train), MOST_COMPARED)
-    n = most if n_samples is None else n_samples
-    if most < FEWEST_COMPARED:
-        raise ValueError(
-            f"a comparison needs at least {FEWEST_COMPARED} training and as many test samples; "
-            f"{data.name} has {len(data.X_train)} and {len(data.X_test)}"
-        )
-    if all((rows == data.X_train[0]).all() for rows in (data.X_train, data.X_test)):
-        raise ValueError(f"{data.name}: all samples are the same, so there is nothing to compare")
-    if not FEWEST_COMPARED <= n <= most:
-        raise ValueError(f"n_samples must be from {FEWEST_COMPARED} to {most} for this data, got {n}")
-    return n
+    studies = {cell: _restored(folder, cell, *keys[cell]) for cell in keys}
+    control = None if folder is None else folder.load_measured("controls", control_key)
+    pending = [cell for cell, study in studies.items() if study is None]
+    if len(pending) < len(keys):
+        report(f"{len(keys) - len(pending)} of {len(keys)} models are there, trained and measured")
+    if pending or control is None:
+        judge = make_judge(data, n, report)
+    if control is None:
+        accuracy = judge.accuracy(data.X_test, data.y_test)
+        numbers = to_plain({"controls": judge_controls(data, judge, report), "accuracy": accuracy})
+        if folder is not None:
+            folder.save_measured("controls", control_key, numbers, {})
+    else:
+        numbers = control[0]
+    if pending:
+        one = partial(_train_and_study, data=data, judge=judge, folder=folder, report=report)
+        arguments = [(cell, prototypes[cell.kind], *keys[cell], n_importance_samples) for cell in pending]
+        for cell, study in _in_parallel(one, arguments, n_jobs):
+            if study is None:
+                raise KeyboardInterrupt
+            studies[cell] = study
+            n_done = sum(study is not None for study in studies.values())
+            report(f"{cell.name} is trained and measured ({n_done} of {len(studies)})")
+    complete = {cell: study for cell, study in studies.items() if study is not None}
+    accuracy = float("nan") if numbers["accuracy"] is None else numbers["accuracy"]
+    controls = {name: restore_quality(quality) for name, quality in numbers["controls"].items()}
+    return Comparison(data, latent_dims, seeds, complete, controls, n, accuracy)
 
 
-def _rows(X: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    rows = X[np.sort(rng.choice(len(X), n, replace=False))]
-    return to_unit_interval(rows) if rows.dtype == np.uint8 else rows
+def _distinct(values: Sequence[int]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _restored(folder: StudyFolder | None, cell: Cell, model_key: str, measured_key: str) -> ModelStudy | None:
+    """Return the study of a cell from a folder, if both it and its model are there."""
+    if folder is None:
+        return None
+    measured = folder.load_measured(cell.name, measured_key)
+    model = folder.load_model(cell, model_key) if measured is not None else None
+    if measured is None or model is None:
+        return None
+    return ModelStudy.restore(cell, model, *measured)
+
+
+def _train_and_study(
+    cell: Cell,
+    prototype: "VAE | Autoencoder",
+    model_key: str,
+    measured_key: str,
+    n_importance_samples: int,
+    *,
+    data: "Dataset",
+    judge: SampleJudge,
+    folder: StudyFolder | None,
+    report: Callable[[str], None],
+) -> tuple[Cell, ModelStudy | None]:
+    """Do one cell's work; without a study if training was interrupted."""
+    model = folder.load_model(cell, model_key) if folder is not None else None
+    if model is None:
+        report(f"training {cell.name}, {prototype.max_epochs} epochs")
+        model = clone(prototype).set_params(latent_dim=cell.latent_dim, random_state=cell.seed)
+        try:
+            model.fit(data.X_train, X_val=data.X_test)
+        finally:
+            if folder is not None and hasattr(model, "params_"):
+                folder.save_model(cell, model_key, model)
+                if model.stop_reason_ != "max_epochs":
+                    report(f"what was reached is in {folder.model_file(cell)}")
+        if model.stop_reason_ == "interrupted":
+            return cell, None
+    report(f"measuring {cell.name}")
+    study = study_model(cell, model, data, judge, n_importance_samples=n_importance_samples)
+    if folder is not None:
+        folder.save_measured(cell.name, measured_key, study.numbers(), study.arrays())
+    return cell, study
+
+
+def _in_parallel(
+    function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], n_jobs: int | None
+) -> Iterable[Any]:
+    """Yield function(*arguments) of each, as they are finished."""
+    from joblib import Parallel, delayed
+
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    return parallel(delayed(function)(*each) for each in arguments)

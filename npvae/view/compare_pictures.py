@@ -1,14 +1,20 @@
-"""The pictures of a comparison."""
+"""The pictures of a comparison, for one latent dimension each; and one of all."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from npvae.data import to_unit_interval
+from npvae.study.cells import KINDS
 from npvae.study.compare import Comparison
-from npvae.study.latent import decode_plane, decode_point, interpolate_images, latent_plane
+from npvae.study.latent import decode_point, interpolate_images
+from npvae.study.model_study import ModelStudy
+from npvae.study.plane import decode_plane, latent_plane
+from npvae.study.sampling import SAMPLERS, WAYS
+from npvae.view.compare_metrics import draw_metrics
 from npvae.view.history import draw_history
 from npvae.view.images import draw_image_rows, draw_samples
 from npvae.view.latent import draw_latent_comparison
@@ -17,11 +23,11 @@ from npvae.view.point import draw_point
 from npvae.view.save import save_figure
 
 LECTURE_POINT = (-2.5, 2.0)  # "an arbitrary point": STAT453, L17.2
-_N_GRID, _N_ROW, _N_SIDE = 64, 12, 15
+_N_GRID, _N_ROW, _N_SIDE = 36, 12, 15
 
 
 def write_pictures(comparison: Comparison, folder: Path) -> list[str]:
-    """Draw and save every picture that the comparison allows.
+    """Draw and save every picture that the comparison allows; those of models show the first seed's.
 
     Parameters
     ----------
@@ -32,67 +38,85 @@ def write_pictures(comparison: Comparison, folder: Path) -> list[str]:
     Returns
     -------
     list of str
-        File names: loss, latent, samples, reconstructions, interpolation; and for two latent dimensions
-        plane-ae, plane-vae and point.
+        File names. For each latent dimension: loss, latent, samples, reconstructions, interpolation; for two
+        latent dimensions plane-ae, plane-vae and point too. Of several latent dimensions, each picture's name
+        says which, as in samples-d10.png, and metrics.png comes first.
     """
-    pictures: dict[str, Callable[[Comparison], Axes]] = {
-        "loss.png": _loss,
-        "latent.png": _latent,
-        "samples.png": _samples,
-        "reconstructions.png": _reconstructions,
-        "interpolation.png": _interpolation,
-    }
-    if comparison.vae.codes.shape[1] == 2:
-        pictures |= {"plane-ae.png": _plane_ae, "plane-vae.png": _plane_vae, "point.png": _point}
-    for name, draw in pictures.items():
-        save_figure(draw(comparison), folder / name)
+    pictures: dict[str, Callable[[], Axes]] = {}
+    several = len(comparison.latent_dims) > 1
+    if several:
+        pictures["metrics.png"] = lambda: draw_metrics(comparison)[0]
+    for latent_dim in comparison.latent_dims:
+        suffix = f"-d{latent_dim}.png" if several else ".png"
+        for name, draw in _pictures_of(latent_dim).items():
+            pictures[name + suffix] = partial(draw, comparison, latent_dim)
+    for name, picture in pictures.items():
+        save_figure(picture(), folder / name)
     return list(pictures)
 
 
-def _loss(comparison: Comparison) -> Axes:
-    histories = {study.name: study.estimator.history_ for study in (comparison.ae, comparison.vae)}
+def _pictures_of(latent_dim: int) -> dict[str, Callable[[Comparison, int], Axes]]:
+    pictures: dict[str, Callable[[Comparison, int], Axes]] = {
+        "latent": _latent,
+        "samples": _samples,
+        "reconstructions": _reconstructions,
+        "interpolation": _interpolation,
+    }
+    if latent_dim == 2:
+        pictures |= {"plane-ae": partial(_plane, "AE"), "plane-vae": partial(_plane, "VAE"), "point": _point}
+    return pictures | {"loss": _loss}
+
+
+def _studies(comparison: Comparison, latent_dim: int) -> dict[str, ModelStudy]:
+    return {kind: comparison.study(kind, latent_dim) for kind in KINDS}
+
+
+def _loss(comparison: Comparison, latent_dim: int) -> Axes:
+    studies = _studies(comparison, latent_dim)
+    histories = {kind: study.estimator.history_ for kind, study in studies.items()}
     return draw_history(histories, validation_name="test")[0]
 
 
-def _latent(comparison: Comparison) -> Axes:
-    codes = {"AE": comparison.ae.codes, "VAE": comparison.vae.codes}
-    z = comparison.vae.samples["prior"].z
-    return draw_latent_comparison(codes, comparison.data.y_test, z[:100])[0]
+def _latent(comparison: Comparison, latent_dim: int) -> Axes:
+    studies = _studies(comparison, latent_dim)
+    codes = {kind: study.codes for kind, study in studies.items()}
+    y, n = comparison.data.y_test, len(codes["VAE"])
+    z = studies["VAE"].samples["prior"].z
+    return draw_latent_comparison(codes, None if y is None else y[:n], z)[0]
 
 
-def _samples(comparison: Comparison) -> Axes:
-    studies = (comparison.ae, comparison.vae)
-    grids = {f"{study.name}, z ~ N(0, I)": study.samples["prior"].images for study in studies}
-    grids["test images"] = _test_images(comparison, _N_GRID)
-    for study in studies:
-        for way, samples in study.samples.items():
-            if way != "prior":
-                grids[f"{study.name}, z ~ {samples.label}\nfitted to its codes"] = samples.images
-    shown = {source: images[:_N_GRID] for source, images in grids.items()}
-    return draw_samples(shown, comparison.data.image_shape, value_range=_value_range(comparison))[0]
+def _samples(comparison: Comparison, latent_dim: int) -> Axes:
+    """Each model's ways in a line of their own, after the test images."""
+    grids = {"test images": _test_images(comparison, _N_GRID)}
+    for kind, study in _studies(comparison, latent_dim).items():
+        for way in WAYS[kind]:
+            grids[f"{kind}: {SAMPLERS[way].label}"] = study.samples[way].images[:_N_GRID]
+    return draw_samples(grids, comparison.data.image_shape, value_range=_value_range(comparison))[0]
 
 
-def _reconstructions(comparison: Comparison) -> Axes:
+def _reconstructions(comparison: Comparison, latent_dim: int) -> Axes:
     images = _test_images(comparison, _N_ROW)
+    studies = _studies(comparison, latent_dim)
     rows = {"original": images} | {
-        study.name: study.estimator.reconstruct(images) for study in (comparison.ae, comparison.vae)
+        kind: study.estimator.reconstruct(images) for kind, study in studies.items()
     }
     return draw_image_rows(
         rows,
         comparison.data.image_shape,
-        title="test images and what is left of them after the latent space",
+        title=f"test images and what is left of them after {_dimensions(latent_dim)}",
         value_range=_value_range(comparison),
     )
 
 
-def _interpolation(comparison: Comparison) -> Axes:
+def _interpolation(comparison: Comparison, latent_dim: int) -> Axes:
     """From the first test image to that whose code in the VAE lies furthest from its own."""
-    codes = comparison.vae.codes
+    studies = _studies(comparison, latent_dim)
+    codes = studies["VAE"].codes
     furthest = int(np.argmax(np.linalg.norm(codes - codes[0], axis=1)))
-    images = _test_images(comparison, None)
+    images = _test_images(comparison, len(codes))
     rows = {
-        study.name: interpolate_images(study.estimator, images[0], images[furthest], _N_ROW)
-        for study in (comparison.ae, comparison.vae)
+        kind: interpolate_images(study.estimator, images[0], images[furthest], _N_ROW)
+        for kind, study in studies.items()
     }
     return draw_image_rows(
         rows,
@@ -103,35 +127,31 @@ def _interpolation(comparison: Comparison) -> Axes:
     )
 
 
-def _plane_ae(comparison: Comparison) -> Axes:
-    return _plane(comparison, "ae")
-
-
-def _plane_vae(comparison: Comparison) -> Axes:
-    return _plane(comparison, "vae")
-
-
-def _plane(comparison: Comparison, kind: str) -> Axes:
-    study = getattr(comparison, kind)
+def _plane(kind: str, comparison: Comparison, latent_dim: int) -> Axes:
     return draw_decoded_plane(
-        decode_plane(study.estimator, _N_SIDE),
+        decode_plane(comparison.study(kind, latent_dim).estimator, _N_SIDE),
         latent_plane(_N_SIDE),
         comparison.data.image_shape,
-        title=f"{study.name}: decoded at the quantiles of N(0, I)",
+        title=f"{kind}: decoded at the quantiles of N(0, I)",
         value_range=_value_range(comparison),
     )
 
 
-def _point(comparison: Comparison) -> Axes:
-    studies = {study.name: study for study in (comparison.ae, comparison.vae)}
+def _point(comparison: Comparison, latent_dim: int) -> Axes:
+    studies = _studies(comparison, latent_dim)
+    y, n = comparison.data.y_test, len(studies["VAE"].codes)
     return draw_point(
         LECTURE_POINT,
-        {name: decode_point(study.estimator, LECTURE_POINT) for name, study in studies.items()},
-        {name: study.codes for name, study in studies.items()},
-        comparison.data.y_test,
+        {kind: decode_point(study.estimator, LECTURE_POINT) for kind, study in studies.items()},
+        {kind: study.codes for kind, study in studies.items()},
+        None if y is None else y[:n],
         comparison.data.image_shape,
         value_range=_value_range(comparison),
     )[0]
+
+
+def _dimensions(latent_dim: int) -> str:
+    return "one latent dimension" if latent_dim == 1 else f"{latent_dim} latent dimensions"
 
 
 def _test_images(comparison: Comparison, n: int | None) -> np.ndarray:

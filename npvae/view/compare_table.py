@@ -1,15 +1,23 @@
-"""A comparison of AE and VAE as a table for the terminal, and as plain numbers."""
+"""A comparison as tables: latent spaces, and samples of every kind beside the controls."""
 
-import textwrap
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
-from npvae.study.compare import Comparison, ModelStudy, Samples
-from npvae.study.quality import SampleQuality
+from npvae.study.cells import KINDS
+from npvae.study.compare import Comparison
+from npvae.study.controls import CONTROLS
+from npvae.study.sampling import WAYS
+from npvae.view.compare_findings import findings
+from npvae.view.samples_table import Figures, samples_table, single, way_label
+from npvae.view.table import Table, with_spread, wrapped
+
+_MOST_DIMS = 3  # side by side
+_Figures = Callable[[Comparison, str, int], np.ndarray]
 
 
-def compare_table(comparison: Comparison) -> str:
+def compare_text(comparison: Comparison) -> str:
     """Return the comparison as text of at most 100 columns, with what it shows in a sentence each.
 
     Parameters
@@ -21,142 +29,98 @@ def compare_table(comparison: Comparison) -> str:
     -------
     str
     """
-    data, ae, vae = comparison.data, comparison.ae, comparison.vae
-    codes = [
-        ("z: distance of its mean from 0", 0, lambda study: study.moments.mean_norm),
-        ("z: smallest standard deviation", 1, lambda study: study.moments.std.min()),
-        ("z: largest standard deviation", 1, lambda study: study.moments.std.max()),
-        ("z: smallest eigenvalue of its covariance", 1, lambda study: study.moments.eigenvalues[-1]),
-        ("z: largest eigenvalue of its covariance", 1, lambda study: study.moments.eigenvalues[0]),
-        ("reconstruction: squared error", None, lambda study: study.reconstruction.squared_error),
-        (
-            f"reconstruction: -ln p(x | code), {ae.estimator.likelihood}, nats",
-            None,
-            lambda study: study.reconstruction.negative_log_likelihood,
-        ),
-        ("KL(q(z | x) || N(0, I)), nats", None, lambda study: study.kl),
-    ]
-    lines = [
+    parts = ["\n".join(heading(comparison)), *(table.text() for table in tables(comparison))]
+    parts.append("\n".join(wrapped(finding, "* ") for finding in findings(comparison)))
+    return "\n\n".join(parts)
+
+
+def heading(comparison: Comparison) -> tuple[str, str]:
+    """Return two lines: what was compared on which data, and how."""
+    data, dims, seeds = comparison.data, comparison.latent_dims, comparison.seeds
+    ae, vae = (comparison.study(kind, dims[0]).estimator for kind in KINDS)
+    network = vae.network_
+    code = str(dims[0]) if len(dims) == 1 else "D"
+    widths = [network.n_features, *network.hidden, code, *reversed(network.hidden), network.n_features]
+    epochs = f"{ae.n_iter_}" if ae.n_iter_ == vae.n_iter_ else f"{ae.n_iter_} and {vae.n_iter_}"
+    several = f", D = {', '.join(map(str, dims))}" if len(dims) > 1 else ""
+    of_seeds = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
+    return (
         f"AE and VAE on {data.name}: {len(data.X_train)} training and {len(data.X_test)} test samples",
-        f"network {_network(ae)}, {ae.estimator.n_iter_} and {vae.estimator.n_iter_} epochs",
-        "",
-        f"{'Test samples':<52}{'AE':>12}{'VAE':>12}{'N(0, I)':>12}",
-        *(f"{label:<52}{_cell(of(ae))}{_cell(of(vae))}{_cell(wanted, 'g')}" for label, wanted, of in codes),
-        f"{'minus ELBO, nats':<52}{_cell(None)}{_cell(vae.test_loss)}",
-        "",
-        f"{'Samples':<40}{'Frechet distance':>24}{'coverage':>12}",
-        f"{'':<40}{'(lower is better)':>24}{'(higher)':>12}",
-        _quality("training images in place of samples", comparison.real),
-        *(_quality(_source(study, s), s.quality) for study in (ae, vae) for s in study.samples.values()),
-        f"({comparison.n_compared} of each, against as many test samples; Frechet distance in principal",
-        " components, coverage in the space of the data)",
-        "",
-        *(line for finding in findings(comparison) for line in textwrap.wrap(finding, 100)),
-    ]
-    return "\n".join(line.rstrip() for line in lines)
+        f"network {'-'.join(map(str, widths))}{several}, {epochs} epochs, {of_seeds}",
+    )
 
 
-def findings(comparison: Comparison) -> list[str]:
-    """Return what the numbers say, a sentence each; made from the numbers, whatever they are.
-
-    Parameters
-    ----------
-    comparison : Comparison
-
-    Returns
-    -------
-    list of str
-    """
-    ae, vae = comparison.ae, comparison.vae
-    ae_prior, vae_prior = ae.samples["prior"].quality, vae.samples["prior"].quality
-    ratio = ae_prior.frechet / vae_prior.frechet
-    if f"{max(ratio, 1 / ratio):.1f}" == "1.0":
-        distance = "are as near to real data (Frechet distance) as the AE's"
-    elif ratio > 1:
-        distance = f"are {ratio:.1f} times nearer to real data (Frechet distance) than the AE's"
-    else:
-        distance = f"are {1 / ratio:.1f} times further from real data (Frechet distance) than the AE's"
-    fitted = min((s for s in ae.samples.values() if s.way != "prior"), key=lambda s: s.quality.frechet)
-    gain = "helps" if fitted.quality.frechet < ae_prior.frechet else "does not help"
-    ae_error, vae_error = ae.reconstruction.squared_error, vae.reconstruction.squared_error
-    comparative = "larger" if vae_error > ae_error else "smaller"
-    return [
-        f"Drawn from N(0, I), the VAE's samples {distance}; they cover {vae_prior.coverage:.0%} of it, "
-        f"the AE's {ae_prior.coverage:.0%}.",
-        f"The AE's codes lie around a point {ae.moments.mean_norm:.1f} from the origin, with standard "
-        f"deviations of {_range(ae.moments.std)}; the VAE's z, around one {vae.moments.mean_norm:.1f} "
-        f"from it, with {_range(vae.moments.std)}.",
-        f"Fitting a distribution to the AE's codes {gain}: with a {fitted.label} the distance is "
-        f"{fitted.quality.frechet:.2f}, with N(0, I) {ae_prior.frechet:.2f}; the VAE's from N(0, I) is "
-        f"{vae_prior.frechet:.2f}.",
-        f"The VAE's reconstructions have the {comparative} squared error: {vae_error:.2f} against "
-        f"{ae_error:.2f}.",
-    ]
+def tables(comparison: Comparison) -> list[Table]:
+    """Return the tables: latent spaces, three latent dimensions at a time; then samples and controls."""
+    dims = comparison.latent_dims
+    latent = [_latent_table(comparison, dims[i : i + _MOST_DIMS]) for i in range(0, len(dims), _MOST_DIMS)]
+    return [*latent, _samples_table(comparison)]
 
 
-def compare_numbers(comparison: Comparison) -> dict[str, Any]:
-    """Return every number of the table in plain types, for JSON.
+def _of(*path: str | int) -> _Figures:
+    return lambda comparison, kind, latent_dim: comparison.figures(kind, latent_dim, *path)
 
-    Parameters
-    ----------
-    comparison : Comparison
 
-    Returns
-    -------
-    dict
-    """
+def _minus(*path: str | int) -> _Figures:
+    return lambda comparison, kind, latent_dim: -comparison.figures(kind, latent_dim, *path)
 
-    def numbers(study: ModelStudy) -> dict[str, Any]:
-        return {
-            "z": {
-                "mean": study.moments.mean.tolist(),
-                "mean_norm": study.moments.mean_norm,
-                "std": study.moments.std.tolist(),
-                "covariance_eigenvalues": study.moments.eigenvalues.tolist(),
-            },
-            "squared_error": study.reconstruction.squared_error,
-            "negative_log_likelihood": study.reconstruction.negative_log_likelihood,
-            "test_loss": study.test_loss,
-            "kl": None if np.isnan(study.kl) else study.kl,
-            "samples": {
-                way: {"frechet": s.quality.frechet, "coverage": s.quality.coverage}
-                for way, s in study.samples.items()
-            },
-        }
 
-    return {
-        "n_compared": comparison.n_compared,
-        "real": {"frechet": comparison.real.frechet, "coverage": comparison.real.coverage},
-        "ae": numbers(comparison.ae),
-        "vae": numbers(comparison.vae),
-        "findings": findings(comparison),
+def _extreme(choose: Callable[..., np.ndarray], *path: str) -> _Figures:
+    return lambda comparison, kind, latent_dim: choose(comparison.figures(kind, latent_dim, *path), axis=1)
+
+
+# Label, figures, what N(0, I) has, decimals.
+_LATENT_ROWS: list[tuple[str, _Figures, str, int | None]] = [
+    ("z: distance of its mean from 0", _of("moments", "mean_norm"), "0", None),
+    ("z: smallest standard deviation", _extreme(np.min, "moments", "std"), "1", None),
+    ("z: largest standard deviation", _extreme(np.max, "moments", "std"), "1", None),
+    ("covariance: smallest eigenvalue", _extreme(np.min, "moments", "eigenvalues"), "1", None),
+    ("covariance: largest eigenvalue", _extreme(np.max, "moments", "eigenvalues"), "1", None),
+    ("z told from N(0, I): accuracy", _of("normality", "classifier", "accuracy"), "0.5", 3),
+    ("energy test against N(0, I): p", _of("normality", "energy", "p_value"), "", 2),
+    ("reconstruction: squared error", _of("reconstruction", "squared_error"), "", None),
+    ("-ln p(x | code), nats", _of("reconstruction", "negative_log_likelihood"), "", None),
+    ("KL(q(z | x) || N(0, I)), nats", _of("posterior", "kl", "value"), "", None),
+    ("KL(q(z) || N(0, I)): at least", _of("posterior", "aggregate_kl", "lower", "value"), "0", None),
+    ("KL(q(z) || N(0, I)): at most", _of("posterior", "aggregate_kl", "upper", "value"), "0", None),
+    ("active units", _of("posterior", "n_active"), "", 0),
+    ("minus ELBO, nats", _minus("posterior", "elbo", "value"), "", None),
+    ("-ln p(x), nats", _minus("posterior", "log_likelihoods", -1, "value"), "", None),
+]
+
+
+def _latent_table(comparison: Comparison, dims: tuple[int, ...]) -> Table:
+    columns = [(kind, latent_dim) for latent_dim in dims for kind in KINDS]
+    header = ("test samples", *(f"D = {latent_dim}\n{kind}" for kind, latent_dim in columns), "\nN(0, I)")
+    rows = []
+    for label, figures, wanted, decimals in _LATENT_ROWS:
+        cells = [with_spread(figures(comparison, kind, d), decimals=decimals) for kind, d in columns]
+        rows.append((label, *cells, wanted))
+    study = comparison.study("VAE", dims[0])
+    last = study.figures["posterior"]["log_likelihoods"][-1]
+    note = (
+        f"z: the AE's codes, a draw from each q(z | x) of the VAE. -ln p(x | code): "
+        f"{study.estimator.likelihood} likelihood. -ln p(x): {last['n_importance_samples']} importance "
+        f"samples, {last['n_images']} images."
+    )
+    return Table("", header, rows, note + _spread_note(comparison))
+
+
+def _samples_table(comparison: Comparison) -> Table:
+    groups: dict[str, dict[str, Figures]] = {
+        "controls": {CONTROLS[name].label: single(quality) for name, quality in comparison.controls.items()}
     }
+    for latent_dim in comparison.latent_dims:
+        groups[f"D = {latent_dim}"] = {
+            f"{kind}, {way_label(way)}": partial(comparison.qualities, kind, latent_dim, way)
+            for kind in KINDS
+            for way in WAYS[kind]
+        }
+    accuracy = comparison.classifier_accuracy
+    return samples_table(groups, comparison.n_compared, accuracy, _spread_note(comparison))
 
 
-def _cell(value: float | None, form: str = ".2f") -> str:
-    return f"{'-' if value is None or np.isnan(value) else format(value, form):>12}"
-
-
-def _quality(label: str, quality: SampleQuality) -> str:
-    return f"{label:<40}{quality.frechet:24.2f}{quality.coverage:12.3f}"
-
-
-def _source(study: ModelStudy, samples: Samples) -> str:
-    return f"{study.name}, z ~ {samples.label}" + ("" if samples.way == "prior" else ", fitted")
-
-
-def _range(values: np.ndarray) -> str:
-    least, greatest = f"{values.min():.2f}", f"{values.max():.2f}"
-    return least if least == greatest else f"{least} to {greatest}"
-
-
-def _network(study: ModelStudy) -> str:
-    network = study.estimator.network_
-    widths = [
-        network.n_features,
-        *network.hidden,
-        network.latent_dim,
-        *reversed(network.hidden),
-        network.n_features,
-    ]
-    return "-".join(map(str, widths))
+def _spread_note(comparison: Comparison) -> str:
+    if len(comparison.seeds) == 1:
+        return ""
+    return " In brackets: the standard deviation over the seeds, in units of the last digit."

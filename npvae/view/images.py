@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from npvae.view.style import INK, TEXT_SIZE, TICK_SIZE, axes_or_new, figure_or_new, set_title
+from npvae.view.style import INK, TEXT_SIZE, TICK_SIZE, TITLE_SIZE, axes_or_new, figure_or_new, set_title
 from npvae.view.tiles import ImageShape, ValueRange, as_floats, draw_tiles
 
 
@@ -96,7 +96,7 @@ def draw_samples(
         ax.remove()
     for ax, (source, images) in zip(panels, samples.items(), strict=False):
         draw_image_grid(images, image_shape, value_range=value_range, ax=ax)
-        set_title(ax, source, size=TEXT_SIZE)
+        set_title(ax, source, size=TEXT_SIZE if n_columns <= 4 else TITLE_SIZE + 3)  # wider is shown smaller
     return tuple(panels[: len(samples)])
 
 

@@ -1,179 +1,186 @@
-"""The table of a comparison whose numbers are made up here."""
+"""The tables of a comparison: the right numbers in the right places, in 100 columns."""
 
-import json
+import re
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from npvae.data import Dataset
-from npvae.study import CodeMoments, ReconstructionError, SampleQuality
-from npvae.study.compare import Comparison, ModelStudy, Samples
-from npvae.view.compare_table import compare_numbers, compare_table, findings
+from npvae.study import CONTROLS, SAMPLERS, WAYS
+from npvae.view.compare_findings import findings
+from npvae.view.compare_table import compare_text, heading, tables
+from npvae.view.table import with_spread
+from tests.comparisons import enlarged, small_comparison, with_figure, with_quality
 
-LABELS = {
-    "prior": "N(0, I)",
-    "diagonal": "diagonal Gaussian",
-    "full": "full Gaussian",
-    "mixture": "mixture of 10",
-}
+LONGEST = 100
 
 
-def made_samples(frechet, coverage=0.5, way="prior"):
-    return Samples(
-        way, LABELS[way], np.zeros((20, 2)), np.zeros((20, 6)), SampleQuality(frechet, coverage, 20, 20)
-    )
-
-
-def made_study(name, mean, std, squared_error, nats, loss, kl, samples):
-    mean, std = np.array(mean), np.array(std)
-    network = SimpleNamespace(n_features=6, hidden=(5, 4), latent_dim=2)
-    return ModelStudy(
-        name,
-        SimpleNamespace(network_=network, n_iter_={"AE": 7, "VAE": 9}[name], likelihood="bernoulli"),
-        np.zeros((20, 2)),
-        CodeMoments(mean, float(np.linalg.norm(mean)), std, np.sort(std**2)[::-1], 20),
-        ReconstructionError(squared_error, nats, 20),
-        loss,
-        kl,
-        {sample.way: sample for sample in samples},
-    )
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def comparison():
-    """As after a good training: the VAE can be sampled from, the AE reconstructs better."""
-    ways = [("prior", 9.0, 0.04), ("diagonal", 4.5, 0.3), ("full", 4.25, 0.31), ("mixture", 1.5, 0.62)]
-    ae = made_study("AE", [3.0, 4.0], [1.25, 6.5], 2.5, 22.75, 22.76, np.nan, [
-        made_samples(frechet, covered, way) for way, frechet, covered in ways
-    ])  # fmt: skip
-    vae = made_study("VAE", [0.0, 0.25], [0.875, 1.125], 3.5, 24.25, 27.125, 2.625, [made_samples(3.0, 0.48)])
-    data = Dataset("toys", np.zeros((30, 6), np.float32), None, np.ones((20, 6), np.float32), None)
-    return Comparison(data, ae, vae, SampleQuality(0.125, 0.97, 20, 20), 20)
+    return small_comparison()
 
 
-def with_frechet(study, **values):
-    """The study with other Frechet distances."""
-    samples = {
-        way: replace(s, quality=replace(s.quality, frechet=values.get(way, s.quality.frechet)))
-        for way, s in study.samples.items()
-    }
-    return replace(study, samples=samples)
+def row(comparison, label, number=0):
+    """The cells of the only row with this label in one of the tables, without it."""
+    (cells,) = [cells for cells in tables(comparison)[number].rows if cells[0] == label]
+    return list(cells[1:])
 
 
-def row(comparison, label):
-    (line,) = [line for line in compare_table(comparison).splitlines() if line.startswith(label + "  ")]
-    return line[len(label) :].split()
+def headers(table):
+    return [" ".join(name.split()) for name in table.header]
 
 
-def test_head(comparison):
-    lines = compare_table(comparison).splitlines()
-    assert lines[0] == "AE and VAE on toys: 30 training and 20 test samples"
-    assert lines[1] == "network 6-5-4-2-4-5-6, 7 and 9 epochs"
+def longest(text):
+    return max(map(len, text.splitlines()))
 
 
-def test_width(comparison):
-    """Also with large numbers and a long name."""
-    lines = compare_table(comparison).splitlines()
-    assert max(map(len, lines)) <= 100
-    large = replace(
-        comparison,
-        n_compared=5000,
-        ae=replace(
-            comparison.ae, test_loss=1e7, reconstruction=ReconstructionError(1234567.0, 7654321.0, 20)
-        ),
-    )
-    assert max(map(len, compare_table(large).splitlines())) <= 100
+def test_heading(comparison):
+    first, second = heading(comparison)
+    assert first == "AE and VAE on halves: 120 training and 40 test samples"
+    assert second == "network 12-6-2-6-12, 3 epochs, seed 0"
+    large = enlarged(comparison, (2, 10), 3)
+    assert heading(large)[1] == "network 12-6-D-6-12, D = 2, 10, 3 epochs, seeds 0, 1, 2"
+
+
+def test_the_text_is_heading_tables_and_findings(comparison):
+    parts = compare_text(comparison).split("\n\n")
+    assert parts[0] == "\n".join(heading(comparison))
+    assert parts[1:3] == [table.text() for table in tables(comparison)]
+    said = [" ".join(text.split()) for text in re.split(r"(?m)^\* ", parts[3])[1:]]
+    assert said == findings(comparison)
+    assert len(parts) == 4
+
+
+@pytest.mark.parametrize("labels", [True, False])
+@pytest.mark.parametrize("n_seeds", [1, 3])
+@pytest.mark.parametrize("dims", [(2,), (2, 5, 10), (1, 2, 10, 100)])
+def test_width(dims, n_seeds, labels):
+    large = enlarged(small_comparison(labels=labels), dims, n_seeds)
+    text = compare_text(large)
+    assert longest(text) <= LONGEST
+    assert text.splitlines() == [line.rstrip() for line in text.splitlines()]
+    assert len(tables(large)) == (3 if len(dims) == 4 else 2)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 10.0, 1000.0])
+def test_width_with_small_and_large_numbers(comparison, scale):
+    """Also with spreads that have many digits, and that have few."""
+    large = enlarged(comparison, (2, 5, 10), 3, scale=scale)
+    for kind in WAYS:
+        for seed in (0, 1, 2):  # 156.7891(4)
+            path = ("reconstruction", "negative_log_likelihood")
+            large = with_figure(large, kind, 5, path, 156.7891 * scale + 0.0007 * seed, seed=seed)
+        large = with_quality(large, kind, 5, "full", frechet_classifier=123.4 * scale)
+    assert longest(compare_text(large)) <= LONGEST
 
 
 def test_columns_stand_below_their_heads(comparison):
-    lines = compare_table(comparison).splitlines()
-    (head,) = [line for line in lines if line.startswith("Test samples")]
+    lines = compare_text(comparison).splitlines()
+    (head,) = [line for line in lines if line.startswith("test samples")]
     (z,) = [line for line in lines if line.startswith("z: distance")]
-    for name, number in [(" AE", "5.00"), ("VAE", "0.25"), ("N(0, I)", " 0")]:
-        assert head.index(name) + len(name) == z.rindex(number) + len(number)
+    for name, cell in zip(("AE", "VAE"), row(comparison, "z: distance of its mean from 0"), strict=False):
+        assert re.search(rf"\b{name}\b", head).end() == z.index(cell) + len(cell)
 
 
-@pytest.mark.parametrize(
-    ("label", "expected"),
-    [
-        ("z: distance of its mean from 0", ["5.00", "0.25", "0"]),
-        ("z: smallest standard deviation", ["1.25", "0.88", "1"]),
-        ("z: largest standard deviation", ["6.50", "1.12", "1"]),
-        ("z: smallest eigenvalue of its covariance", ["1.56", "0.77", "1"]),
-        ("z: largest eigenvalue of its covariance", ["42.25", "1.27", "1"]),
-        ("reconstruction: squared error", ["2.50", "3.50", "-"]),
-        ("reconstruction: -ln p(x | code), bernoulli, nats", ["22.75", "24.25", "-"]),
-        ("KL(q(z | x) || N(0, I)), nats", ["-", "2.62", "-"]),
-        ("minus ELBO, nats", ["-", "27.12"]),
-        ("training images in place of samples", ["0.12", "0.970"]),
-        ("AE, z ~ N(0, I)", ["9.00", "0.040"]),
-        ("AE, z ~ diagonal Gaussian, fitted", ["4.50", "0.300"]),
-        ("AE, z ~ mixture of 10, fitted", ["1.50", "0.620"]),
-        ("VAE, z ~ N(0, I)", ["3.00", "0.480"]),
-    ],
-)
-def test_rows(comparison, label, expected):
-    assert row(comparison, label) == expected
+LATENT = {
+    "z: distance of its mean from 0": lambda f: f["moments"]["mean_norm"],
+    "z: smallest standard deviation": lambda f: min(f["moments"]["std"]),
+    "z: largest standard deviation": lambda f: max(f["moments"]["std"]),
+    "covariance: smallest eigenvalue": lambda f: min(f["moments"]["eigenvalues"]),
+    "covariance: largest eigenvalue": lambda f: max(f["moments"]["eigenvalues"]),
+    "z told from N(0, I): accuracy": lambda f: f["normality"]["classifier"]["accuracy"],
+    "energy test against N(0, I): p": lambda f: f["normality"]["energy"]["p_value"],
+    "reconstruction: squared error": lambda f: f["reconstruction"]["squared_error"],
+    "-ln p(x | code), nats": lambda f: f["reconstruction"]["negative_log_likelihood"],
+}
+POSTERIOR = {
+    "KL(q(z | x) || N(0, I)), nats": lambda p: p["kl"]["value"],
+    "KL(q(z) || N(0, I)): at least": lambda p: p["aggregate_kl"]["lower"]["value"],
+    "KL(q(z) || N(0, I)): at most": lambda p: p["aggregate_kl"]["upper"]["value"],
+    "active units": lambda p: p["n_active"],
+    "minus ELBO, nats": lambda p: -p["elbo"]["value"],
+    "-ln p(x), nats": lambda p: -p["log_likelihoods"][-1]["value"],
+}
 
 
-def test_the_findings_end_the_table(comparison):
-    text = " ".join(compare_table(comparison).split("\n\n")[-1].split())
-    assert text == " ".join(findings(comparison))
+def test_rows_of_the_latent_spaces():
+    """Every one; of three dimensions, the right one in each column."""
+    large = enlarged(small_comparison(), (1, 2, 30), 1)
+    assert {cells[0] for cells in tables(large)[0].rows} == LATENT.keys() | POSTERIOR.keys()
+    columns = [(kind, d) for d in (1, 2, 30) for kind in ("AE", "VAE")]
+    wanted = [f"D = {d} {kind}" for kind, d in columns]
+    assert headers(tables(large)[0]) == ["test samples", *wanted, "N(0, I)"]
+    for label, figure in (LATENT | POSTERIOR).items():
+        for (kind, d), shown in zip(columns, row(large, label), strict=False):
+            figures = large.study(kind, d).figures
+            if label in LATENT:
+                assert float(shown) == pytest.approx(figure(figures), rel=0.006, abs=0.0051), label
+            elif kind == "AE":
+                assert shown == "-"
+            else:
+                value = figure(figures["posterior"])
+                assert float(shown) == pytest.approx(value, rel=0.006, abs=0.0006), label
 
 
-def test_findings_of_a_good_vae(comparison):
-    first, codes, fitted, errors = findings(comparison)
-    assert "the VAE's samples are 3.0 times nearer to real" in first
-    assert "cover 48%" in first
-    assert "the AE's 4%" in first
-    assert "5.0 from the origin" in codes
-    assert "1.25 to 6.50" in codes
-    assert "codes helps: with a mixture of 10 the distance is 1.50, with N(0, I) 9.00" in fitted
-    assert "the larger squared error: 3.50 against 2.50" in errors
+def test_spreads_are_over_the_seeds(comparison):
+    large = enlarged(comparison, (2,), 3)
+    for seed, error in enumerate([2.5, 3.0, 3.5]):
+        large = with_figure(large, "AE", 2, ("reconstruction", "squared_error"), error, seed=seed)
+    assert row(large, "reconstruction: squared error")[0] == "3.0(5)"
+    assert all("In brackets: the standard deviation over the seeds" in t.note for t in tables(large))
+    assert not any("In brackets" in table.note for table in tables(comparison))
 
 
-def test_the_first_finding_turns_round(comparison):
-    better = replace(comparison, ae=with_frechet(comparison.ae, prior=1.5))
-    assert "2.0 times further from real" in findings(better)[0]
-    assert "nearer" not in findings(better)[0]
+SHARES = ["coverage", "precision", "recall", "two_sample_accuracy", "near_copies"]
+OF_CLASSIFIER = ["confidence", "class_imbalance"]
 
 
-def test_no_difference_is_not_called_one(comparison):
-    """Not "1.0 times further from"."""
-    equal = replace(comparison, ae=with_frechet(comparison.ae, prior=3.01))
-    assert "1.0 times" not in findings(equal)[0]
+@pytest.mark.parametrize("labels", [True, False])
+def test_rows_of_samples_and_controls(labels):
+    """Without labels, the Frechet distance is in principal components, and the classifier's columns go."""
+    comparison = small_comparison(labels=labels)
+    fields = ["frechet_classifier", *SHARES, *OF_CLASSIFIER] if labels else ["frechet", *SHARES]
+    table = tables(comparison)[-1]
+    assert headers(table)[:4] == ["samples", "Frechet distance", "coverage", "preci- sion"]
+    assert headers(table)[6:] == ["near copies", *(["sure", "classes"] if labels else [])]
+    expected = [(CONTROLS[name].label, quality) for name, quality in comparison.controls.items()]
+    for kind in WAYS:
+        for way, samples in comparison.study(kind, 2).samples.items():
+            label = f"{kind}, z ~ N(0, I)" if way == "prior" else f"{kind}, {SAMPLERS[way].label}"
+            expected.append((label, samples.quality))
+    for label, quality in expected:
+        values = [getattr(quality, field) for field in fields]
+        shown = [float(cell) for cell in row(comparison, label, -1)]
+        assert shown == pytest.approx(values, rel=0.006, abs=0.0006), label
+    assert [cells[0] for cells in table.rows if any(cells[1:])] == [label for label, _ in expected]
+    assert ("features of a classifier" in table.note) == labels
+    assert ("principal components of the data" in table.note) != labels
+    assert ("Sure:" in table.note) == labels
 
 
-def test_the_best_fitted_distribution_is_named(comparison):
-    other = replace(comparison, ae=with_frechet(comparison.ae, full=0.75))
-    assert "with a full Gaussian the distance is 0.75" in findings(other)[2]
+def test_one_class_only_is_without_labels():
+    assert len(tables(small_comparison(n_classes=1))[-1].header) == 7
 
 
-def test_fitting_that_did_not_help(comparison):
-    useless = replace(comparison, ae=with_frechet(comparison.ae, prior=4.0, diagonal=8, full=8, mixture=8))
-    assert "does not help" in findings(useless)[2]
+def test_notes_say_what_was_compared(comparison):
+    latent, samples = tables(replace(comparison, n_compared=1234, classifier_accuracy=0.9876))
+    assert samples.note.startswith("1234 of each, against as many test samples.")
+    assert "right on 98.8 % of the test samples" in samples.note
+    assert "bernoulli likelihood. -ln p(x): 20 importance samples, 40 images." in latent.note
+    assert "gaussian likelihood" in tables(small_comparison(tabular=True))[0].note
 
 
-def test_the_errors_turn_round(comparison):
-    cheaper = replace(comparison.vae, reconstruction=ReconstructionError(2.0, 22.0, 20))
-    assert "the smaller squared error: 2.00 against 2.50" in findings(replace(comparison, vae=cheaper))[3]
+def test_a_figure_that_is_missing_for_one_seed_is_a_dash(comparison):
+    large = enlarged(comparison, (2,), 3)
+    large = with_figure(large, "VAE", 2, ("posterior", "kl", "value"), None, seed=1)
+    assert row(large, "KL(q(z | x) || N(0, I)), nats")[:2] == ["-", "-"]
 
 
-def test_numbers_are_json_and_those_of_the_comparison(comparison):
-    numbers = json.loads(json.dumps(compare_numbers(comparison), allow_nan=False))
-    assert numbers["n_compared"] == 20
-    assert numbers["real"] == {"frechet": 0.125, "coverage": 0.97}
-    assert numbers["ae"]["kl"] is None
-    assert numbers["vae"]["kl"] == 2.625
-    assert numbers["ae"]["z"]["mean"] == [3, 4]
-    assert numbers["ae"]["z"]["mean_norm"] == 5
-    assert numbers["ae"]["z"]["covariance_eigenvalues"] == [42.25, 1.5625]
-    assert numbers["vae"]["z"]["std"] == [0.875, 1.125]
-    assert numbers["vae"]["test_loss"] == 27.125
-    assert numbers["ae"]["squared_error"] == 2.5
-    assert numbers["ae"]["negative_log_likelihood"] == 22.75
-    assert numbers["ae"]["samples"]["mixture"] == {"frechet": 1.5, "coverage": 0.62}
-    assert list(numbers["vae"]["samples"]) == ["prior"]
-    assert numbers["findings"] == findings(comparison)
+@pytest.mark.parametrize("values", [[156.7893, 156.7881, 156.7889], [0.5, 0.5001], [12345.6, 12346.7, 12344.0]])
+def test_a_mean_has_at_most_five_digits(values):
+    """However small its spread: by hand 0.0006, 0.00007, 1.3."""
+    mean, spread = re.fullmatch(r"([\d.]+)\((\d+)\)", with_spread(np.array(values))).groups()
+    assert len(mean.replace(".", "")) <= 5
+    unit = 10.0 ** -len(mean.partition(".")[2])
+    assert abs(float(mean) - np.mean(values)) <= 0.51 * unit
+    assert abs(int(spread) * unit - np.std(values, ddof=1)) <= 0.51 * unit

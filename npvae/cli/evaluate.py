@@ -1,0 +1,93 @@
+"""``npvae evaluate``: all figures of a saved model."""
+
+import argparse
+import json
+import sys
+
+from npvae.cli.options import add_data_options, at_least, check_width, load_data
+
+HELP = "measure a saved model: ELBO, ln p(x), use of the latent space, tests of its codes, quality of samples"
+EXAMPLES = """examples:
+  npvae evaluate digits.safetensors
+  npvae evaluate digits.safetensors --samples
+  npvae evaluate mnist.safetensors --data mnist/ --binarize static
+  npvae evaluate mnist.safetensors --data mnist/ --importance-samples 5000 --images 1000 --json
+
+With --samples, the model is sampled in every way (N(0, I); densities fitted to its codes; reconstructions),
+and what comes out is judged against test images beside the controls, as in npvae compare.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("model", metavar="MODEL", help="a model file")
+    parser.add_argument(
+        "--importance-samples",
+        type=at_least(1),
+        default=1000,
+        metavar="K",
+        help="for ln p(x), for each image (default: 1000)",
+    )
+    parser.add_argument(
+        "--images",
+        type=at_least(1),
+        default=500,
+        metavar="N",
+        help="whose ln p(x) is estimated (default: 500)",
+    )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        nargs="?",
+        const=-1,
+        metavar="N",
+        help="judge samples too, N of each kind (default: as many as test images, at most 5000)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=at_least(0),
+        default=0,
+        help="of everything random, and of the split into training and test (default: 0)",
+    )
+    parser.add_argument(
+        "--threads", type=at_least(1), metavar="N", help="default: one for each core; same results"
+    )
+    parser.add_argument("--json", action="store_true", help="print every number as JSON")
+    add_data_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print."""
+    from npvae.estimators import load
+    from npvae.study.evaluate import evaluate
+    from npvae.study.judging import judge_model, number_compared
+    from npvae.study.plain import to_plain
+    from npvae.view.evaluate_table import evaluate_numbers, evaluate_table
+    from npvae.view.samples_table import judged_table
+
+    model = load(args.model).set_params(n_threads=args.threads)
+    data = load_data(args)
+    check_width(model, data)
+    n_samples = None
+    if args.samples is not None:
+        n_samples = number_compared(data, None if args.samples == -1 else args.samples)
+    evaluation = evaluate(
+        model,
+        data.X_test,
+        n_importance_samples=args.importance_samples,
+        n_images=args.images,
+        random_state=args.seed,
+        progress=_report,
+    )
+    numbers = {"model": args.model, "data": data.name, **evaluate_numbers(evaluation)}
+    text = evaluate_table(evaluation, data.name)
+    if n_samples is not None:
+        judged = judge_model(model, data, n_samples=n_samples, seed=args.seed, report=_report)
+        numbers["judged"] = to_plain(judged)
+        text += "\n\n" + judged_table(judged).text()
+    print(json.dumps(numbers) if args.json else text)
+    return 0
+
+
+def _report(stage: str) -> None:
+    print(f"npvae evaluate: {stage}", file=sys.stderr, flush=True)

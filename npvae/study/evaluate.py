@@ -1,0 +1,280 @@
+"""All figures of one trained model on data that it has not seen."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from npvae.core.gaussian import kl_forward, reparameterize_forward
+from npvae.study.aggregate import Bracket, aggregate_posterior_kl
+from npvae.study.arrays import check_count
+from npvae.study.cautions import collapse_caution, effective_caution, grey_caution, log_var_caution
+from npvae.study.latent import CodeMoments, code_moments
+from npvae.study.likelihood import log_marginal_likelihood
+from npvae.study.normality import NormalityTests, normality_tests
+from npvae.study.posterior import Estimate, active_units, as_posteriors, kl_per_dimension, mutual_information
+from npvae.study.reconstruction import ReconstructionError, reconstruction_error
+
+if TYPE_CHECKING:
+    from npvae.estimators import VAE, Autoencoder
+
+FEWEST_SAMPLES = 10
+MOST_PAIRED = 10_000  # samples between all pairs of which the mutual information is summed
+
+
+class LogLikelihood(NamedTuple):
+    """The mean of ln p(x) over some images, by importance sampling.
+
+    Attributes
+    ----------
+    n_importance_samples : int
+        K, for each image.
+    value : float
+        In nats per sample; a lower bound in expectation, rising with K.
+    standard_error : float
+        Of the mean over images, as if each ln p(x) were exact; in nats.
+    sampling_error : float
+        Of the mean, from importance sampling alone, with the images as they are; in nats; NaN at K = 1.
+    effective_sample_size : float
+        From 1 to K; mean over the images.
+    n_images : int
+    """
+
+    n_importance_samples: int
+    value: float
+    standard_error: float
+    sampling_error: float
+    effective_sample_size: float
+    n_images: int
+
+
+@dataclass(frozen=True, eq=False)
+class PosteriorFigures:
+    """What only a VAE has: an ELBO, p(x), and q(z | x).
+
+    Parameters
+    ----------
+    beta : float
+        That it was trained with; the figures are those of beta = 1.
+    elbo : Estimate
+        ELBO, in nats per sample; higher is better. Minus the sum of the next two.
+    reconstruction : Estimate
+        -ln p(x | z) with one draw of z from q(z | x), in nats per sample.
+    kl : Estimate
+        KL(q(z | x) || N(0, I)), in nats per sample.
+    log_likelihoods : tuple of LogLikelihood
+        For K = 1, 10, 100 and so on; the last has all importance samples.
+    kl_per_dimension : (Z,) array
+        In nats; the sum is `kl`.
+    active : (Z,) array of bool
+        Dimensions whose posterior mean depends on x.
+    n_active : int
+    mutual_information : Estimate
+        I(x; z) between z and which of the `n_paired` samples it comes from, in nats.
+    most_information : float
+        ln n_paired, above which `mutual_information` cannot be.
+    aggregate_kl : Bracket
+        KL(q(z) || N(0, I)) lies between the two, in nats.
+    n_paired : int
+    """
+
+    beta: float
+    elbo: Estimate
+    reconstruction: Estimate
+    kl: Estimate
+    log_likelihoods: tuple[LogLikelihood, ...]
+    kl_per_dimension: np.ndarray
+    active: np.ndarray
+    n_active: int
+    mutual_information: Estimate
+    most_information: float
+    aggregate_kl: Bracket
+    n_paired: int
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What `evaluate` measures.
+
+    Parameters
+    ----------
+    kind : {"AE", "VAE"}
+    likelihood : {"bernoulli", "gaussian"}
+    latent_dim, n_features, n_samples : int
+        Z, D, N.
+    reconstruction : ReconstructionError
+        At the codes; for a VAE the posterior means.
+    moments : CodeMoments
+    normality : NormalityTests
+        Both of z: for the AE the codes, for the VAE a draw from each q(z | x).
+    posterior : PosteriorFigures or None
+        None for the AE.
+    warnings : tuple of str
+        A sentence for each reason not to take the figures as they are.
+    """
+
+    kind: str
+    likelihood: str
+    latent_dim: int
+    n_features: int
+    n_samples: int
+    reconstruction: ReconstructionError
+    moments: CodeMoments
+    normality: NormalityTests
+    posterior: PosteriorFigures | None
+    warnings: tuple[str, ...]
+
+
+def evaluate(
+    model: "VAE | Autoencoder",
+    X: npt.ArrayLike,
+    *,
+    n_importance_samples: int = 1000,
+    n_images: int = 500,
+    random_state: int = 0,
+    progress: Callable[[str], object] = lambda stage: None,
+) -> Evaluation:
+    """Measure a model on data that it has not seen.
+
+    Parameters
+    ----------
+    model : VAE or Autoencoder
+        Fitted.
+    X : (N, D) array, N >= 10
+        As for `VAE.score_samples`.
+    n_importance_samples : int
+        The largest K for ln p(x), which is estimated at K = 1, 10, 100 and so on, too. Not used for an AE.
+    n_images : int
+        Images whose ln p(x) is estimated, chosen at random; all where there are fewer. Not used for an AE.
+    random_state : int
+        The same seed gives the same bits.
+    progress : callable
+        Is told the name of each stage as it begins.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    TypeError
+        `model` is neither.
+    NotFittedError, ValueError
+        Not fitted; X is unsuitable, as for `VAE.score_samples`, or has fewer than 10 rows; a count is too
+        small; a log-variance is larger than 300 in size.
+
+    Notes
+    -----
+    Each figure is described where it is computed: `log_marginal_likelihood`, `kl_per_dimension`,
+    `active_units`, `mutual_information`, `aggregate_posterior_kl`, `code_moments`, `normality_tests`,
+    `reconstruction_error`. The ELBO is the mean of `VAE.score_samples`. The tests and the moments use one
+    draw of z for each sample. A larger K repeats the draws of the smaller ones, so the differences in the
+    table of ln p(x) are more certain than its entries.
+
+    Cost: 1.1 n_images n_importance_samples passes through the decoder; what is quadratic in N is done for
+    at most 10,000 samples. 784-400-50 on 10,000 images, in seconds of one core: 1 for mutual information, 5
+    for the bracket, 3 for the tests, 3 for ln p(x). Trap: on training data the figures are better than they
+    should be.
+    """
+    from npvae.estimators import VAE, Autoencoder
+
+    if not isinstance(model, VAE | Autoencoder):
+        raise TypeError(f"model must be a VAE or an Autoencoder, got {type(model).__name__}")
+    check_count(n_importance_samples, "n_importance_samples")
+    check_count(n_images, "n_images")
+    check_count(random_state, "random_state", at_least=0)
+    progress("reconstruction")
+    rows = np.asarray(X)
+    reconstruction = reconstruction_error(model, rows)
+    if len(rows) < FEWEST_SAMPLES:
+        raise ValueError(f"X must have at least {FEWEST_SAMPLES} rows, got {len(rows)}")
+    posterior, cautions = None, [grey_caution(rows, model.network_.likelihood)]
+    if isinstance(model, VAE):
+        z, posterior, found = _of_posterior(
+            model, rows, n_importance_samples, min(n_images, len(rows)), random_state, progress
+        )
+        cautions += found
+    else:
+        z = model.transform(rows)
+    progress("tests of the codes against N(0, I)")
+    return Evaluation(
+        kind="AE" if posterior is None else "VAE",
+        likelihood=model.network_.likelihood,
+        latent_dim=model.network_.latent_dim,
+        n_features=model.network_.n_features,
+        n_samples=len(rows),
+        reconstruction=reconstruction,
+        moments=code_moments(z),
+        normality=normality_tests(z, random_state=random_state),
+        posterior=posterior,
+        warnings=tuple(caution for caution in cautions if caution is not None),
+    )
+
+
+def _of_posterior(
+    vae: "VAE",
+    X: np.ndarray,
+    n_importance_samples: int,
+    n_images: int,
+    seed: int,
+    progress: Callable[[str], object],
+) -> tuple[np.ndarray, PosteriorFigures, list[str | None]]:
+    """Return a draw of z for each row, the figures, and the cautions."""
+    mu, log_var = as_posteriors(*vae.encode(X))
+    rng = np.random.default_rng(seed)
+    z, _ = reparameterize_forward(mu, log_var, rng.standard_normal(mu.shape))
+    some = np.sort(rng.permutation(len(X))[:n_images])
+    paired = np.sort(rng.permutation(len(X))[:MOST_PAIRED])
+    kl, _ = kl_forward(mu, log_var)
+    with np.errstate(over="ignore", invalid="ignore"):  # log-variances of which a caution speaks
+        elbo = vae.score_samples(X).astype(np.float64)
+        progress("ln p(x) by importance sampling")
+        log_likelihoods = tuple(
+            _log_likelihood(vae, X[some], k, seed) for k in importance_samples(n_importance_samples)
+        )
+    progress("mutual information")
+    information = mutual_information(mu[paired], log_var[paired], random_state=seed)
+    progress("aggregate posterior")
+    aggregate_kl = aggregate_posterior_kl(mu[paired], log_var[paired], random_state=seed)
+    active = active_units(mu)
+    figures = PosteriorFigures(
+        beta=float(vae.network_.beta),
+        elbo=Estimate.mean_of(elbo),
+        reconstruction=Estimate.mean_of(-elbo - kl),
+        kl=Estimate.mean_of(kl),
+        log_likelihoods=log_likelihoods,
+        kl_per_dimension=kl_per_dimension(mu, log_var),
+        active=active,
+        n_active=int(active.sum()),
+        mutual_information=information,
+        most_information=float(np.log(len(paired))),
+        aggregate_kl=aggregate_kl,
+        n_paired=len(paired),
+    )
+    cautions = [
+        collapse_caution(active, figures.kl.value),
+        log_var_caution(log_var),
+        effective_caution(log_likelihoods[-1].effective_sample_size, n_importance_samples),
+    ]
+    return z, figures, cautions
+
+
+def importance_samples(most: int) -> list[int]:
+    """Return 1, 10, 100 and so on up to `most`, which is the last."""
+    steps = [10**power for power in range(len(str(most))) if 10**power < most]
+    return [*steps, most]
+
+
+def _log_likelihood(vae: "VAE", X: np.ndarray, k: int, seed: int) -> LogLikelihood:
+    estimates = log_marginal_likelihood(vae, X, n_samples=k, random_state=seed)
+    mean = Estimate.mean_of(estimates.log_likelihood)
+    return LogLikelihood(
+        n_importance_samples=k,
+        value=mean.value,
+        standard_error=mean.standard_error,
+        sampling_error=float(np.sqrt(np.sum(estimates.standard_error**2)) / len(X)),
+        effective_sample_size=float(estimates.effective_sample_size.mean()),
+        n_images=len(X),
+    )

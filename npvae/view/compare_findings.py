@@ -1,0 +1,166 @@
+"""What the numbers of a comparison say, a sentence each; made from the numbers, whatever they are."""
+
+from npvae.study.compare import Comparison
+from npvae.study.sampling import SAMPLERS
+from npvae.view.samples_table import frechet_field
+
+_FITTED = ("diagonal", "full", "mixture")
+_SMALL_P = 0.05
+
+
+def findings(comparison: Comparison) -> list[str]:
+    """Return what the comparison shows, with means over the seeds.
+
+    Parameters
+    ----------
+    comparison : Comparison
+
+    Returns
+    -------
+    list of str
+        Sentences, each about every latent dimension.
+    """
+    sentences = [
+        _prior(comparison),
+        _codes(comparison),
+        _fitted(comparison),
+        _normality(comparison),
+        _reconstruction(comparison),
+        _controls(comparison),
+    ]
+    seed = comparison.seeds[0]
+    warned = dict.fromkeys(
+        warning
+        for latent_dim in comparison.latent_dims
+        for kind in ("AE", "VAE")
+        for warning in comparison.study(kind, latent_dim, seed).figures["warnings"]
+    )
+    return [*sentences, *warned]
+
+
+def _each(comparison: Comparison, texts: list[str]) -> str:
+    """Join a text for each latent dimension; of one alone, the dimension goes without saying."""
+    if len(texts) == 1:
+        return texts[0]
+    dims = comparison.latent_dims
+    return "; ".join(f"D = {latent_dim}: {text}" for latent_dim, text in zip(dims, texts, strict=True))
+
+
+def _mean(comparison: Comparison, kind: str, latent_dim: int, way: str, field: str) -> float:
+    return float(comparison.qualities(kind, latent_dim, way, field).mean())
+
+
+def _prior(comparison: Comparison) -> str:
+    field = frechet_field(comparison.classifier_accuracy)
+    texts = []
+    for latent_dim in comparison.latent_dims:
+        ae, vae = (_mean(comparison, kind, latent_dim, "prior", field) for kind in ("AE", "VAE"))
+        covered = [_mean(comparison, kind, latent_dim, "prior", "coverage") for kind in ("VAE", "AE")]
+        texts.append(f"{_times(ae, vae)}; they cover {covered[0]:.0%} of it, the AE's {covered[1]:.0%}")
+    if len(texts) == 1:
+        return f"Drawn from N(0, I), the VAE's samples are {texts[0]}."
+    joined = " ".join(
+        f"At D = {latent_dim} they are {text}."
+        for latent_dim, text in zip(comparison.latent_dims, texts, strict=True)
+    )
+    return f"Samples of the VAE drawn from N(0, I), beside those of the AE. {joined}"
+
+
+def _times(other: float, own: float) -> str:
+    """Say how much nearer to the data a distance `own` is than another."""
+    if own <= 0 or other <= 0 or f"{max(own / other, other / own):.1f}" == "1.0":
+        return "as near to real data (Frechet distance) as the AE's"
+    if other > own:
+        return f"{other / own:.1f} times nearer to real data (Frechet distance) than the AE's"
+    return f"{own / other:.1f} times further from real data (Frechet distance) than the AE's"
+
+
+def _codes(comparison: Comparison) -> str:
+    texts = []
+    for latent_dim in comparison.latent_dims:
+        parts = []
+        for kind in ("AE", "VAE"):
+            norm = comparison.figures(kind, latent_dim, "moments", "mean_norm").mean()
+            std = comparison.figures(kind, latent_dim, "moments", "std")
+            least, most = f"{std.min():.2f}", f"{std.max():.2f}"
+            parts.append(f"{norm:.1f} and {least if least == most else f'{least} to {most}'}")
+        texts.append(f"{parts[0]} for the AE, {parts[1]} for the VAE")
+    return (
+        "Distance of the mean of z from the origin, and standard deviations (N(0, I): 0 and 1): "
+        f"{_each(comparison, texts)}."
+    )
+
+
+def _fitted(comparison: Comparison) -> str:
+    field = frechet_field(comparison.classifier_accuracy)
+    texts = []
+    for latent_dim in comparison.latent_dims:
+        distances = {way: _mean(comparison, "AE", latent_dim, way, field) for way in _FITTED}
+        best = min(distances, key=distances.__getitem__)
+        fitted = distances[best]
+        ae, vae = (_mean(comparison, kind, latent_dim, "prior", field) for kind in ("AE", "VAE"))
+        verdict = "better" if fitted < vae else "not better"
+        texts.append(
+            f"{_number(fitted)} with a {SAMPLERS[best].label}, {_number(ae)} with N(0, I), the VAE's with "
+            f"N(0, I) {_number(vae)}: {verdict} than the VAE's prior"
+        )
+    return (
+        "Fitting a distribution to the AE's codes after the training, the best of three gives a Frechet "
+        f"distance of {_each(comparison, texts)}."
+    )
+
+
+def _normality(comparison: Comparison) -> str:
+    texts = []
+    for latent_dim in comparison.latent_dims:
+        figures = [comparison.figures("VAE", latent_dim, *path) for path in _NORMALITY]
+        accuracy, p_value, least, most = (values.mean() for values in figures)
+        told = "differ from it" if p_value <= _SMALL_P else "were not found to differ from it"
+        texts.append(
+            f"the VAE's z {told} (p = {p_value:.2f}; a classifier is right in {accuracy:.0%}; "
+            f"KL(q(z) || N(0, I)) between {least:.1f} and {most:.1f} nats)"
+        )
+    return f"As a distribution, not by its moments alone, against N(0, I): {_each(comparison, texts)}."
+
+
+_NORMALITY: tuple[tuple[str, ...], ...] = (
+    ("normality", "classifier", "accuracy"),
+    ("normality", "energy", "p_value"),
+    ("posterior", "aggregate_kl", "lower", "value"),
+    ("posterior", "aggregate_kl", "upper", "value"),
+)
+
+
+def _reconstruction(comparison: Comparison) -> str:
+    dims = comparison.latent_dims
+    errors = {
+        kind: [
+            comparison.figures(kind, latent_dim, "reconstruction", "squared_error").mean()
+            for latent_dim in dims
+        ]
+        for kind in ("AE", "VAE")
+    }
+    texts = {kind: ", ".join(_number(error) for error in values) for kind, values in errors.items()}
+    at = f" at D = {', '.join(map(str, dims))}" if len(dims) > 1 else ""
+    active = ", ".join(
+        f"{comparison.figures('VAE', d, 'posterior', 'n_active').mean():.0f} of {d}" for d in dims
+    )
+    return (
+        f"Squared error of reconstructed test samples{at}: AE {texts['AE']}, VAE {texts['VAE']}; of the "
+        f"VAE's latent units {active} are active."
+    )
+
+
+def _controls(comparison: Comparison) -> str:
+    real = comparison.controls["shuffled halves"]
+    within = abs(real.two_sample_accuracy - 0.5) <= 4 * real.two_sample_error
+    verdict = "as it should" if within else "which it should not: the figures are not to be trusted"
+    return (
+        f"Two halves of the test samples are told apart with an accuracy of {real.two_sample_accuracy:.3f} "
+        f"(1/2 within 4 standard errors of {real.two_sample_error:.3f}: {'yes' if within else 'no'}), "
+        f"{verdict}; one covers {real.coverage:.0%} of the other."
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"

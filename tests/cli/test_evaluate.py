@@ -1,0 +1,88 @@
+"""`npvae evaluate` on trained models."""
+
+import json
+
+import numpy as np
+import pytest
+
+import npvae
+from npvae.data import load_dataset
+from npvae.study import evaluate, reconstruction_error
+from npvae.study.plain import to_plain
+from tests.cli.tools import assert_refused, contents, invoke
+
+FEW = ("--importance-samples", 20, "--images", 15)
+
+
+def test_the_table_of_a_vae(models, images):
+    result = invoke("evaluate", models / "vae.safetensors", "--data", images, *FEW)
+    assert result.code == 0
+    assert result.out.startswith("VAE on 60 samples of bars: 30 features, 2 latent dimensions, bernoulli")
+    for part in ("ELBO", "K = 1 ", "K = 10 ", "K = 20 ", "On 15 of the samples", "Active units", "energy"):
+        assert part in result.out
+    assert max(map(len, result.out.splitlines())) <= 100
+    assert "cross-entropy" in result.out
+    assert {line.split(": ")[0] for line in result.err.splitlines()} == {"npvae evaluate"}
+    assert len(result.err.splitlines()) == 5
+
+
+def test_the_table_of_an_autoencoder(models, images):
+    result = invoke("evaluate", models / "ae.safetensors", "--data", images)
+    assert result.code == 0
+    assert result.out.startswith("Autoencoder on 60 samples of bars")
+    assert "ELBO" not in result.out
+    assert len(result.err.splitlines()) == 2
+
+
+@pytest.mark.parametrize("kind", ["vae", "ae"])
+def test_json_is_what_the_function_measures(kind, models, images):
+    path = models / f"{kind}.safetensors"
+    result = invoke("evaluate", path, "--data", images, "--seed", 3, "--json", *FEW)
+    assert result.code == 0
+    expected = evaluate(
+        npvae.load(path), load_dataset(images).X_test, n_importance_samples=20, n_images=15, random_state=3
+    )
+    found = json.loads(result.out)
+    assert (found.pop("model"), found.pop("data")) == (str(path), "bars")
+    assert found == to_plain(expected)
+
+
+def test_binarised_data(models, images):
+    result = invoke(
+        "evaluate", models / "vae.safetensors", "--data", images, "--binarize", "static", "--json", *FEW
+    )
+    numbers = json.loads(result.out)
+    X = load_dataset(images, binarize="static").X_test
+    assert set(np.unique(X)) <= {0, 255}
+    error = reconstruction_error(npvae.load(models / "vae.safetensors"), X)
+    assert numbers["reconstruction"]["squared_error"] == error.squared_error
+    assert not any("cross-entropy" in warning for warning in numbers["warnings"])
+
+
+def test_threads_make_no_difference(models, images):
+    argv = ("evaluate", models / "vae.safetensors", "--data", images, "--json", *FEW)
+    assert invoke(*argv, "--threads", 1).out == invoke(*argv, "--threads", 2).out
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--importance-samples", 0), ["--importance-samples", "at least 1"]),
+        (("--images", 0), ["--images", "at least 1"]),
+        (("--seed", -1), ["seed"]),
+        (("--threads", 0), ["--threads", "at least 1"]),
+        (("--binarize", "dynamic"), ["--binarize"]),
+        (("--data", "nowhere"), ["nowhere"]),
+        (("--data", "digits"), ["30 features", "64"]),
+    ],
+)
+def test_bad_options(options, parts, models, images, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    argv = ("--data", images, *options)
+    assert_refused(invoke("evaluate", models / "vae.safetensors", *argv), *parts)
+    assert contents(tmp_path) == {}
+
+
+def test_a_file_that_is_no_model(tmp_path):
+    (tmp_path / "m.safetensors").write_bytes(b"hello")
+    assert_refused(invoke("evaluate", tmp_path / "m.safetensors"), "m.safetensors")

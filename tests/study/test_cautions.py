@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from npvae.study.cautions import collapse_caution, effective_caution, grey_caution, log_var_caution
+
+
+@pytest.mark.parametrize(
+    ("active", "kl", "parts"),
+    [
+        ([False, False], 0.5, ["0 of 2", "0.5 nats"]),
+        ([True, False], 0.02, ["1 of 2", "0.02 nats"]),
+        ([True, False], 0.1, None),
+        ([True, True], 5.0, None),
+    ],
+)
+def test_collapse(active, kl, parts):
+    caution = collapse_caution(np.array(active), kl)
+    assert (caution is None) == (parts is None)
+    for part in ["Posterior collapse", *parts] if parts else ():
+        assert part in caution
+
+
+def test_log_variances():
+    log_var = np.zeros((10, 3))
+    log_var[:, 0] = -79
+    assert log_var_caution(log_var) is None
+    log_var[2], log_var[5, 1] = 95, -123
+    caution = log_var_caution(log_var)
+    assert "of 2 of 10 samples" in caution
+    assert "the largest is 123" in caution
+
+
+def test_grey():
+    X = np.array([[0, 255], [0, 0]], dtype=np.uint8)
+    assert grey_caution(X, "bernoulli") is None
+    assert grey_caution(X / 255, "bernoulli") is None
+    X[1, 1] = 254
+    assert "1 of 4 numbers" in grey_caution(X, "bernoulli")
+    assert "cross-entropy, not ln p of binary data" in grey_caution(X / np.float32(255), "bernoulli")
+    assert grey_caution(X, "gaussian") is None
+
+
+def test_grey_is_looked_for_everywhere():
+    X = np.zeros((3000, 2), np.float32)
+    X[2999, 1] = 0.5
+    assert "1 of 6000 numbers" in grey_caution(X, "bernoulli")
+
+
+def test_effective_sample_size():
+    assert effective_caution(5.0, 1000) is None
+    caution = effective_caution(2.26, 1000)
+    assert "K = 1000" in caution
+    assert "2.3 carry weight" in caution
