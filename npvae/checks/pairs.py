@@ -19,7 +19,12 @@ from npvae.core.gaussian import (
 )
 from npvae.core.likelihoods import bernoulli_backward, bernoulli_forward, gaussian_backward, gaussian_forward
 from npvae.core.mlp import layer_backward, layer_forward, mlp_backward, mlp_forward
-from npvae.core.multi_sample import importance_bound_backward, importance_bound_forward
+from npvae.core.multi_sample import (
+    importance_bound_backward,
+    importance_bound_forward,
+    log_ratio_backward,
+    log_ratio_forward,
+)
 from npvae.gradcheck import Report, check_vjp
 
 Array = npt.NDArray[Any]
@@ -55,6 +60,9 @@ def pair_cases() -> dict[str, Case]:
         "kl": Case(kl_forward, kl_backward, normal((N, Z), (N, Z))),
         "log_density": Case(log_density_forward, log_density_backward, normal((N, Z), (N, Z), (N, Z))),
         "importance_bound": Case(importance_bound_forward, importance_bound_backward, normal((N, H))),
+        "log_ratio": Case(
+            log_ratio_forward, log_ratio_backward, normal((N, Z), (N, Z), (N, Z)), ["z", "log_var"]
+        ),
         "bernoulli": Case(bernoulli_forward, bernoulli_backward, pixels_and(normal((N, D))), ["logits"]),
         "gaussian": Case(
             gaussian_forward,

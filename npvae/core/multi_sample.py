@@ -13,12 +13,9 @@ from npvae.core.architecture import DecoderCache, batch_mean
 from npvae.core.dense import DenseCache
 from npvae.core.gaussian import (
     KLCache,
-    LogDensityCache,
     ReparameterizeCache,
     kl_backward,
     kl_forward,
-    log_density_backward,
-    log_density_forward,
     reparameterize_backward,
     reparameterize_forward,
 )
@@ -78,6 +75,43 @@ def importance_bound_backward(d_bound: np.ndarray, shares: np.ndarray) -> np.nda
     return d_bound[:, None] * shares
 
 
+def log_ratio_forward(z: np.ndarray, log_var: np.ndarray, eps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute ln q(z | x) - ln p(z) of every draw.
+
+    Parameters
+    ----------
+    z, log_var, eps : (M, Z) arrays
+        z = mu + exp(log_var / 2) * eps, a draw from q(z | x).
+
+    Returns
+    -------
+    log_ratio : (M,) array
+        In nats. Its mean over draws is KL(q(z | x) || N(0, I)).
+    z : (M, Z) array
+        The cache.
+
+    Notes
+    -----
+    (z - mu) / std is the noise, so mu drops out of ln q:
+
+        ln q(z | x) = -(1/2) sum_j [ eps_j^2 + log_var_j + ln(2 pi) ],
+        ln p(z)     = -(1/2) sum_j [ z_j^2 + ln(2 pi) ].
+    """
+    return (z * z - eps * eps - log_var).sum(axis=1) / 2, z
+
+
+def log_ratio_backward(d_log_ratio: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Carry dL/dlog_ratio (M,) back to z and log_var, (M, Z) each.
+
+    Notes
+    -----
+    d/dz_j = z_j, which pulls draws towards the origin, and d/dlog_var_j = -1/2, which widens q. The noise is
+    a constant.
+    """
+    d_log_ratio = d_log_ratio[:, None]  # (M, 1)
+    return d_log_ratio * z, np.broadcast_to(-d_log_ratio / 2, z.shape)
+
+
 class Terms(NamedTuple):
     """What both objectives are made of, in nats."""
 
@@ -95,8 +129,7 @@ class MultiSampleCache(NamedTuple):
     reparameterize: ReparameterizeCache
     decoder: DecoderCache
     reconstruction: Any
-    posterior: LogDensityCache
-    prior: LogDensityCache
+    log_ratio: np.ndarray
     kl: KLCache
 
 
@@ -157,17 +190,15 @@ class MultiSampleVAENetwork(VAENetwork):
         h, hidden = self.hidden_forward(params, x)
         mu, log_var, heads = self.heads_forward(params, h)
         mu_of_draws, log_var_of_draws = np.repeat(mu, k, axis=0), np.repeat(log_var, k, axis=0)  # (N k, Z)
-        z, reparameterize = reparameterize_forward(
-            mu_of_draws, log_var_of_draws, eps.reshape(n * k, latent_dim)
-        )
+        eps_of_draws = eps.reshape(n * k, latent_dim)
+        z, reparameterize = reparameterize_forward(mu_of_draws, log_var_of_draws, eps_of_draws)
         output, decoder = self.decoder_forward(params, z)
         reconstruction, likelihood = self.reconstruction_forward(params, np.repeat(x, k, axis=0), output)
-        log_posterior, posterior = log_density_forward(z, mu_of_draws, log_var_of_draws)
-        log_prior, prior = log_density_forward(z, np.zeros_like(z), np.zeros_like(z))
+        log_ratio, ratio_cache = log_ratio_forward(z, log_var_of_draws, eps_of_draws)
         kl, kl_cache = kl_forward(mu, log_var)
-        terms = Terms(reconstruction.reshape(n, k), (log_posterior - log_prior).reshape(n, k), kl)
+        terms = Terms(reconstruction.reshape(n, k), log_ratio.reshape(n, k), kl)
         return terms, MultiSampleCache(
-            params, hidden, heads, reparameterize, decoder, likelihood, posterior, prior, kl_cache
+            params, hidden, heads, reparameterize, decoder, likelihood, ratio_cache, kl_cache
         )
 
     def terms_backward(
@@ -179,9 +210,8 @@ class MultiSampleVAENetwork(VAENetwork):
 
         Notes
         -----
-        Four paths reach mu and log_var: from ln p(x | z) and from ln p(z) by way of z; from ln q(z | x) by
-        way of z and, as they are what q is made of, straight; and from the KL. Along ln q(z | x) the two
-        ways to mu cancel: it depends on z - mu alone, which is the noise.
+        From ln p(x | z) and from the ratio a path leads to mu and log_var by way of z, from the ratio one
+        more straight to log_var, and from the KL one to both.
         """
         grads = out if out is not None else cache.params.zeros_like()
         n, k = d_terms.reconstruction.shape
@@ -189,13 +219,11 @@ class MultiSampleVAENetwork(VAENetwork):
             d_terms.reconstruction.reshape(-1), cache.reconstruction, grads
         )
         dz = self.decoder_backward(d_output, cache.decoder, grads)
-        d_log_ratio = d_terms.log_ratio.reshape(-1)
-        dz_prior, _, _ = log_density_backward(-d_log_ratio, cache.prior)
-        dz_posterior, d_mu_posterior, d_log_var_posterior = log_density_backward(d_log_ratio, cache.posterior)
-        dz = dz + dz_prior + dz_posterior
+        dz_ratio, d_log_var_ratio = log_ratio_backward(d_terms.log_ratio.reshape(-1), cache.log_ratio)
+        dz = dz + dz_ratio
         d_mu, d_log_var = reparameterize_backward(dz, cache.reparameterize)
-        d_mu = (d_mu + d_mu_posterior).reshape(n, k, -1).sum(axis=1)
-        d_log_var = (d_log_var + d_log_var_posterior).reshape(n, k, -1).sum(axis=1)
+        d_mu = d_mu.reshape(n, k, -1).sum(axis=1)
+        d_log_var = (d_log_var + d_log_var_ratio).reshape(n, k, -1).sum(axis=1)
         d_mu_kl, d_log_var_kl = kl_backward(d_terms.kl, cache.kl)
         d_mu = d_mu + d_mu_kl
         d_log_var = d_log_var + d_log_var_kl

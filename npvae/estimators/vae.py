@@ -39,7 +39,7 @@ class VAE(TrainableModel):
         `npvae.core.multi_sample`.
     n_draws : int, default=1
         Draws of z for each sample in every step: k of "iwae", or what the ELBO's reconstruction is averaged
-        over. From 2 on, and for "iwae", training runs on one thread.
+        over. The encoder computes once for each sample, the decoder once for each draw.
     kl_warmup_epochs : int, default=0
         Over so many epochs the weight rises linearly to beta.
     init : {"uniform", "he", "glorot"}

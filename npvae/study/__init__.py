@@ -7,6 +7,7 @@ from npvae.study.densities import DrawnAgain, FittedGaussian, FittedMixture, Sam
 from npvae.study.evaluate import Evaluation, LogLikelihood, PosteriorFigures, evaluate
 from npvae.study.features import PrincipalFeatures
 from npvae.study.frechet import frechet_distance
+from npvae.study.judging import JudgedModel, Samples, judge_model, judge_samples
 from npvae.study.latent import (
     CodeMoments,
     code_moments,
@@ -15,6 +16,7 @@ from npvae.study.latent import (
     interpolate_images,
     nearest_code,
 )
+from npvae.study.likelihood import LogMarginalLikelihood, log_marginal_likelihood
 from npvae.study.memorisation import Memorisation, TrainingImages, memorisation
 from npvae.study.nearest import nearest_images
 from npvae.study.neighbours import BallCounts, NeighbourBalls, coverage, density, precision, recall
@@ -41,7 +43,9 @@ __all__ = [
     "Evaluation",
     "FittedGaussian",
     "FittedMixture",
+    "JudgedModel",
     "LogLikelihood",
+    "LogMarginalLikelihood",
     "Memorisation",
     "NeighbourBalls",
     "NormalityTests",
@@ -52,6 +56,7 @@ __all__ = [
     "SampleQuality",
     "Sampler",
     "SamplerKind",
+    "Samples",
     "StandardNormal",
     "TrainingImages",
     "Traversal",
@@ -71,8 +76,11 @@ __all__ = [
     "independent_pixels",
     "interpolate",
     "interpolate_images",
+    "judge_model",
+    "judge_samples",
     "kl_per_dimension",
     "latent_plane",
+    "log_marginal_likelihood",
     "memorisation",
     "mutual_information",
     "nearest_code",

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 
 from npvae.core.autoencoder import AutoencoderLoss, AutoencoderNetwork
+from npvae.core.multi_sample import MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAELoss, VAENetwork
 from npvae.kernels import current_team, has_compiled_products
@@ -19,31 +20,38 @@ class FusedGradient:
 
     Parameters
     ----------
-    network : VAENetwork or AutoencoderNetwork
+    network : VAENetwork, MultiSampleVAENetwork or AutoencoderNetwork
     """
 
     def __init__(self, network: Network) -> None:
         from npvae.kernels import elementwise, fused, spinning  # importing numba takes half a second
 
         self._network, self._compiled, self._dismissed = network, fused, spinning.DISMISSED
+        n_draws, self._is_iwae = 1, False
+        if isinstance(network, VAENetwork):
+            n_draws, self._is_iwae = network.n_draws, network.objective == "iwae"
+        code_layer = len(network.hidden)
         starts, start = {}, 0
-        layers, outputs = [], 0
+        layers: list[tuple[int, ...]] = []
+        outputs = 0
         for block in network.blocks():
             starts[block.names[0]] = start
             if len(block.shape) == 2:
                 fan_in, fan_out = block.shape
+                rows = n_draws if len(layers) > code_layer else 1  # for each sample
                 layers.append((fan_in, fan_out, start, start + fan_in * fan_out, outputs))
-                outputs += fan_out
+                outputs += rows * fan_out
             start += int(np.prod(block.shape))
         self._layers, self._n_params = np.array(layers), start
-        is_vae = isinstance(network, VAENetwork)
         settings = {
-            fused.CODE_LAYER: len(network.hidden),
+            fused.CODE_LAYER: code_layer,
             fused.LATENT_DIM: network.latent_dim,
             fused.ACTIVATION: getattr(elementwise, network.activation.upper()),
-            fused.IS_VAE: is_vae,
+            fused.IS_VAE: isinstance(network, VAENetwork),
             fused.IS_BERNOULLI: network.likelihood == "bernoulli",
             fused.LOG_NOISE_VAR: starts.get("output.log_noise_var", -1),
+            fused.N_DRAWS: n_draws,
+            fused.IS_IWAE: self._is_iwae,
         }
         self._settings = np.array([settings[place] for place in range(len(settings))])
         self._numbers = np.zeros(3, np.float32)
@@ -51,7 +59,7 @@ class FusedGradient:
         if network.noise_variance != "learned":
             self._numbers[fused.FIXED_LOG_NOISE_VAR] = np.log(network.noise_variance)
         self._results = np.zeros(fused.PIECES + -(-start // fused.PIECE), np.float32)
-        self._size = fused.workspace_size(self._layers, network.latent_dim)
+        self._size = fused.workspace_size(self._layers, network.latent_dim, n_draws)
         self._work = np.empty(0, np.float32)
 
     def __call__(
@@ -64,8 +72,8 @@ class FusedGradient:
         params : Parameters
             In float32, as all arrays.
         x : (N, D) array
-        eps : (N, Z) array or None
-            The noise of a VAE.
+        eps : (N, Z) or (N, k, Z) array, or None
+            The noise of a VAE, of the network's `noise_shape`.
         beta : float
             Weight of a VAE's KL term.
         out : Parameters
@@ -82,7 +90,10 @@ class FusedGradient:
         self._numbers[fused.BETA] = beta
         if x.dtype != np.float32 or not (x.flags.c_contiguous and x.flags.writeable):
             x = np.array(x, np.float32, order="C")  # for arrays of another kind all would be compiled again
-        eps = np.empty((n, 0), np.float32) if eps is None else eps
+        if eps is None:
+            eps = np.empty((n, 0), np.float32)
+        elif eps.ndim > 2:
+            eps = eps.reshape(-1, eps.shape[-1])
         meeting = np.zeros(1, np.int64)
         arguments = self._arguments(meeting, params, x, eps, out)
         team = current_team()
@@ -92,9 +103,10 @@ class FusedGradient:
         else:
             parts = [partial(fused.loss_and_gradient, i, n_threads, *arguments) for i in range(n_threads)]
             team.run(parts, abandon=partial(meeting.fill, self._dismissed))
-        reconstruction, kl, squared_norm = self._results[: fused.PIECES].tolist()
+        reconstruction, kl, bound, squared_norm = self._results[: fused.PIECES].tolist()
         if isinstance(self._network, VAENetwork):
-            return VAELoss(reconstruction + beta * kl, reconstruction, kl), squared_norm
+            total = -bound if self._is_iwae else reconstruction + beta * kl
+            return VAELoss(total, reconstruction, kl), squared_norm
         return AutoencoderLoss(reconstruction, reconstruction), squared_norm
 
     def load(self, params: Parameters) -> bool:
@@ -120,10 +132,12 @@ class FusedGradient:
         network = self._network
         if x.ndim != 2 or x.shape[1] != network.n_features or len(x) == 0:
             raise ValueError(f"x must be (N, {network.n_features}) with at least one sample, got {x.shape}")
-        if eps is not None and eps.shape != (len(x), network.latent_dim):
-            raise ValueError(f"eps must be {(len(x), network.latent_dim)}, got {eps.shape}")
-        if eps is None and isinstance(network, VAENetwork):
-            raise ValueError("a VAE needs noise")
+        if isinstance(network, VAENetwork):
+            shape = network.noise_shape(len(x))
+            if eps is None:
+                raise ValueError("a VAE needs noise")
+            if eps.shape != shape:
+                raise ValueError(f"eps must be {shape}, got {eps.shape}")
         for flat in (params.flat, out.flat):
             if flat.shape != (self._n_params,):
                 raise ValueError(f"the network has {self._n_params} parameters, got {flat.shape}")
@@ -131,5 +145,6 @@ class FusedGradient:
 
 def fused_gradient(network: Network, params: Parameters) -> FusedGradient | None:
     """Return a `FusedGradient` if there is one for this network, these parameters and this processor."""
-    fits = type(network) in (VAENetwork, AutoencoderNetwork) and params.flat.dtype == np.float32
+    known = (VAENetwork, MultiSampleVAENetwork, AutoencoderNetwork)
+    fits = type(network) in known and params.flat.dtype == np.float32
     return FusedGradient(network) if fits and has_compiled_products() else None

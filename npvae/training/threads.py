@@ -121,7 +121,8 @@ def step_threads(
         As for `available_threads`. Where there is nothing large enough to be shared out, one is used.
     """
     widths = (network.n_features, *network.hidden, network.latent_dim)
-    largest = batch_size * max(a * b for a, b in pairwise(widths))
+    rows = batch_size * getattr(network, "n_draws", 1)
+    largest = rows * max(a * b for a, b in pairwise(widths))
     n = available_threads(n_threads) if largest >= _LARGE or n_params >= LONG else 1
     if has_compiled_products():
         with using_team(n) as team:

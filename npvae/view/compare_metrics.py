@@ -105,8 +105,9 @@ def _draw_reconstruction(ax: Axes, comparison: Comparison) -> None:
 
 def _draw_line(ax: Axes, values: list[np.ndarray], colour: str, style: LineStyle) -> None:
     means = np.array([of_seeds.mean() for of_seeds in values])
-    below = means - [of_seeds.min() for of_seeds in values]
-    above = [of_seeds.max() for of_seeds in values] - means
+    # The mean of equal numbers may be off by a rounding, and matplotlib refuses bars below zero.
+    below = np.maximum(means - [of_seeds.min() for of_seeds in values], 0)
+    above = np.maximum([of_seeds.max() for of_seeds in values] - means, 0)
     ax.errorbar(
         range(len(values)), means, [below, above], color=colour, linestyle=style, linewidth=2.2, marker="o",
         markersize=5, capsize=3, elinewidth=1.2,

@@ -11,6 +11,8 @@ from npvae.core.multi_sample import (
     MultiSampleVAENetwork,
     importance_bound_backward,
     importance_bound_forward,
+    log_ratio_backward,
+    log_ratio_forward,
 )
 from npvae.core.vae import VAENetwork
 from npvae.gradcheck import check_network, check_vjp
@@ -37,6 +39,26 @@ def test_bound_equals_scipy_and_its_gradient_the_numeric_ones(seed, scale):
     np.testing.assert_allclose(bound, special.logsumexp(log_weights, axis=1) - np.log(4), rtol=1e-13)
     report = check_vjp(importance_bound_forward, importance_bound_backward, [log_weights], seed=seed)
     assert report.passed, str(report)
+
+
+@pytest.mark.parametrize(("seed", "scale"), [(0, 0.3), (1, 3.0)])
+def test_log_ratio_equals_scipy_and_its_gradient_the_numeric_ones(seed, scale):
+    mu, log_var, eps = scale * np.random.default_rng(seed).standard_normal((3, 6, 4))
+    std = np.exp(log_var / 2)
+    z = mu + std * eps
+    log_ratio, _ = log_ratio_forward(z, log_var, eps)
+    expected = (stats.norm.logpdf(z, mu, std) - stats.norm.logpdf(z)).sum(axis=1)
+    np.testing.assert_allclose(log_ratio, expected, rtol=1e-9)
+    arguments = [z, log_var, eps]
+    report = check_vjp(log_ratio_forward, log_ratio_backward, arguments, wrt=["z", "log_var"], seed=seed)
+    assert report.passed, str(report)
+
+
+def test_the_log_ratio_of_a_narrow_posterior_keeps_its_digits():
+    """With std = e^-20 beside mu = 1, float32 forgets the noise in z."""
+    log_var, eps = np.full((1, 1), -40, np.float32), np.full((1, 1), 1.5, np.float32)
+    z = np.ones((1, 1), np.float32)
+    assert log_ratio_forward(z, log_var, eps)[0][0] == np.float32((1 - 1.5**2 + 40) / 2)
 
 
 def test_bound_of_weights_that_no_float_can_hold():

@@ -1,0 +1,170 @@
+"""Samples and their draws of z in a compiled step: z itself, the terms of the loss, and their gradients.
+
+There are k draws for each of N samples; row n k + i of what belongs to draws (z, eps, the decoder's output)
+is draw i of sample n. Every function works on some samples with all of their draws, and needs nothing of the
+others.
+"""
+
+import math
+
+import numpy as np
+
+from npvae.kernels import elementwise as f
+from npvae.kernels.compiled import ARITHMETIC, compile_kernel, exp_of_negative, log1p_of_unit
+from npvae.kernels.sums import sum_of, sum_of_squares
+
+_ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
+_LOG_2PI = np.float32(np.log(2 * np.pi))
+
+
+@compile_kernel(ARITHMETIC)
+def draw(heads, eps, n_draws, is_vae, is_iwae, z, kl, weights):
+    """Compute z of each draw and the KL divergence of each sample from the encoder's output.
+
+    `heads` is (N, 2 Z); an autoencoder's is (N, Z), and is z. `weights` (N k,) gets ln q(z | x) - ln p(z)
+    where the objective is the importance-weighted bound, and 1 for others.
+
+    Notes
+    -----
+    With z = mu + std * eps and v = log_var, in each dimension
+
+        ln q = -(eps^2 + v + ln(2 pi)) / 2,   ln p = -(z^2 + ln(2 pi)) / 2,
+
+        ln q - ln p = (z^2 - eps^2 - v) / 2.
+
+    eps is taken as it came: (z - mu) / std, the same on paper, has lost its digits where std is small.
+    """
+    n_latent = z.shape[1]
+    terms, std = np.empty(n_latent, np.float32), np.empty(n_latent, np.float32)
+    for i in range(heads.shape[0]):
+        if not is_vae:
+            kl[i], weights[i] = _ZERO, _ONE
+            for j in range(n_latent):
+                z[i, j] = heads[i, j]
+            continue
+        mu, log_var = heads[i, :n_latent], heads[i, n_latent:]
+        for j in range(n_latent):
+            std[j] = f.exp(log_var[j] / _TWO)
+            terms[j] = mu[j] * mu[j] + f.expm1(log_var[j]) - log_var[j]
+        kl[i] = sum_of(terms) / _TWO
+        for row in range(i * n_draws, (i + 1) * n_draws):
+            for j in range(n_latent):
+                z[row, j] = mu[j] + std[j] * eps[row, j]
+            weights[row] = _ONE
+            if is_iwae:
+                for j in range(n_latent):
+                    terms[j] = z[row, j] * z[row, j] - eps[row, j] * eps[row, j] - log_var[j]
+                weights[row] = sum_of(terms) / _TWO
+
+
+@compile_kernel(ARITHMETIC)
+def reconstruct(
+    x, output, n, n_draws, is_bernoulli, log_noise_var, is_iwae, beta,
+    reconstruction, squares, weights, bound, d_output,
+):  # fmt: skip
+    """Compute -ln p(x | z) of each draw, and the gradient of the loss for the decoder's output.
+
+    `weights`, as `draw` left them, become the draws' weights in the mean over all N k. `bound` (N,) is
+    written for the importance-weighted bound alone, `squares` (N k,) for the Gaussian likelihood: a draw's
+    squared error, divided by the variance and weighted. n is the N of the whole batch.
+    """
+    weight, precision = -_ONE / np.float32(n * n_draws), f.exp(-log_noise_var)
+    constant = np.float32(x.shape[1]) * (log_noise_var + _LOG_2PI)
+    if not is_bernoulli:
+        weight *= precision
+    terms = np.empty(x.shape[1], np.float32)
+    for i in range(x.shape[0]):
+        top, bottom = i * n_draws, (i + 1) * n_draws
+        for row in range(top, bottom):
+            if is_bernoulli:
+                for j in range(x.shape[1]):  # as in `compiled.bernoulli`
+                    logit = output[row, j]
+                    e = exp_of_negative(-abs(logit))
+                    terms[j] = x[i, j] * logit - (_ZERO if logit <= _ZERO else logit) - log1p_of_unit(e)
+                    d_output[row, j] = x[i, j] - (_ONE if logit > _ZERO else e) / (_ONE + e)
+                reconstruction[row] = -sum_of(terms)
+            else:
+                for j in range(x.shape[1]):
+                    d_output[row, j] = x[i, j] - output[row, j]
+                squares[row] = sum_of_squares(d_output[row]) * precision
+                reconstruction[row] = (squares[row] + constant) / _TWO
+        if is_iwae:
+            bound[i] = _weigh(reconstruction[top:bottom], weights[top:bottom], beta)
+        for row in range(top, bottom):
+            factor = weight * weights[row]
+            for j in range(x.shape[1]):
+                d_output[row, j] *= factor
+            if not is_bernoulli:
+                squares[row] *= weights[row]
+
+
+@compile_kernel(ARITHMETIC)
+def _weigh(reconstruction, log_ratios, beta):
+    """Return L_k of one sample; overwrite ln q(z | x) - ln p(z) of its draws with k times their shares.
+
+    With ln w = ln p(x | z) - beta (ln q(z | x) - ln p(z)), L_k is ln (1/k) sum_i w_i, and the share of draw i
+    is w_i / sum_j w_j. The largest ln w is taken out before the exponential, so that none overflows and not
+    all are 0.
+    """
+    n_draws = np.float32(log_ratios.size)
+    for i in range(log_ratios.size):
+        log_ratios[i] = -reconstruction[i] - beta * log_ratios[i]
+    largest = log_ratios[0]
+    for i in range(1, log_ratios.size):
+        largest = max(largest, log_ratios[i])
+    for i in range(log_ratios.size):
+        log_ratios[i] = f.exp(log_ratios[i] - largest)
+    mean = sum_of(log_ratios) / n_draws
+    for i in range(log_ratios.size):
+        log_ratios[i] /= mean
+    return largest + math.log(mean)
+
+
+@compile_kernel(ARITHMETIC)
+def carry_back_to_heads(dz, z, eps, heads, weights, n, n_draws, is_iwae, beta, d_heads):
+    """Add up the paths to mu and log_var: from all draws by way of z, and from what q itself costs.
+
+    Notes
+    -----
+    `dz` holds what comes from the reconstructions. From z = mu + std * eps, with v = log_var,
+
+        d_mu = sum_i dz_i,   d_v = sum_i dz_i eps_i * std / 2.
+
+    The ELBO adds beta / N times the KL, whose gradient is mu and (e^v - 1) / 2.
+
+    The bound L_k has the derivative s_i, the share of draw i, for ln w_i, so minus its mean adds beta s_i / N
+    times the gradient of ln q - ln p for each draw. With u = (z - mu) / std,
+
+        ln q = -(u^2 + v + ln(2 pi)) / 2
+            by way of z    dz = -u / std,   so d_mu = -u / std   and d_v = -u / std * eps std / 2 = -u^2 / 2
+            straight                           d_mu =  u / std   and d_v = (u^2 - 1) / 2
+            together                           d_mu = 0          and d_v = -1 / 2
+
+    as u is eps whatever mu and v are. From -ln p = (z^2 + ln(2 pi)) / 2 comes dz = z. The shares add up to
+    1, so
+
+        dz_i += beta s_i / N * z_i   before the sums above,   d_v -= beta / (2 N)   after them.
+
+    References
+    ----------
+    Burda, Grosse & Salakhutdinov (2016), Importance weighted autoencoders, equations 13 and 14.
+    """
+    n_latent, weight = dz.shape[1], beta / np.float32(n)
+    for i in range(heads.shape[0]):
+        mu, log_var = heads[i, :n_latent], heads[i, n_latent:]
+        d_mu, d_log_var = d_heads[i, :n_latent], d_heads[i, n_latent:]
+        for j in range(n_latent):
+            d_mu[j], d_log_var[j] = _ZERO, _ZERO
+        for row in range(i * n_draws, (i + 1) * n_draws):
+            from_prior = weight * weights[row] / np.float32(n_draws) if is_iwae else _ZERO
+            for j in range(n_latent):
+                d = dz[row, j] + from_prior * z[row, j]
+                d_mu[j] += d
+                d_log_var[j] += d * eps[row, j]
+        for j in range(n_latent):
+            std = f.exp(log_var[j] / _TWO)
+            if is_iwae:
+                d_log_var[j] = d_log_var[j] * std / _TWO - weight / _TWO
+            else:
+                d_mu[j] += weight * mu[j]
+                d_log_var[j] = d_log_var[j] * std / _TWO + weight * f.expm1(log_var[j]) / _TWO
