@@ -242,13 +242,6 @@ def _sum(terms):
 @compile_kernel(ARITHMETIC)
 def bernoulli(x, logits):
     log_likelihood, residual = np.empty(logits.shape[0], logits.dtype), np.empty_like(logits)
-    bernoulli_into(x, logits, log_likelihood, residual)
-    return log_likelihood, residual
-
-
-@compile_kernel(ARITHMETIC)
-def bernoulli_into(x, logits, log_likelihood, residual):
-    """Write the results of `bernoulli` into arrays that are there."""
     zero, one = logits.dtype.type(0), logits.dtype.type(1)
     terms = np.empty(logits.shape[1], logits.dtype)
     for i in range(logits.shape[0]):
@@ -258,6 +251,7 @@ def bernoulli_into(x, logits, log_likelihood, residual):
             terms[j] = x[i, j] * logit - (zero if logit <= zero else logit) - log1p_of_unit(e)
             residual[i, j] = x[i, j] - (one if logit > zero else e) / (one + e)
         log_likelihood[i] = _sum(terms)
+    return log_likelihood, residual
 
 
 @compile_kernel(ARITHMETIC)

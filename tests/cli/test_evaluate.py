@@ -7,8 +7,9 @@ import pytest
 
 import npvae
 from npvae.data import load_dataset
-from npvae.study import evaluate, reconstruction_error
+from npvae.study import evaluate, judge_model, reconstruction_error
 from npvae.study.plain import to_plain
+from npvae.view.samples_table import judged_table
 from tests.cli.tools import assert_refused, contents, invoke
 
 FEW = ("--importance-samples", 20, "--images", 15)
@@ -59,6 +60,14 @@ def test_binarised_data(models, images):
     assert not any("cross-entropy" in warning for warning in numbers["warnings"])
 
 
+def test_samples_are_judged_where_asked_for(models, images):
+    path = models / "vae.safetensors"
+    result = invoke("evaluate", path, "--data", images, "--samples", 40, *FEW)
+    judged = judge_model(npvae.load(path), load_dataset(images), n_samples=40)
+    assert result.out.endswith(judged_table(judged).text() + "\n")
+    assert max(map(len, result.out.splitlines())) <= 100
+
+
 def test_threads_make_no_difference(models, images):
     argv = ("evaluate", models / "vae.safetensors", "--data", images, "--json", *FEW)
     assert invoke(*argv, "--threads", 1).out == invoke(*argv, "--threads", 2).out
@@ -70,6 +79,7 @@ def test_threads_make_no_difference(models, images):
         (("--importance-samples", 0), ["--importance-samples", "at least 1"]),
         (("--images", 0), ["--images", "at least 1"]),
         (("--seed", -1), ["seed"]),
+        (("--samples", 61), ["n_samples", "from 10 to 60"]),
         (("--threads", 0), ["--threads", "at least 1"]),
         (("--binarize", "dynamic"), ["--binarize"]),
         (("--data", "nowhere"), ["nowhere"]),
