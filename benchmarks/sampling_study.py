@@ -77,7 +77,7 @@ def main() -> int:
     minutes = (time.perf_counter() - started) / 60
     study = Study(json.loads((args.out / "grey" / "run.json").read_text()))
     claims = [*claims_of_samples(study), *claims_of_models(study), *claims_of_controls(study)]
-    claims += claims_of_likelihood(args.data, args.out)
+    claims += [*claims_of_saturation(study, args.data, args.out), *claims_of_likelihood(args.data, args.out)]
     for claim in claims:
         print(f"{'holds' if claim.holds else 'FAILS'}  {claim.sentence}\n       {claim.numbers}")
     n_failed = sum(not claim.holds for claim in claims)
@@ -101,13 +101,13 @@ def claims_of_samples(study: Study) -> Iterator[Claim]:
             f"D = {d}: drawn from N(0, I), the VAE's samples are at least {LEAST_RATIO[d]} times nearer to "
             "the data than the AE's (Frechet distance, classifier features)",
             f"AE {listed(ae)}, VAE {listed(vae)}; ratio of the means {ae.mean() / vae.mean():.2f}",
-            ae.mean() / vae.mean() >= LEAST_RATIO[d],
+            bool(ae.mean() / vae.mean() >= LEAST_RATIO[d]),
         )
         ae, vae = (study.samples(kind, d, "prior", "coverage") for kind in ("AE", "VAE"))
         yield Claim(
             f"D = {d}: and they cover at least {LEAST_COVERAGE_GAIN[d]} more of it",
             f"AE {listed(ae)}, VAE {listed(vae)}; difference of the means {vae.mean() - ae.mean():.3f}",
-            vae.mean() - ae.mean() >= LEAST_COVERAGE_GAIN[d],
+            bool(vae.mean() - ae.mean() >= LEAST_COVERAGE_GAIN[d]),
         )
     for d in (10, 50):
         ae = study.samples("AE", d, "mixture", "frechet_classifier")
@@ -125,19 +125,10 @@ def claims_of_models(study: Study) -> Iterator[Claim]:
         kind: np.array([study.figure(kind, d, "reconstruction", "negative_log_likelihood") for d in DIMS])
         for kind in ("AE", "VAE")
     }
-    gains = {kind: -np.diff(values.mean(axis=1)) for kind, values in nats.items()}
     yield Claim(
         "a larger latent space lets the AE reconstruct better",
         f"-ln p(x | code) at D = 2, 10, 50: {listed(nats['AE'].mean(axis=1))}",
         bool(np.all(np.diff(nats["AE"], axis=0) < 0)),
-    )
-    active = study.figure("VAE", 50, "posterior", "n_active")
-    yield Claim(
-        "the VAE's reconstruction saturates: from D = 10 to 50 it gains at most 0.6 of what the AE gains, "
-        "and at D = 50 it leaves at least ten units unused",
-        f"-ln p(x | code) {listed(nats['VAE'].mean(axis=1))}; gains {gains['VAE'][1]:.1f} and "
-        f"{gains['AE'][1]:.1f}; active {listed(active)}",
-        gains["VAE"][1] < 0.6 * gains["AE"][1] and bool(np.all(active <= 40)),
     )
     for d in DIMS:
         norm = study.figure("VAE", d, "moments", "mean_norm")
@@ -147,7 +138,7 @@ def claims_of_models(study: Study) -> Iterator[Claim]:
             f"D = {d}: the moments of the VAE's z are near those of N(0, I), the AE's are not",
             f"VAE: mean within {norm.max():.2f} of 0, standard deviations {std.min():.2f} to {std.max():.2f}"
             f"; AE: {ae_std.min():.1f} to {ae_std.max():.1f}",
-            norm.max() < 0.5 and std.min() > 0.9 and std.max() < 1.5 and ae_std.min() > 1.5,
+            bool(norm.max() < 0.5 and std.min() > 0.9 and std.max() < 1.5 and ae_std.min() > 1.5),
         )
         accuracy = study.figure("VAE", d, "normality", "classifier", "accuracy")
         error = study.figure("VAE", d, "normality", "classifier", "standard_error")
@@ -159,6 +150,28 @@ def claims_of_models(study: Study) -> Iterator[Claim]:
             f"KL(q(z) || N(0, I)) at least {listed(least)} nats",
             bool(np.all(accuracy > 0.5 + 4 * error) and np.all(p <= 0.01) and np.all(least > 0.1)),
         )
+
+
+def claims_of_saturation(study: Study, data: str, out: Path) -> Iterator[Claim]:
+    """Train both with 20 latent dimensions, and see what 30 more have brought."""
+    gains, texts = {}, []
+    for kind in ("AE", "VAE"):
+        found = evaluated(
+            ["train", kind.lower(), "--data", data, "--latent-dim", 20],
+            ["--data", data],
+            out / f"{kind.lower()}-d20",
+        )
+        at_20 = found["reconstruction"]["negative_log_likelihood"]
+        at_50 = study.figure(kind, 50, "reconstruction", "negative_log_likelihood")[0]
+        gains[kind] = at_20 - at_50
+        texts.append(f"{kind}: -ln p(x | code) {at_20:.1f} at D = 20, {at_50:.1f} at D = 50")
+    active = study.figure("VAE", 50, "posterior", "n_active")
+    yield Claim(
+        "the VAE's reconstruction saturates: from D = 20 to 50 it gains less than a third of what the AE "
+        "gains, and at D = 50 it leaves at least ten latent units unused, with every seed",
+        f"{'; '.join(texts)}; active units of the VAE at D = 50: {listed(active)}",
+        bool(gains["VAE"] < gains["AE"] / 3 and np.all(active <= 40)),
+    )
 
 
 def claims_of_controls(study: Study) -> Iterator[Claim]:
@@ -180,37 +193,34 @@ def claims_of_controls(study: Study) -> Iterator[Claim]:
 def claims_of_likelihood(data: str, out: Path) -> Iterator[Claim]:
     """Train on dynamically binarised pixels, and estimate ln p(x) with more and more importance samples."""
     for d, reference in REFERENCE_NLL.items():
-        model = out / f"binarized-d{d}.safetensors"
-        if not model.exists():
-            npvae("train", "vae", "--data", data, "--latent-dim", d, "--binarize", "dynamic", "--out", model)
-        found = out / f"binarized-d{d}.json"
-        if not found.exists():
-            text = npvae(
-                "evaluate",
-                model,
-                "--data",
-                data,
-                "--binarize",
-                "static",
-                "--importance-samples",
-                5000,
-                "--images",
-                N_IMAGES,
-                "--json",
-            )
-            found.write_text(text)
-        rows = json.loads(found.read_text())["posterior"]["log_likelihoods"]
+        found = evaluated(
+            ["train", "vae", "--data", data, "--latent-dim", d, "--binarize", "dynamic"],
+            ["--data", data, "--binarize", "static", "--importance-samples", 5000, "--images", N_IMAGES],
+            out / f"binarized-d{d}",
+        )
+        rows = found["posterior"]["log_likelihoods"]
         values = [-row["value"] for row in rows]
         yield Claim(
             f"D = {d}: -ln p(x) at K = 5000 is within {NLL_TOLERANCE} nats of {reference}",
             f"{values[-1]:.2f} +- {rows[-1]['standard_error']:.2f} nats over {rows[-1]['n_images']} images",
-            abs(values[-1] - reference) <= NLL_TOLERANCE,
+            bool(abs(values[-1] - reference) <= NLL_TOLERANCE),
         )
         yield Claim(
             f"D = {d}: the estimate of ln p(x) rises with K",
             ", ".join(f"K = {row['n_importance_samples']}: {-row['value']:.2f}" for row in rows),
             bool(np.all(np.diff(values) < 0)),
         )
+
+
+def evaluated(train: list[Any], evaluate: list[Any], path: Path) -> dict[str, Any]:
+    """Train and evaluate a model with these options, unless it is there; return what is found."""
+    model, found = path.with_suffix(".safetensors"), path.with_suffix(".json")
+    if not model.exists():
+        npvae(*train, "--out", model)
+    if not found.exists():
+        text = npvae("evaluate", model, *evaluate, "--json")
+        write_json(found, json.loads(text))
+    return json.loads(found.read_text())
 
 
 def listed(values: np.ndarray) -> str:

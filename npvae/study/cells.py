@@ -79,10 +79,8 @@ class StudyFolder:
         from npvae.estimators import load
 
         path = self.model_file(cell)
-        if _read(path.with_suffix(".json")).get("key") != key:
-            return None
         try:
-            return load(path)
+            return load(path) if _read(path.with_suffix(".json")) == _mark(path, key) else None
         except (ModelFileError, OSError):
             return None
 
@@ -92,7 +90,7 @@ class StudyFolder:
         path.with_suffix(".json").unlink(missing_ok=True)  # until the model is there, it tells of the old one
         model.save(path)
         if model.stop_reason_ not in ("interrupted", "diverged", "error"):
-            _write(path.with_suffix(".json"), {"key": key})
+            _write(path.with_suffix(".json"), _mark(path, key))
 
     def load_measured(self, name: str, key: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """Return numbers and arrays saved under a name with this key, or None."""
@@ -125,6 +123,11 @@ class StudyFolder:
 
     def _measured(self, name: str) -> Path:
         return self.path / "measured" / f"{name}.json"
+
+
+def _mark(path: Path, key: str) -> dict[str, Any]:
+    """Return what stands beside a complete model: a file of the right form may still have lost a bit."""
+    return {"key": key, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def _checksum(numbers: Any, arrays: bytes) -> str:

@@ -1,8 +1,9 @@
 """AEs and VAEs side by side, over latent dimensions and seeds: where their codes lie, what they sample."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +15,13 @@ from npvae.study.judging import judge_controls, make_judge, number_compared
 from npvae.study.model_study import ModelStudy, restore_quality, study_model
 from npvae.study.plain import to_plain
 from npvae.study.quality import SampleJudge, SampleQuality
+from npvae.training.interrupt import InterruptRequest
 
 if TYPE_CHECKING:
     from npvae.data import Dataset
     from npvae.estimators import VAE, Autoencoder
 
+_Result = tuple[Cell, ModelStudy | None]
 _NOT_CONTENT = ("latent_dim", "random_state", "n_threads", "verbose")  # said by the cell, or without effect
 
 
@@ -150,12 +153,13 @@ def compare(
         one = partial(_train_and_study, data=data, judge=judge, folder=folder, report=report)
         arguments = [(cell, prototypes[cell.kind], *keys[cell], n_importance_samples) for cell in pending]
         for cell, study in _in_parallel(one, arguments, n_jobs):
-            if study is None:
-                raise KeyboardInterrupt
-            studies[cell] = study
-            n_done = sum(study is not None for study in studies.values())
-            report(f"{cell.name} is trained and measured ({n_done} of {len(studies)})")
+            if study is not None:
+                studies[cell] = study
+                n_done = sum(study is not None for study in studies.values())
+                report(f"{cell.name} is trained and measured ({n_done} of {len(studies)})")
     complete = {cell: study for cell, study in studies.items() if study is not None}
+    if len(complete) < len(studies):
+        raise KeyboardInterrupt
     accuracy = float("nan") if numbers["accuracy"] is None else numbers["accuracy"]
     controls = {name: restore_quality(quality) for name, quality in numbers["controls"].items()}
     return Comparison(data, latent_dims, seeds, complete, controls, n, accuracy)
@@ -187,8 +191,8 @@ def _train_and_study(
     judge: SampleJudge,
     folder: StudyFolder | None,
     report: Callable[[str], None],
-) -> tuple[Cell, ModelStudy | None]:
-    """Do one cell's work; without a study if training was interrupted."""
+) -> _Result:
+    """Do one cell's work; without a study if it was interrupted."""
     model = folder.load_model(cell, model_key) if folder is not None else None
     if model is None:
         report(f"training {cell.name}, {prototype.max_epochs} epochs")
@@ -209,11 +213,34 @@ def _train_and_study(
     return cell, study
 
 
-def _in_parallel(
-    function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], n_jobs: int | None
-) -> Iterable[Any]:
-    """Yield function(*arguments) of each, as they are finished."""
-    from joblib import Parallel, delayed
+def _until_interrupted(function: Callable[..., _Result], cell: Cell, *arguments: Any) -> _Result:
+    """Return function(cell, *arguments); after Ctrl-C no study, as an exception would end other workers."""
+    try:
+        return function(cell, *arguments)
+    except KeyboardInterrupt:
+        return cell, None
 
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    return parallel(delayed(function)(*each) for each in arguments)
+
+def _in_parallel(
+    function: Callable[..., _Result], arguments: Sequence[tuple[Any, ...]], n_jobs: int | None
+) -> Iterator[_Result]:
+    """Yield function(*arguments) of each, as they are finished; after Ctrl-C none is begun any more."""
+    from joblib import Parallel, delayed, effective_n_jobs
+
+    n_workers = min(effective_n_jobs(n_jobs), len(arguments))
+    if n_workers == 1:
+        for each in arguments:
+            cell, study = function(*each)
+            yield cell, study
+            if study is None:
+                return
+        return
+    # A terminal sends Ctrl-C to the workers too, which save what they have: joblib must not kill them first.
+    with InterruptRequest() as ctrl_c:
+        begun = takewhile(lambda each: not ctrl_c.requested, arguments)
+        parallel = Parallel(n_workers, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1)
+        try:
+            yield from parallel(delayed(_until_interrupted)(function, *each) for each in begun)
+        except RuntimeError:  # an idle worker does not survive it
+            if not ctrl_c.requested:
+                raise

@@ -3,6 +3,7 @@ import pytest
 
 from npvae.view import save
 from tests.cli.tools import invoke
+from tests.comparisons import quick_networks
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -17,6 +18,13 @@ def coarse_pictures():
 def no_pictures(monkeypatch):
     """For tests of `npvae compare` that are about something else."""
     monkeypatch.setattr("npvae.view.compare_pictures.write_pictures", lambda comparison, folder: [])
+
+
+@pytest.fixture(scope="module")
+def quick_judges():
+    """For tests of `npvae compare` that are not about how good samples are."""
+    with quick_networks():
+        yield
 
 
 @pytest.fixture(scope="session")

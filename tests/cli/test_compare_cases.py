@@ -10,7 +10,9 @@ from npvae import kernels
 from npvae.core import vae as core_vae
 from tests.cli.tools import assert_complete_png, assert_refused, contents, invoke
 
-QUICK = ("--epochs", 1, "--hidden", 8)
+pytestmark = pytest.mark.usefixtures("quick_judges")
+
+QUICK = ("--epochs", 1, "--hidden", 8, "--importance-samples", 5)
 PLANE_PICTURES = {"plane-ae.png", "plane-vae.png", "point.png"}
 
 
@@ -19,7 +21,7 @@ def test_pictures_of_a_plane_need_a_plane(latent_dim, images, tmp_path):
     result = invoke("compare", "--data", images, *QUICK, "--latent-dim", latent_dim, "--out", tmp_path)
     assert result.code == 0, result.err
     record = json.loads((tmp_path / "run.json").read_text())
-    assert len(record["results"]["vae"]["z"]["std"]) == latent_dim
+    assert {len(model["figures"]["moments"]["std"]) for model in record["models"]} == {latent_dim}
     pictures = {path.name for path in tmp_path.glob("*.png")}
     assert pictures == set(record["pictures"])
     assert pictures.isdisjoint(PLANE_PICTURES)
@@ -33,16 +35,49 @@ def test_rows_that_are_no_images(features, tmp_path):
     result = invoke("compare", *argv)
     assert result.code == 0, result.err
     assert result.out.startswith("AE and VAE on features: 120 training and 30 test samples")
-    assert "-ln p(x | code), gaussian, nats" in result.out
+    assert "-ln p(x | code): gaussian likelihood" in " ".join(result.out.split())
     for path in tmp_path.glob("*.png"):
         assert_complete_png(path)
-    assert npvae.load(tmp_path / "vae.safetensors").likelihood == "gaussian"
+    assert npvae.load(tmp_path / "models" / "vae-d2-seed0.safetensors").likelihood == "gaussian"
+    assert json.loads((tmp_path / "run.json").read_text())["classifier_accuracy"] is None
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_one_class_only(images, tmp_path):
+    """As without labels: there is nothing for a classifier to learn."""
+    data = tmp_path / "bars"
+    data.mkdir()
+    for part in ("train", "test"):
+        X = np.load(images / f"X_{part}.npy")
+        np.save(data / f"X_{part}.npy", X)
+        np.save(data / f"y_{part}.npy", np.full(len(X), 3))
+    result = invoke("compare", "--data", data, *QUICK, "--out", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert "sure" not in result.out
+    assert "principal components of the data" in " ".join(result.out.split())
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_the_fewest_test_images(images, tmp_path):
+    data = tmp_path / "bars"
+    data.mkdir()
+    np.save(data / "X_train.npy", np.load(images / "X_train.npy"))
+    for n in (19, 20):
+        np.save(data / "X_test.npy", np.load(images / "X_test.npy")[:n])
+        result = invoke("compare", "--data", data, *QUICK, "--out", tmp_path / "out")
+        if n == 19:
+            assert_refused(result, "20 test samples", "150 and 19")
+            assert not (tmp_path / "out").exists()
+    assert result.code == 0, result.err
+    assert "at least" not in result.err
 
 
 @pytest.mark.usefixtures("no_pictures")
 def test_fewer_samples(images, tmp_path):
     result = invoke("compare", "--data", images, *QUICK, "--samples", 25, "--json", "--out", tmp_path)
-    assert json.loads(result.out)["results"]["n_compared"] == 25
+    record = json.loads(result.out)
+    assert record["n_compared"] == 25 == record["extent"]["samples"]
+    assert {quality["n"] for model in record["models"] for quality in model["samples"].values()} == {25}
 
 
 @pytest.mark.parametrize("binarize", ["static", "dynamic"])
@@ -50,7 +85,9 @@ def test_fewer_samples(images, tmp_path):
 def test_binarised(binarize, images, tmp_path):
     result = invoke("compare", "--data", images, *QUICK, "--binarize", binarize, "--out", tmp_path)
     assert result.code == 0, result.err
-    assert npvae.load(tmp_path / "ae.safetensors").dynamic_binarization == (binarize == "dynamic")
+    ae = npvae.load(tmp_path / "models" / "ae-d2-seed0.safetensors")
+    assert ae.dynamic_binarization == (binarize == "dynamic")
+    assert "strictly between 0 and 1" not in result.out, "the test images are binary"
     assert json.loads((tmp_path / "run.json").read_text())["settings"]["binarize"] == binarize
 
 
@@ -66,6 +103,10 @@ def test_the_folder_has_a_default(images, tmp_path, monkeypatch):
     [
         (("--data", "no/such/place"), ["no/such/place", "'digits'"]),
         (("--latent-dim", 0), ["latent_dim", "at least 1", "0"]),
+        pytest.param(("--latent-dim", 2, 0), ["latent_dim", "at least 1", "0"], id="the second latent dim"),
+        (("--seeds", 0), ["--seeds", "at least 1", "0"]),
+        (("--jobs", 0), ["--jobs", "at least 1", "0"]),
+        (("--importance-samples", 0), ["--importance-samples", "at least 1", "0"]),
         (("--latent-dim", "two"), ["--latent-dim", "'two'"]),
         (("--hidden", 0), ["hidden", "positive"]),
         (("--activation", "swish"), ["swish", "relu"]),
@@ -80,18 +121,23 @@ def test_the_folder_has_a_default(images, tmp_path, monkeypatch):
         pytest.param(("--seed", -1), ["seed"], id="a negative seed"),
         (("--binarize", "yes"), ["--binarize", "yes", "static"]),
         (("--binarize", "dynamic", "--likelihood", "gaussian"), ["binar", "bernoulli"]),
-        pytest.param(("--hidden", 10**15), ["memory"], id="more than the memory"),
     ],
 )
 def test_bad_options(argv, parts, images, tmp_path):
     """Found before anything is trained or written."""
     out = tmp_path / "out"
     data = () if "--data" in argv else ("--data", images)
-    result = invoke("compare", *data, *QUICK, "--out", out, *argv)
-    progress = "npvae compare: training the "
-    errors = [line for line in result.err.splitlines(True) if not line.startswith(progress)]
-    assert_refused(result._replace(err="".join(errors)), *parts)
+    assert_refused(invoke("compare", *data, *QUICK, "--out", out, *argv), *parts)
     assert not out.exists()
+
+
+def test_more_than_the_memory(images, tmp_path):
+    """Known when the first model is made: by then the controls are measured, and no model is there."""
+    result = invoke("compare", "--data", images, *QUICK, "--out", tmp_path, "--hidden", 10**15)
+    assert (result.code, result.out) == (2, "")
+    assert "not enough memory" in result.err.splitlines()[-1]
+    assert not (tmp_path / "models").exists()
+    assert not (tmp_path / "run.json").exists()
 
 
 def test_data_out_of_range_of_the_likelihood(features, tmp_path):
@@ -117,12 +163,16 @@ def test_a_foreign_run_json_is_left_alone(text, images, tmp_path):
     assert contents(tmp_path) == {"run.json": text.encode()}
 
 
-def test_models_of_somebody_else_are_left_alone(images, models, tmp_path):
-    """A folder with vae.safetensors and no run.json: that file is not this command's to replace."""
-    before = (models / "vae.safetensors").read_bytes()
-    (tmp_path / "vae.safetensors").write_bytes(before)
-    invoke("compare", "--data", images, *QUICK, "--out", tmp_path)
-    assert (tmp_path / "vae.safetensors").read_bytes() == before
+@pytest.mark.parametrize("name", ["vae-d2-seed0.safetensors", "other.safetensors"])
+def test_models_of_somebody_else_are_left_alone(name, images, models, tmp_path):
+    """A folder with models and no run.json: they are not this command's to replace."""
+    (tmp_path / "models").mkdir()
+    model = tmp_path / "models" / name
+    model.write_bytes((models / "vae.safetensors").read_bytes())
+    before = model.read_bytes()
+    assert_refused(invoke("compare", "--data", images, *QUICK, "--out", tmp_path), name, "run.json", "--out")
+    assert contents(tmp_path / "models") == {name: before}
+    assert [path.name for path in tmp_path.iterdir()] == ["models"]
 
 
 def test_a_folder_that_cannot_be_made_is_found_before_training(images, tmp_path):
@@ -146,8 +196,19 @@ def test_divergence_of_the_second_model(images, tmp_path, monkeypatch):
     assert result.out == ""
     last, before = result.err.splitlines()[-1], result.err.splitlines()[-2]
     assert "not finite in epoch 1, batch 3" in last
-    assert str(tmp_path / "vae.safetensors") in before
-    assert set(contents(tmp_path)) == {"ae.safetensors", "vae.safetensors", "run.json"}
-    vae = npvae.load(tmp_path / "vae.safetensors")
+    path = tmp_path / "models" / "vae-d2-seed0.safetensors"
+    assert str(path) in before
+    assert set(contents(path.parent)) == {
+        "ae-d2-seed0.safetensors",
+        "ae-d2-seed0.json",  # the mark of a model that is complete
+        "vae-d2-seed0.safetensors",
+    }
+    assert {p.name for p in tmp_path.iterdir()} == {"models", "measured", "run.json"}
+    vae = npvae.load(path)
     assert vae.stop_reason_ == "diverged"
     assert np.isfinite(vae.params_.flat).all()
+    monkeypatch.undo()
+    result = invoke("compare", "--data", images, *QUICK, "--batch-size", 50, "--out", tmp_path)
+    assert result.code == 0, result.err
+    assert npvae.load(path).stop_reason_ == "max_epochs"
+    assert "training ae" not in result.err

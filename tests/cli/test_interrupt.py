@@ -56,15 +56,15 @@ def test_train(images, tmp_path):
 
 @pytest.mark.usefixtures("models")
 def test_compare(images, tmp_path):
-    code, out, err = interrupted_process("compare", "--data", images, *FOREVER, "--out", tmp_path)
+    argv = ("compare", "--data", images, *FOREVER, "--samples", 10, "--out", tmp_path)
+    code, out, err = interrupted_process(*argv)
     assert (code, out) == (130, ""), err
     assert "Traceback" not in err
-    assert str(tmp_path / "ae.safetensors") in err, "it does not say where the model is"
-    assert set(contents(tmp_path)) == {"ae.safetensors", "run.json"}
-    assert npvae.load(tmp_path / "ae.safetensors").stop_reason_ == "interrupted"
-    record = json.loads((tmp_path / "run.json").read_text())
-    assert record["training"]["ae"]["stop_reason"] == "interrupted"
-    assert "results" not in record
+    path = tmp_path / "models" / "ae-d2-seed0.safetensors"
+    assert str(path) in err, "it does not say where the model is"
+    assert set(contents(path.parent)) == {path.name}, "the model is not complete, so it has no mark"
+    assert npvae.load(path).stop_reason_ == "interrupted"
+    assert "models" not in json.loads((tmp_path / "run.json").read_text())
 
 
 @pytest.fixture
@@ -87,51 +87,92 @@ def interrupt_at_step(monkeypatch):
     signal.signal(signal.SIGINT, before)
 
 
+ARGV = ("compare", "--epochs", 2, "--hidden", "--importance-samples", 1)
+
+
 @pytest.mark.filterwarnings("default:training was interrupted")
-def test_compare_while_the_second_model_is_trained(images, tmp_path, interrupt_at_step):
-    interrupt_at_step(13)  # five batches an epoch, two epochs
-    result = invoke("compare", "--data", images, "--epochs", 2, "--hidden", "--out", tmp_path)
+@pytest.mark.usefixtures("no_pictures", "quick_judges")
+@pytest.mark.parametrize("first", [3, 13])
+def test_compare_goes_on_where_it_was_interrupted(first, images, tmp_path, interrupt_at_step):
+    """In the first training or the second: five batches an epoch, two epochs."""
+    interrupt_at_step(first)
+    argv = (*ARGV, "--data", images, "--out", tmp_path)
+    result = invoke(*argv)
     assert (result.code, result.out) == (130, "")
-    assert set(contents(tmp_path)) == {"ae.safetensors", "vae.safetensors", "run.json"}
-    assert npvae.load(tmp_path / "ae.safetensors").stop_reason_ == "max_epochs"
-    vae = npvae.load(tmp_path / "vae.safetensors")
-    assert (vae.stop_reason_, vae.n_iter_) == ("interrupted", 0)
+    interrupted = ["ae", "vae"][first > 10]
+    path = tmp_path / "models" / f"{interrupted}-d2-seed0.safetensors"
+    model = npvae.load(path)
+    assert (model.stop_reason_, model.n_iter_) == ("interrupted", 0)
+    assert np.isfinite(model.params_.flat).all()
+    assert {entry.name for entry in tmp_path.iterdir()} == {"models", "measured", "run.json"}
+    assert not path.with_suffix(".json").exists()
+
+    again = invoke(*argv)
+    assert again.code == 0, again.err
+    assert "training vae" in again.err
+    assert ("training ae" in again.err) == (interrupted == "ae"), "what is complete is not trained again"
+    assert npvae.load(path).stop_reason_ == "max_epochs"
+    uninterrupted = tmp_path / "other"
+    assert invoke(*ARGV, "--data", images, "--out", uninterrupted).out == again.out
 
 
 @pytest.mark.filterwarnings("default:training was interrupted")
-@pytest.mark.usefixtures("no_pictures")
-def test_an_interrupted_run_can_be_started_again(images, tmp_path, interrupt_at_step):
-    interrupt_at_step(3)
-    argv = ("compare", "--data", images, "--epochs", 2, "--hidden", "--out", tmp_path)
-    assert invoke(*argv).code == 130
+@pytest.mark.usefixtures("no_pictures", "quick_judges")
+def test_run_json_never_tells_of_models_that_are_gone(images, tmp_path, interrupt_at_step, monkeypatch):
+    """A complete run is made again by another version of npvae, and interrupted."""
+    argv = (*ARGV, "--data", images, "--out", tmp_path)
     assert invoke(*argv).code == 0
-    assert (tmp_path / "run.json").is_file()
-
-
-@pytest.mark.filterwarnings("default:training was interrupted")
-@pytest.mark.usefixtures("no_pictures")
-def test_run_json_never_tells_of_models_that_are_gone(images, tmp_path, interrupt_at_step):
-    """A complete run is repeated in its folder, and interrupted."""
-    argv = ("compare", "--data", images, "--epochs", 2, "--hidden", "--out", tmp_path)
-    assert invoke(*argv).code == 0
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert len(record["models"]) == 2
+    monkeypatch.setattr(npvae, "__version__", "99.0")
     interrupt_at_step(3)
     assert invoke(*argv).code == 130
     record = json.loads((tmp_path / "run.json").read_text())
-    assert "results" not in record, "those of the earlier models"
-    for kind in ("ae", "vae"):
-        model = npvae.load(tmp_path / f"{kind}.safetensors")
-        assert model.history_ == record["training"][kind]["history"]
-        assert model.stop_reason_ == record["training"][kind]["stop_reason"]
+    assert "models" not in record, "those of the earlier models"
+    assert record["versions"]["npvae"] == "99.0"
+
+
+@pytest.mark.filterwarnings("default:training was interrupted")
+@pytest.mark.usefixtures("no_pictures", "quick_judges")
+def test_run_json_still_tells_of_models_that_are_there(images, tmp_path, interrupt_at_step):
+    """What was to be added is interrupted: the rest is as it was."""
+    argv = (*ARGV, "--data", images, "--out", tmp_path)
+    assert invoke(*argv).code == 0
+    before = (tmp_path / "run.json").read_bytes()
+    interrupt_at_step(3)
+    assert invoke(*argv, "--seeds", 2, "--jobs", 1).code == 130
+    assert (tmp_path / "run.json").read_bytes() == before
+    assert (tmp_path / "models" / "ae-d2-seed1.safetensors").exists()
+
+
+@pytest.mark.usefixtures("no_pictures", "quick_judges")
+def test_ctrl_c_while_samples_are_measured(images, tmp_path, monkeypatch, interrupt_at_step):
+    """The model is trained by then, and is not trained again."""
+
+    def interrupted(*args, **options):
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError
+
+    argv = (*ARGV, "--data", images, "--out", tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("npvae.study.compare.study_model", interrupted)
+        result = invoke(*argv)
+    assert (result.code, result.out) == (130, "")
+    assert result.err.splitlines()[-1] == "npvae compare: interrupted"
+    again = invoke(*argv)
+    assert again.code == 0, again.err
+    assert "training ae" not in again.err
+    assert "measuring ae" in again.err
 
 
 def test_ctrl_c_outside_of_training(images, tmp_path, monkeypatch, interrupt_at_step):
-    """While samples are measured, say."""
+    """While the data are looked at, say."""
 
     def interrupted(*args, **options):
         os.kill(os.getpid(), signal.SIGINT)
         raise AssertionError
 
     monkeypatch.setattr("npvae.study.compare.compare", interrupted)
-    result = invoke("compare", "--data", images, "--epochs", 1, "--hidden", "--out", tmp_path)
+    result = invoke(*ARGV, "--data", images, "--out", tmp_path)
     assert (result.code, result.out) == (130, "")
     assert result.err.splitlines()[-1] == "npvae compare: interrupted"

@@ -59,19 +59,38 @@ def test_measurements_are_found_by_their_key(folder):
 
 
 @pytest.mark.parametrize("ending", [".json", ".npz"])
-@pytest.mark.parametrize("damage", ["cut", "gone", "other"])
+@pytest.mark.parametrize("damage", ["cut", "gone", "empty", "other"])
 def test_what_is_damaged_is_as_good_as_not_there(folder, ending, damage):
     folder.save_measured("x", "key", NUMBERS, ARRAYS)
     path = (folder.path / "measured" / "x").with_suffix(ending)
     if damage == "gone":
         path.unlink()
     else:
-        path.write_bytes(path.read_bytes()[:20] if damage == "cut" else b"[1, 2]")
+        path.write_bytes({"cut": path.read_bytes()[:20], "empty": b"", "other": b"[1, 2]"}[damage])
     assert folder.load_measured("x", "key") is None
 
 
-def test_a_damaged_model_is_as_good_as_not_there(folder, model):
+@pytest.mark.parametrize("damage", ["cut", "gone", "empty", "a bit"])
+def test_a_damaged_model_is_as_good_as_not_there(folder, model, damage):
     folder.save_model(CELL, "key", model)
     path = folder.model_file(CELL)
-    path.write_bytes(path.read_bytes()[:-8])
+    whole = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    else:
+        flipped = whole[:-1] + bytes([whole[-1] ^ 1])
+        path.write_bytes({"cut": whole[:-8], "empty": b"", "a bit": flipped}[damage])
     assert folder.load_model(CELL, "key") is None
+
+
+def test_no_bit_of_a_measurement_may_change(folder):
+    """Some would make of a zip file one with other entries, and of a number another number."""
+    folder.save_measured("x", "key", NUMBERS, ARRAYS)
+    for ending in (".json", ".npz"):
+        path = (folder.path / "measured" / "x").with_suffix(ending)
+        whole = path.read_bytes()
+        for i in range(len(whole) - (ending == ".json")):  # but the line's end
+            path.write_bytes(whole[:i] + bytes([whole[i] ^ 1]) + whole[i + 1 :])
+            assert folder.load_measured("x", "key") is None, (ending, i)
+        path.write_bytes(whole)
+    assert folder.load_measured("x", "key") is not None

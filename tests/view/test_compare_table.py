@@ -176,7 +176,9 @@ def test_a_figure_that_is_missing_for_one_seed_is_a_dash(comparison):
     assert row(large, "KL(q(z | x) || N(0, I)), nats")[:2] == ["-", "-"]
 
 
-@pytest.mark.parametrize("values", [[156.7893, 156.7881, 156.7889], [0.5, 0.5001], [12345.6, 12346.7, 12344.0]])
+@pytest.mark.parametrize(
+    "values", [[156.7893, 156.7881, 156.7889], [0.5, 0.5001], [12345.6, 12346.7, 12344.0]]
+)
 def test_a_mean_has_at_most_five_digits(values):
     """However small its spread: by hand 0.0006, 0.00007, 1.3."""
     mean, spread = re.fullmatch(r"([\d.]+)\((\d+)\)", with_spread(np.array(values))).groups()
