@@ -38,12 +38,12 @@ def findings(comparison: Comparison) -> list[str]:
     return [*sentences, *warned]
 
 
-def _each(comparison: Comparison, texts: list[str]) -> str:
-    """Join a text for each latent dimension; of one alone, the dimension goes without saying."""
+def _each(comparison: Comparison, lead: str, texts: list[str]) -> str:
+    """Put a text for each latent dimension below its lead; of one alone it goes without saying."""
     if len(texts) == 1:
-        return texts[0]
-    dims = comparison.latent_dims
-    return "; ".join(f"D = {latent_dim}: {text}" for latent_dim, text in zip(dims, texts, strict=True))
+        return f"{lead} {texts[0]}."
+    named = [f"D = {d}: {text}" for d, text in zip(comparison.latent_dims, texts, strict=True)]
+    return "\n".join([lead, *named])
 
 
 def _mean(comparison: Comparison, kind: str, latent_dim: int, way: str, field: str) -> float:
@@ -57,13 +57,7 @@ def _prior(comparison: Comparison) -> str:
         ae, vae = (_mean(comparison, kind, latent_dim, "prior", field) for kind in ("AE", "VAE"))
         covered = [_mean(comparison, kind, latent_dim, "prior", "coverage") for kind in ("VAE", "AE")]
         texts.append(f"{_times(ae, vae)}; they cover {covered[0]:.0%} of it, the AE's {covered[1]:.0%}")
-    if len(texts) == 1:
-        return f"Drawn from N(0, I), the VAE's samples are {texts[0]}."
-    joined = " ".join(
-        f"At D = {latent_dim} they are {text}."
-        for latent_dim, text in zip(comparison.latent_dims, texts, strict=True)
-    )
-    return f"Samples of the VAE drawn from N(0, I), beside those of the AE. {joined}"
+    return _each(comparison, "Drawn from N(0, I), the VAE's samples are", texts)
 
 
 def _times(other: float, own: float) -> str:
@@ -85,10 +79,8 @@ def _codes(comparison: Comparison) -> str:
             least, most = f"{std.min():.2f}", f"{std.max():.2f}"
             parts.append(f"{norm:.1f} and {least if least == most else f'{least} to {most}'}")
         texts.append(f"{parts[0]} for the AE, {parts[1]} for the VAE")
-    return (
-        "Distance of the mean of z from the origin, and standard deviations (N(0, I): 0 and 1): "
-        f"{_each(comparison, texts)}."
-    )
+    lead = "Distance of the mean of z from the origin, and standard deviations (N(0, I): 0 and 1):"
+    return _each(comparison, lead, texts)
 
 
 def _fitted(comparison: Comparison) -> str:
@@ -104,10 +96,10 @@ def _fitted(comparison: Comparison) -> str:
             f"{_number(fitted)} with a {SAMPLERS[best].label}, {_number(ae)} with N(0, I), the VAE's with "
             f"N(0, I) {_number(vae)}: {verdict} than the VAE's prior"
         )
-    return (
-        "Fitting a distribution to the AE's codes after the training, the best of three gives a Frechet "
-        f"distance of {_each(comparison, texts)}."
+    lead = (
+        "With a distribution fitted to the AE's codes after the training, the best of three, the distance is"
     )
+    return _each(comparison, lead, texts)
 
 
 def _normality(comparison: Comparison) -> str:
@@ -120,7 +112,7 @@ def _normality(comparison: Comparison) -> str:
             f"the VAE's z {told} (p = {p_value:.2f}; a classifier is right in {accuracy:.0%}; "
             f"KL(q(z) || N(0, I)) between {least:.1f} and {most:.1f} nats)"
         )
-    return f"As a distribution, not by its moments alone, against N(0, I): {_each(comparison, texts)}."
+    return _each(comparison, "As a distribution, not by its moments alone, against N(0, I):", texts)
 
 
 _NORMALITY: tuple[tuple[str, ...], ...] = (

@@ -11,6 +11,7 @@ from npvae.persistence import write_atomically
 from npvae.study.compare import Comparison
 from npvae.view.compare_findings import findings
 from npvae.view.compare_table import heading, tables
+from npvae.view.table import escaped
 
 _CAPTIONS = {
     "metrics": "How well each model can be sampled and how well it reconstructs, over latent dimensions.",
@@ -65,7 +66,7 @@ def write_report(
     parts = [
         f"<h1>{html.escape(title)}</h1><p>{html.escape(description)}</p>",
         "<h2>What it shows</h2><ul>",
-        *(f"<li>{html.escape(sentence)}</li>" for sentence in findings(comparison)),
+        *(f"<li>{escaped(sentence)}</li>" for sentence in findings(comparison)),
         "</ul>",
         "<h2>Numbers</h2>",
         *(table.html() for table in tables(comparison)),

@@ -50,16 +50,16 @@ class Table:
 
     def html(self) -> str:
         """Return the table as an HTML element."""
-        head = "".join(f"<th>{_escaped(name)}</th>" for name in self.header)
+        head = "".join(f"<th>{escaped(name)}</th>" for name in self.header)
         body = []
         for row in self.rows:
             if any(row[1:]):
-                cells = "".join(f"<td>{_escaped(cell)}</td>" for cell in row[1:])
-                body.append(f'<tr><th scope="row">{_escaped(row[0])}</th>{cells}</tr>')
+                cells = "".join(f"<td>{escaped(cell)}</td>" for cell in row[1:])
+                body.append(f'<tr><th scope="row">{escaped(row[0])}</th>{cells}</tr>')
             else:
-                body.append(f'<tr class="group"><th colspan="{len(row)}">{_escaped(row[0])}</th></tr>')
-        title = f"<caption>{_escaped(self.title)}</caption>" if self.title else ""
-        note = f'<p class="note">{_escaped(self.note)}</p>' if self.note else ""
+                body.append(f'<tr class="group"><th colspan="{len(row)}">{escaped(row[0])}</th></tr>')
+        title = f"<caption>{escaped(self.title)}</caption>" if self.title else ""
+        note = f'<p class="note">{escaped(self.note)}</p>' if self.note else ""
         rows = "\n".join(body)
         table = f"<table>{title}<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>"
         return f'<div class="wide">{table}</div>{note}'
@@ -108,10 +108,14 @@ def with_spread(values: np.ndarray, *, decimals: int | None = None) -> str:
 
 
 def wrapped(text: str, bullet: str = "") -> str:
-    """Return text in lines of at most 100 columns, indented after the bullet."""
-    lines = textwrap.wrap(text, MOST_COLUMNS, initial_indent=bullet, subsequent_indent=" " * len(bullet))
+    """Return text in lines of at most 100 columns, indented after the bullet; line breaks are kept."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        first = bullet if not lines else " " * (len(bullet) + 2)
+        lines += textwrap.wrap(line, MOST_COLUMNS, initial_indent=first, subsequent_indent=" " * len(first))
     return "\n".join(lines)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return text as HTML, with its line breaks."""
     return html.escape(text).replace("\n", "<br>")

@@ -97,7 +97,8 @@ def test_what_is_printed(study):
     lines = result.out.splitlines()
     assert max(map(len, lines)) <= 100
     assert lines[1] == "network 30-8-D-8-30, D = 2, 5, 2 epochs, seeds 7, 8"
-    assert " ".join(record(out)["findings"]) in " ".join(result.out.split()).replace(". * ", ". ")
+    said, printed = " ".join(record(out)["findings"]).split(), result.out.replace("\n* ", "\n").split()
+    assert " ".join(said) in " ".join(printed)
     assert "(8 of 8)" in result.err
 
 
