@@ -60,6 +60,7 @@ def test_binarised_data(models, images):
     assert not any("cross-entropy" in warning for warning in numbers["warnings"])
 
 
+@pytest.mark.usefixtures("quick_judges")
 def test_samples_are_judged_where_asked_for(models, images):
     path = models / "vae.safetensors"
     result = invoke("evaluate", path, "--data", images, "--samples", 40, *FEW)

@@ -97,12 +97,16 @@ def test_controls_on_digits():
 @pytest.mark.skipif(
     "NPVAE_DATA" not in os.environ, reason="NPVAE_DATA is unset: see tests/data/test_mnist.py"
 )
-def test_controls_on_mnist():
-    """An independent study found for training images against test images coverage .948, confidence .94."""
+def test_real_images_of_mnist():
+    """Halves of one set cannot be told apart; an independent study found training images to cover .948.
+
+    benchmarks/sampling_study.py looks at all controls, with the classifier.
+    """
     data = load_dataset(Path(os.environ["NPVAE_DATA"]) / "mnist")
-    quality = assert_controls_are_in_order(data, 5000)
-    training = quality["training images"]
+    judge = SampleJudge.fit(data.X_train[:10_000], None, data.X_test, n=5000)
+    halves = CONTROLS["shuffled halves"].judge(judge, data)
+    assert halves.n == 5000
+    assert abs(halves.two_sample_accuracy - 0.5) <= 4 * halves.two_sample_error
+    assert halves.coverage > 0.92
+    training = CONTROLS["training images"].judge(judge, data)
     assert training.coverage == pytest.approx(0.948, abs=0.015)
-    assert training.confidence == pytest.approx(0.94, abs=0.02)
-    assert training.frechet_classifier < 1.5
-    assert quality["shuffled halves"].n == 5000
