@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     }
     settings = {
         name: value for name, value in vars(args).items() if name not in (*_EXTENT, *_WITHOUT_EFFECT)
-    } | {"epochs": vae.max_epochs, "batch_size": vae.batch_size}
+    } | {"epochs": vae.max_epochs, "batch_size": vae.batch_size, "draws": vae.n_draws}
     folder = RunFolder(Path(args.out), settings, extent, data)
     comparison = compare(
         data,

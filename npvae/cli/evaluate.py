@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from npvae.cli.options import add_data_options, at_least, check_width, load_data
+from npvae.cli.options import add_data_options, at_least, check_width
 
 HELP = "measure a saved model: ELBO, ln p(x), use of the latent space, tests of its codes, quality of samples"
 EXAMPLES = """examples:
@@ -37,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--samples",
-        type=int,
+        type=at_least(10),
         nargs="?",
-        const=-1,
+        const=0,
         metavar="N",
         help="judge samples too, N of each kind (default: as many as test images, at most 5000)",
     )
@@ -47,7 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed",
         type=at_least(0),
         default=0,
-        help="of everything random, and of the split into training and test (default: 0)",
+        help="of everything random (default: 0)",
+    )
+    parser.add_argument(
+        "--split-seed",
+        type=at_least(0),
+        default=0,
+        metavar="SEED",
+        help="of the split into training and test: that of npvae train or compare (default: 0)",
     )
     parser.add_argument(
         "--threads", type=at_least(1), metavar="N", help="default: one for each core; same results"
@@ -58,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
+    from npvae.data import load_dataset
     from npvae.estimators import load
     from npvae.study.evaluate import evaluate
     from npvae.study.judging import judge_model, number_compared
@@ -66,11 +74,11 @@ def run(args: argparse.Namespace) -> int:
     from npvae.view.samples_table import judged_table
 
     model = load(args.model).set_params(n_threads=args.threads)
-    data = load_data(args)
+    data = load_dataset(args.data, seed=args.split_seed, binarize=args.binarize)
     check_width(model, data)
     n_samples = None
     if args.samples is not None:
-        n_samples = number_compared(data, None if args.samples == -1 else args.samples)
+        n_samples = number_compared(data, args.samples or None)
     evaluation = evaluate(
         model,
         data.X_test,

@@ -90,7 +90,10 @@ def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False)
         help="what the VAE maximises: the ELBO (default) or the importance-weighted bound of --draws draws",
     )
     group.add_argument(
-        "--draws", type=at_least(1), default=1, metavar="K", help="of z for each image and step (default: 1)"
+        "--draws",
+        type=at_least(1),
+        metavar="K",
+        help="of z for each image and step (default: 1 for the ELBO, 5 for iwae)",
     )
     group = parser.add_argument_group("training")
     group.add_argument(
@@ -177,7 +180,7 @@ def make_estimator(kind: str, args: argparse.Namespace, data: "Dataset") -> "VAE
             beta=args.beta,
             kl_warmup_epochs=args.kl_warmup_epochs,
             objective=args.objective,
-            n_draws=args.draws,
+            n_draws=args.draws if args.draws is not None else (5 if args.objective == "iwae" else 1),
         )
     model.check_settings(data.X_train.shape[1])
     low, high = data.value_range

@@ -64,6 +64,7 @@ class RunFolder(StudyFolder):
                 "sha256": data.sha256,
             },
         }
+        self._pictures: list[str] = []
         self._check_earlier_run()
 
     def save_model(self, cell: Cell, key: str, model: "VAE | Autoencoder") -> None:
@@ -73,8 +74,11 @@ class RunFolder(StudyFolder):
         super().save_model(cell, key, model)
 
     def finish(self, results: dict[str, Any], pictures: list[str]) -> str:
-        """Add what was measured and drawn to run.json, and return its text."""
-        return self._write(self.record | results | {"pictures": pictures})
+        """Add what was measured and drawn to run.json, and return its text; remove earlier pictures."""
+        text = self._write(self.record | results | {"pictures": pictures})
+        for name in set(self._pictures) - set(pictures):
+            (self.path / name).unlink(missing_ok=True)
+        return text
 
     def write_text(self, name: str, text: str) -> None:
         """Write a file of the folder, atomically."""
@@ -102,6 +106,7 @@ class RunFolder(StudyFolder):
             earlier = json.loads(path.read_text(encoding="utf-8"))
             same = earlier["settings"] == self.record["settings"]
             same = same and earlier["data"]["sha256"] == self.record["data"]["sha256"]
+            self._pictures = [Path(name).name for name in earlier.get("pictures", [])]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is not a run.json that npvae wrote; choose another --out") from error
         if not same:

@@ -58,6 +58,13 @@ def run(args: argparse.Namespace) -> int:
                 f"{args.model} is an Autoencoder; the path through the noise exists in a VAE only"
             )
         model = loaded
+        network = model.network_
+        if network.objective != "elbo" or network.n_draws > 1:
+            print(
+                f"npvae trace: the model was trained on the {network.objective} with {network.n_draws} draws "
+                "of z; shown is the ELBO with one",
+                file=sys.stderr,
+            )
         check_width(model, data)
     latent_dim = model.network_.latent_dim
     if args.eps is not None and (len(args.eps) != latent_dim or not np.isfinite(args.eps).all()):

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.model == "ae" and (args.beta != 1 or args.kl_warmup_epochs):
         raise ValueError("--beta and --kl-warmup-epochs weigh the KL term, which only a VAE has")
-    if args.model == "ae" and (args.objective != "elbo" or args.draws != 1):
+    if args.model == "ae" and (args.objective != "elbo" or args.draws not in (None, 1)):
         raise ValueError("--objective and --draws are of a VAE; an autoencoder draws nothing")
     out = Path(args.out)
     check_file(out, ".safetensors")

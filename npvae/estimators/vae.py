@@ -193,6 +193,11 @@ class VAE(TrainableModel):
         }
         if self.objective == "elbo" and self.n_draws == 1:
             return VAENetwork(**settings)
+        if self.objective == "iwae" and self.n_draws == 1:
+            raise ValueError(
+                'objective="iwae" with n_draws=1 is the ELBO with a drawn KL in place of the exact one; take '
+                'more draws, 5 say, or objective="elbo"'
+            )
         return MultiSampleVAENetwork(**settings, objective=self.objective, n_draws=self.n_draws)
 
     def _warmup_epochs(self) -> int:

@@ -5,7 +5,7 @@ import numpy as np
 from npvae.training.batches import as_floats
 
 LEAST_KL = 0.1  # nats, of a posterior that says anything
-LEAST_EFFECTIVE = 5.0  # importance samples
+LEAST_EFFECTIVE = 10.0  # importance samples, of at least as many
 LARGEST_LOG_VAR = 80.0  # in size; exp of a float32 overflows above 88.7 and loses digits below -87.3
 _BLOCK = 1024  # rows worked on at once
 
@@ -99,9 +99,10 @@ def effective_caution(effective_sample_size: float, n_importance_samples: int) -
     Returns
     -------
     str or None
-        A sentence if the effective sample size is below 5.
+        A sentence if the effective sample size is below 10, although K is larger: a smaller K is no attempt
+        at ln p(x).
     """
-    if effective_sample_size >= LEAST_EFFECTIVE:
+    if effective_sample_size >= LEAST_EFFECTIVE or n_importance_samples <= LEAST_EFFECTIVE:
         return None
     return (
         f"Of K = {n_importance_samples} importance samples only {effective_sample_size:.1f} carry weight on "

@@ -126,6 +126,10 @@ def compare(
     prototypes: dict[str, Autoencoder | VAE] = {"AE": ae, "VAE": vae}
     for kind, latent_dim in [(kind, latent_dim) for kind in prototypes for latent_dim in latent_dims]:
         clone(prototypes[kind]).set_params(latent_dim=latent_dim).check_settings(data.X_train.shape[1])
+    if ae.early_stopping or vae.early_stopping:
+        raise ValueError(
+            "early_stopping would choose models by the test images; train for max_epochs instead"
+        )
     content = {"data": data.sha256, "npvae": npvae.__version__}
     measuring = {"n_samples": n, "n_importance_samples": n_importance_samples}
     keys = {}

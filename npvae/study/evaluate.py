@@ -14,13 +14,21 @@ from npvae.study.cautions import collapse_caution, effective_caution, grey_cauti
 from npvae.study.latent import CodeMoments, code_moments
 from npvae.study.likelihood import log_marginal_likelihood
 from npvae.study.normality import NormalityTests, normality_tests
-from npvae.study.posterior import Estimate, active_units, as_posteriors, kl_per_dimension, mutual_information
+from npvae.study.posterior import (
+    LARGEST_LOG_VAR,
+    Estimate,
+    active_units,
+    as_posteriors,
+    kl_per_dimension,
+    mutual_information,
+)
 from npvae.study.reconstruction import ReconstructionError, reconstruction_error
 
 if TYPE_CHECKING:
     from npvae.estimators import VAE, Autoencoder
 
 FEWEST_SAMPLES = 10
+_SEED_OF_IMAGES = 0  # the same images for every model and seed, or their ln p(x) would not compare
 MOST_PAIRED = 10_000  # samples between all pairs of which the mutual information is summed
 
 
@@ -58,6 +66,9 @@ class PosteriorFigures:
     ----------
     beta : float
         That it was trained with; the figures are those of beta = 1.
+    objective : {"elbo", "iwae"}
+    n_draws : int
+        Likewise; the figures are those of the ELBO with one draw, and of p(x).
     elbo : Estimate
         ELBO, in nats per sample; higher is better. Minus the sum of the next two.
     reconstruction : Estimate
@@ -81,6 +92,8 @@ class PosteriorFigures:
     """
 
     beta: float
+    objective: str
+    n_draws: int
     elbo: Estimate
     reconstruction: Estimate
     kl: Estimate
@@ -147,7 +160,8 @@ def evaluate(
     n_importance_samples : int
         The largest K for ln p(x), which is estimated at K = 1, 10, 100 and so on, too. Not used for an AE.
     n_images : int
-        Images whose ln p(x) is estimated, chosen at random; all where there are fewer. Not used for an AE.
+        Images whose ln p(x) is estimated, chosen at random, but always the same of the same X; all where
+        there are fewer. Not used for an AE.
     random_state : int
         The same seed gives the same bits.
     progress : callable
@@ -222,11 +236,13 @@ def _of_posterior(
     progress: Callable[[str], object],
 ) -> tuple[np.ndarray, PosteriorFigures, list[str | None]]:
     """Return a draw of z for each row, the figures, and the cautions."""
-    mu, log_var = as_posteriors(*vae.encode(X))
+    mu, log_var = vae.encode(X)
+    out_of_range = log_var_caution(log_var)
+    mu, log_var = as_posteriors(mu, np.clip(log_var, -LARGEST_LOG_VAR, LARGEST_LOG_VAR))
+    order = np.random.default_rng(_SEED_OF_IMAGES).permutation(len(X))
+    some, paired = np.sort(order[:n_images]), np.sort(order[:MOST_PAIRED])
     rng = np.random.default_rng(seed)
     z, _ = reparameterize_forward(mu, log_var, rng.standard_normal(mu.shape))
-    some = np.sort(rng.permutation(len(X))[:n_images])
-    paired = np.sort(rng.permutation(len(X))[:MOST_PAIRED])
     kl, _ = kl_forward(mu, log_var)
     with np.errstate(over="ignore", invalid="ignore"):  # log-variances of which a caution speaks
         elbo = vae.score_samples(X).astype(np.float64)
@@ -241,6 +257,8 @@ def _of_posterior(
     active = active_units(mu)
     figures = PosteriorFigures(
         beta=float(vae.network_.beta),
+        objective=vae.network_.objective,
+        n_draws=vae.network_.n_draws,
         elbo=Estimate.mean_of(elbo),
         reconstruction=Estimate.mean_of(-elbo - kl),
         kl=Estimate.mean_of(kl),
@@ -255,7 +273,7 @@ def _of_posterior(
     )
     cautions = [
         collapse_caution(active, figures.kl.value),
-        log_var_caution(log_var),
+        out_of_range,
         effective_caution(log_likelihoods[-1].effective_sample_size, n_importance_samples),
     ]
     return z, figures, cautions

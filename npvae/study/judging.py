@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npvae.data import binarize
 from npvae.study.controls import CONTROLS
 from npvae.study.quality import SampleJudge, SampleQuality
 from npvae.study.sampling import SAMPLERS, WAYS, draw_codes
@@ -169,18 +170,30 @@ def judge_samples(
     -------
     dict
         From the name of a way, of `WAYS`, to the samples.
+
+    Notes
+    -----
+    What is judged is E[x | z], as it is what people look at; but where the test images are binary, a draw of
+    every pixel from it: a grey image would be told from binary ones by its greys alone.
     """
     drawn = draw_codes(estimator, data.X_train, np.random.default_rng(seed))
     means = estimator.transform(data.X_train)
+    binary = estimator.network_.likelihood == "bernoulli" and _is_binary(data.X_test)
     samples = {}
     for way in WAYS[_kind(estimator)]:
         report(f"judging samples: {SAMPLERS[way].label}")
         sampler = SAMPLERS[way].fit(means if SAMPLERS[way].means else drawn, seed)
         z = sampler.draw(judge.n, np.random.default_rng(seed))
         images = estimator.inverse_transform(z)
-        quality = judge.judge(images, random_state=seed)
+        judged = binarize(images, np.random.default_rng((seed, 1))) if binary else images
+        quality = judge.judge(judged, random_state=seed)
         samples[way] = Samples(z[:N_KEPT], images[:N_KEPT], quality)
     return samples
+
+
+def _is_binary(X: np.ndarray) -> bool:
+    one = 255 if X.dtype == np.uint8 else 1
+    return bool(np.all((X == 0) | (one == X)))
 
 
 def _kind(estimator: "Autoencoder | VAE") -> str:

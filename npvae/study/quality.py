@@ -56,7 +56,8 @@ class SampleQuality:
     class_imbalance : float in [0, 1]
         Total variation distance between the predicted classes' shares in samples and real images, half the
         sum of |difference|; lower is better. 0 is perfect; by chance, perfect samples have some
-        0.4 sqrt(C / n) for C classes of equal share, .02 for 10 classes and n = 5000. NaN without labels.
+        sqrt((C - 1) / (pi n)) for C classes of equal share, .024 for 10 classes and n = 5000. NaN without
+        labels.
     n : int
         Samples, real images and training images compared; every figure depends on it.
     """

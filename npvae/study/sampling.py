@@ -45,7 +45,7 @@ SAMPLERS = {
     "prior": SamplerKind("N(0, I)", lambda codes, seed: StandardNormal(codes.shape[1])),
     "diagonal": SamplerKind("diagonal Gaussian", lambda codes, seed: FittedGaussian.fit(codes, "diagonal")),
     "full": SamplerKind("full Gaussian", lambda codes, seed: FittedGaussian.fit(codes, "full")),
-    "mixture": SamplerKind("mixture of 10", lambda codes, seed: FittedMixture.fit(codes, 10, seed=seed)),
+    "mixture": SamplerKind("mixture of 10", lambda codes, seed: _fit_mixture(codes, seed)),
     "aggregate": SamplerKind("aggregate posterior", lambda codes, seed: DrawnAgain.fit(codes)),
     "reconstructions": SamplerKind("reconstructions", lambda codes, seed: DrawnAgain.fit(codes), means=True),
 }
@@ -56,6 +56,11 @@ WAYS = {
     "AE": ("prior", "diagonal", "full", "mixture", "reconstructions"),
     "VAE": ("prior", "diagonal", "full", "mixture", "aggregate", "reconstructions"),
 }
+
+
+def _fit_mixture(codes: np.ndarray, seed: int) -> FittedMixture:
+    """Fit a mixture of 10, or of fewer where a collapsed model has fewer codes to fit to."""
+    return FittedMixture.fit(codes, min(10, len(np.unique(codes[:10_000], axis=0))), seed=seed)
 
 
 def draw_codes(estimator: "LatentVariableModel", X: npt.ArrayLike, rng: np.random.Generator) -> np.ndarray:

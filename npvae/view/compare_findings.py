@@ -1,11 +1,14 @@
 """What the numbers of a comparison say, a sentence each; made from the numbers, whatever they are."""
 
+import numpy as np
+
 from npvae.study.compare import Comparison
 from npvae.study.sampling import SAMPLERS
 from npvae.view.samples_table import frechet_field
 
 _FITTED = ("diagonal", "full", "mixture")
 _SMALL_P = 0.05
+_NEAR_CAP = 0.5  # nats
 
 
 def findings(comparison: Comparison) -> list[str]:
@@ -28,14 +31,17 @@ def findings(comparison: Comparison) -> list[str]:
         _reconstruction(comparison),
         _controls(comparison),
     ]
-    seed = comparison.seeds[0]
-    warned = dict.fromkeys(
-        warning
-        for latent_dim in comparison.latent_dims
-        for kind in ("AE", "VAE")
-        for warning in comparison.study(kind, latent_dim, seed).figures["warnings"]
-    )
-    return [*sentences, *warned]
+    return [*sentences, *_warnings(comparison)]
+
+
+def _warnings(comparison: Comparison) -> list[str]:
+    """Return each warning once, with the models that it is about unless these are all."""
+    about: dict[str, list[str]] = {}
+    for cell, study in comparison.studies.items():
+        for warning in study.figures["warnings"]:
+            about.setdefault(warning, []).append(cell.name)
+    n = len(comparison.studies)
+    return [w if len(names) == n else f"{', '.join(names)}: {w}" for w, names in about.items()]
 
 
 def _each(comparison: Comparison, lead: str, texts: list[str]) -> str:
@@ -61,12 +67,12 @@ def _prior(comparison: Comparison) -> str:
 
 
 def _times(other: float, own: float) -> str:
-    """Say how much nearer to the data a distance `own` is than another."""
+    """Say how much smaller a distance from the data `own` is than another."""
     if own <= 0 or other <= 0 or f"{max(own / other, other / own):.1f}" == "1.0":
-        return "as near to real data (Frechet distance) as the AE's"
+        return "at the same Frechet distance from real data as the AE's"
     if other > own:
-        return f"{other / own:.1f} times nearer to real data (Frechet distance) than the AE's"
-    return f"{own / other:.1f} times further from real data (Frechet distance) than the AE's"
+        return f"at a Frechet distance from real data {other / own:.1f} times smaller than the AE's"
+    return f"at a Frechet distance from real data {own / other:.1f} times larger than the AE's"
 
 
 def _codes(comparison: Comparison) -> str:
@@ -105,22 +111,37 @@ def _fitted(comparison: Comparison) -> str:
 def _normality(comparison: Comparison) -> str:
     texts = []
     for latent_dim in comparison.latent_dims:
-        figures = [comparison.figures("VAE", latent_dim, *path) for path in _NORMALITY]
-        accuracy, p_value, least, most = (values.mean() for values in figures)
-        told = "differ from it" if p_value <= _SMALL_P else "were not found to differ from it"
+        p_values = comparison.figures("VAE", latent_dim, "normality", "energy", "p_value")
+        accuracy = comparison.figures("VAE", latent_dim, "normality", "classifier", "accuracy").mean()
         texts.append(
-            f"the VAE's z {told} (p = {p_value:.2f}; a classifier is right in {accuracy:.0%}; "
-            f"KL(q(z) || N(0, I)) between {least:.1f} and {most:.1f} nats)"
+            f"the VAE's z {_differ(p_values)}; a classifier is right in {accuracy:.0%}; KL(q(z) || N(0, I)) "
+            f"{_bracket(comparison, latent_dim)} nats)"
         )
     return _each(comparison, "As a distribution, not by its moments alone, against N(0, I):", texts)
 
 
-_NORMALITY: tuple[tuple[str, ...], ...] = (
-    ("normality", "classifier", "accuracy"),
-    ("normality", "energy", "p_value"),
-    ("posterior", "aggregate_kl", "lower", "value"),
-    ("posterior", "aggregate_kl", "upper", "value"),
-)
+def _differ(p_values: np.ndarray) -> str:
+    """Say whether the energy test found a difference, with one seed or with how many of several."""
+    n_found = int(np.sum(p_values <= _SMALL_P))
+    told = "differ from it" if n_found else "were not found to differ from it"
+    if len(p_values) == 1:
+        return f"{told} (p = {p_values[0]:.2f}"
+    return f"{told} (p at most {_SMALL_P} with {n_found} of {len(p_values)} seeds"
+
+
+def _bracket(comparison: Comparison, latent_dim: int) -> str:
+    least, most, information, cap = (
+        comparison.figures("VAE", latent_dim, "posterior", *path).mean()
+        for path in [
+            ("aggregate_kl", "lower", "value"),
+            ("aggregate_kl", "upper", "value"),
+            ("mutual_information", "value"),
+            ("most_information",),
+        ]
+    )
+    if information > cap - _NEAR_CAP:  # the upper end is then the mean KL less ln N
+        return f"at least {least:.1f} and, of so few images, not known to be below {most:.1f}"
+    return f"between {least:.1f} and {most:.1f}"
 
 
 def _reconstruction(comparison: Comparison) -> str:

@@ -46,7 +46,7 @@ def compare_numbers(comparison: Comparison) -> dict[str, Any]:
 
 
 def compare_csv(comparison: Comparison) -> str:
-    """Return every number of a comparison as CSV, one in a row: for a data frame or a spreadsheet.
+    """Return what was measured as CSV, one number in a row: for a data frame or a spreadsheet.
 
     Parameters
     ----------
@@ -58,11 +58,15 @@ def compare_csv(comparison: Comparison) -> str:
         Columns model, latent_dim, seed, samples, figure, value. `samples` is the way to sample or the control
         that a figure is about, and empty for those of the model itself. Parts of a figure's name are divided
         by dots; entries of a vector are counted from 0; true and false are 1 and 0. A figure that does not
-        apply has no row.
+        apply has no row. The training histories are in `compare_numbers` alone.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_HEADER)
+    writer.writerows(
+        ("classifier", "", "", "", *row)
+        for row in _flat({"accuracy": to_plain(comparison.classifier_accuracy)})
+    )
     for name, quality in comparison.controls.items():
         writer.writerows(("control", "", "", name, *row) for row in _flat(to_plain(quality)))
     for cell, study in sorted(comparison.studies.items()):

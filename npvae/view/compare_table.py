@@ -5,12 +5,12 @@ from functools import partial
 
 import numpy as np
 
+from npvae.estimators import VAE
 from npvae.study.cells import KINDS
 from npvae.study.compare import Comparison
-from npvae.study.controls import CONTROLS
 from npvae.study.sampling import WAYS
 from npvae.view.compare_findings import findings
-from npvae.view.samples_table import Figures, samples_table, single, way_label
+from npvae.view.samples_table import Figures, control_rows, samples_table, way_label
 from npvae.view.table import Table, with_spread, wrapped
 
 _MOST_DIMS = 3  # side by side
@@ -46,8 +46,22 @@ def heading(comparison: Comparison) -> tuple[str, str]:
     of_seeds = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
     return (
         f"AE and VAE on {data.name}: {len(data.X_train)} training and {len(data.X_test)} test samples",
-        f"network {'-'.join(map(str, widths))}{several}, {epochs} epochs, {of_seeds}",
+        f"network {'-'.join(map(str, widths))}{several}, {epochs} epochs, {of_seeds}{objective(vae)}",
     )
+
+
+def objective(vae: VAE) -> str:
+    """Say what a VAE was trained on, unless it is the ELBO with one draw."""
+    network, parts = vae.network_, []
+    if network.objective != "elbo":
+        parts.append("the importance-weighted bound")
+    if network.n_draws > 1:
+        parts.append(f"{network.n_draws} draws of z")
+    if network.beta != 1:
+        parts.append(f"beta = {network.beta:g}")
+    if vae.kl_warmup_epochs:
+        parts.append(f"KL warm-up over {vae.kl_warmup_epochs} epochs")
+    return f"; VAE: {', '.join(parts)}" if parts else ""
 
 
 def tables(comparison: Comparison) -> list[Table]:
@@ -78,14 +92,17 @@ _LATENT_ROWS: list[tuple[str, _Figures, str, int | None]] = [
     ("covariance: largest eigenvalue", _extreme(np.max, "moments", "eigenvalues"), "1", None),
     ("z told from N(0, I): accuracy", _of("normality", "classifier", "accuracy"), "0.5", 3),
     ("energy test against N(0, I): p", _of("normality", "energy", "p_value"), "", 2),
+    ("MMD test against N(0, I): p", _of("normality", "mmd", "p_value"), "", 2),
     ("reconstruction: squared error", _of("reconstruction", "squared_error"), "", None),
     ("-ln p(x | code), nats", _of("reconstruction", "negative_log_likelihood"), "", None),
     ("KL(q(z | x) || N(0, I)), nats", _of("posterior", "kl", "value"), "", None),
     ("KL(q(z) || N(0, I)): at least", _of("posterior", "aggregate_kl", "lower", "value"), "0", None),
     ("KL(q(z) || N(0, I)): at most", _of("posterior", "aggregate_kl", "upper", "value"), "0", None),
+    ("I(x; z), nats", _of("posterior", "mutual_information", "value"), "", None),
     ("active units", _of("posterior", "n_active"), "", 0),
     ("minus ELBO, nats", _minus("posterior", "elbo", "value"), "", None),
-    ("-ln p(x), nats", _minus("posterior", "log_likelihoods", -1, "value"), "", None),
+    ("minus ELBO, some images", _minus("posterior", "log_likelihoods", 0, "value"), "", None),
+    ("-ln p(x), the same images", _minus("posterior", "log_likelihoods", -1, "value"), "", None),
 ]
 
 
@@ -100,15 +117,16 @@ def _latent_table(comparison: Comparison, dims: tuple[int, ...]) -> Table:
     last = study.figures["posterior"]["log_likelihoods"][-1]
     note = (
         f"z: the AE's codes, a draw from each q(z | x) of the VAE. -ln p(x | code): "
-        f"{study.estimator.likelihood} likelihood. -ln p(x): {last['n_importance_samples']} importance "
-        f"samples, {last['n_images']} images."
+        f"{study.estimator.likelihood} likelihood. I(x; z) cannot exceed "
+        f"{study.figures['posterior']['most_information']:.2f}, the logarithm of the number of images. "
+        f"-ln p(x): {last['n_importance_samples']} importance samples for each of {last['n_images']} images."
     )
     return Table("", header, rows, note + _spread_note(comparison))
 
 
 def _samples_table(comparison: Comparison) -> Table:
     groups: dict[str, dict[str, Figures]] = {
-        "controls": {CONTROLS[name].label: single(quality) for name, quality in comparison.controls.items()}
+        "controls": control_rows(comparison.controls, comparison.n_compared)
     }
     for latent_dim in comparison.latent_dims:
         groups[f"D = {latent_dim}"] = {

@@ -44,10 +44,14 @@ def evaluate_numbers(evaluation: Evaluation) -> dict[str, Any]:
 
 def _head(evaluation: Evaluation, data_name: str) -> str:
     name = {"AE": "Autoencoder", "VAE": "VAE"}[evaluation.kind]
-    beta = "" if evaluation.posterior is None else f", trained with beta = {evaluation.posterior.beta:g}"
+    trained, posterior = "", evaluation.posterior
+    if posterior is not None:
+        trained = f", trained with beta = {posterior.beta:g}"
+        if posterior.objective != "elbo" or posterior.n_draws > 1:
+            trained += f" on the {posterior.objective} with {posterior.n_draws} draws of z"
     return _wrapped(
         f"{name} on {evaluation.n_samples} samples of {data_name}: {evaluation.n_features} features, "
-        f"{evaluation.latent_dim} latent dimensions, {evaluation.likelihood} likelihood{beta}"
+        f"{evaluation.latent_dim} latent dimensions, {evaluation.likelihood} likelihood{trained}"
     )
 
 

@@ -60,12 +60,20 @@ def samples_table(
 def judged_table(judged: JudgedModel) -> Table:
     """Return the table of one model's samples beside the controls."""
     groups = {
-        "controls": {CONTROLS[name].label: single(quality) for name, quality in judged.controls.items()},
+        "controls": control_rows(judged.controls, judged.n_compared),
         f"samples of the {judged.kind}": {
             way_label(way): single(quality) for way, quality in judged.samples.items()
         },
     }
     return samples_table(groups, judged.n_compared, judged.classifier_accuracy)
+
+
+def control_rows(controls: Mapping[str, SampleQuality], n: int) -> dict[str, Figures]:
+    """Return the controls' figures by their labels, with the number of images where it is not n."""
+    return {
+        CONTROLS[name].label + ("" if quality.n == n else f", {quality.n}"): single(quality)
+        for name, quality in controls.items()
+    }
 
 
 def frechet_field(classifier_accuracy: float) -> str:
@@ -95,6 +103,8 @@ def _note(n: int, classifier_accuracy: float) -> str:
     return (
         f"{n} of each, against as many test samples. Frechet distance (lower is better), precision and "
         f"recall (higher) in {features}; coverage (higher) in the space of the data. Two-sample: accuracy of "
-        "a classifier that tells samples from data, best 0.5. Near copies: share of the samples nearer to a "
-        f"training image than 99 % of the test samples are, 0.01 by chance.{sure}"
+        "a classifier that tells samples from data, best 0.5. Near copies: share of the samples nearer to "
+        f"one of {n} training images than 99 % of the test samples are, 0.01 by chance; what copies of training "
+        "images reach stands among the controls. Reconstructions are those of training images."
+        f"{sure}"
     )

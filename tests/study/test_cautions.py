@@ -47,7 +47,8 @@ def test_grey_is_looked_for_everywhere():
 
 
 def test_effective_sample_size():
-    assert effective_caution(5.0, 1000) is None
+    assert effective_caution(10.0, 1000) is None
+    assert effective_caution(2.5, 3) is None
     caution = effective_caution(2.26, 1000)
     assert "K = 1000" in caution
     assert "2.3 carry weight" in caution
