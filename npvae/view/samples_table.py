@@ -104,7 +104,7 @@ def _note(n: int, classifier_accuracy: float) -> str:
         f"{n} of each, against as many test samples. Frechet distance (lower is better), precision and "
         f"recall (higher) in {features}; coverage (higher) in the space of the data. Two-sample: accuracy of "
         "a classifier that tells samples from data, best 0.5. Near copies: share of the samples nearer to "
-        f"one of {n} training images than 99 % of the test samples are, 0.01 by chance; what copies of training "
-        "images reach stands among the controls. Reconstructions are those of training images."
+        f"one of {n} training images than 99 % of the test samples are, 0.01 by chance; what copies of "
+        "training images reach stands among the controls. Reconstructions are those of training images."
         f"{sure}"
     )
