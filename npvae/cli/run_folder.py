@@ -70,7 +70,8 @@ class RunFolder(StudyFolder):
     def save_model(self, cell: Cell, key: str, model: "VAE | Autoencoder") -> None:
         """Save a model; before the first, and before one that run.json tells of is replaced, run.json."""
         if self.model_file(cell).exists() or not (self.path / "run.json").exists():
-            self._write(self.record)
+            # Until `finish`, earlier pictures stay, and a later run must know them to remove them.
+            self._write(self.record | ({"pictures": self._pictures} if self._pictures else {}))
         super().save_model(cell, key, model)
 
     def finish(self, results: dict[str, Any], pictures: list[str]) -> str:

@@ -100,9 +100,11 @@ def effective_caution(effective_sample_size: float, n_importance_samples: int) -
     -------
     str or None
         A sentence if the effective sample size is below 10, although K is larger: a smaller K is no attempt
-        at ln p(x).
+        at ln p(x). None where it is NaN, of log-variances that `log_var_caution` speaks of.
     """
-    if effective_sample_size >= LEAST_EFFECTIVE or n_importance_samples <= LEAST_EFFECTIVE:
+    if n_importance_samples <= LEAST_EFFECTIVE or np.isnan(effective_sample_size):
+        return None
+    if effective_sample_size >= LEAST_EFFECTIVE:
         return None
     return (
         f"Of K = {n_importance_samples} importance samples only {effective_sample_size:.1f} carry weight on "

@@ -114,8 +114,8 @@ def compare(
     Raises
     ------
     ValueError
-        A setting is out of its range, there are fewer than 10 training or 20 test images, or `n_samples` is
-        below 10 or larger than the test or the training set.
+        A setting is out of its range, a model would stop early, there are fewer than 10 training or 20 test
+        images, or `n_samples` is below 10 or larger than the test or the training set.
     TrainingDivergedError
         A loss was not finite. The model as it was before, and all that was finished, is in `folder`.
     KeyboardInterrupt

@@ -56,7 +56,7 @@ def test_stdout_is_the_tables_and_stderr_the_progress(run):
     out, result, _ = run
     lines = result.out.splitlines()
     assert lines[0] == "AE and VAE on bars: 150 training and 60 test samples"
-    assert lines[1] == "network 30-16-2-16-30, 4 epochs, seed 3"
+    assert lines[1] == "network 30-16-2-16-30, 4 epochs, seed 3; VAE: beta = 0.5"
     assert max(len(line) for line in lines) <= 100
     assert lines == [line.rstrip() for line in lines]
     assert not re.search(r"batch/s|training ae|run\.json", result.out)
@@ -99,6 +99,7 @@ def test_settings_are_those_that_were_used(run, models):
     settings = run[2]["settings"]
     assert settings["batch_size"] == models["VAE"].batch_size == models["AE"].batch_size
     assert settings["epochs"] == models["VAE"].max_epochs == 4
+    assert settings["draws"] == models["VAE"].n_draws == 1
     assert models["VAE"].random_state == 3
 
 
@@ -133,13 +134,17 @@ def test_the_tables_show_the_numbers_of_run_json(run):
         "-ln p(x | code), nats": [m["reconstruction"]["negative_log_likelihood"] for m in (a, v)],
         "KL(q(z | x) || N(0, I)), nats": [None, posterior["kl"]["value"]],
         "minus ELBO, nats": [None, -posterior["elbo"]["value"]],
-        "-ln p(x), nats": [None, -posterior["log_likelihoods"][-1]["value"]],
+        "minus ELBO, some images": [None, -posterior["log_likelihoods"][0]["value"]],
+        "-ln p(x), the same images": [None, -posterior["log_likelihoods"][-1]["value"]],
+        "I(x; z), nats": [None, posterior["mutual_information"]["value"]],
+        "MMD test against N(0, I): p": [m["normality"]["mmd"]["p_value"] for m in (a, v)],
     }
     columns = ("frechet_classifier", "coverage", "precision", "recall", "two_sample_accuracy")
     sets = {"AE, z ~ N(0, I)": ae["samples"]["prior"], "VAE, z ~ N(0, I)": vae["samples"]["prior"]}
     sets |= {
         "AE, mixture of 10": ae["samples"]["mixture"],
         "training images": record["controls"]["training images"],
+        "half of the test images, 30": record["controls"]["shuffled halves"],
     }
     for label, quality in sets.items():
         rows[label] = [quality[name] for name in columns]
@@ -164,6 +169,7 @@ def test_results_csv_has_the_numbers_of_run_json(run):
         assert rows[kind, "2", "3", "full", "coverage"] == model["samples"]["full"]["coverage"]
     kl = of(record, "VAE")["figures"]["posterior"]["kl_per_dimension"]
     assert [rows["VAE", "2", "3", "", f"posterior.kl_per_dimension.{i}"] for i in (0, 1)] == kl
+    assert rows["classifier", "", "", "", "accuracy"] == record["classifier_accuracy"]
     control = record["controls"]["independent pixels"]["frechet"]
     assert rows["control", "", "", "independent pixels", "frechet"] == control
 

@@ -112,6 +112,8 @@ def test_the_folder_has_a_default(images, tmp_path, monkeypatch):
         (("--activation", "swish"), ["swish", "relu"]),
         (("--likelihood", "poisson"), ["--likelihood", "poisson", "bernoulli"]),
         (("--beta", -1), ["beta", "at least 0"]),
+        (("--objective", "iwae", "--draws", 1), ["iwae", "more draws"]),
+        (("--draws", 0), ["--draws", "at least 1", "'0'"]),
         (("--epochs", 0), ["max_epochs", "at least 1"]),
         (("--batch-size", -1), ["batch_size", "at least 1"]),
         pytest.param(("--batch-size", 0), ["batch_size", "at least 1"], id="batch size 0"),
@@ -173,6 +175,53 @@ def test_models_of_somebody_else_are_left_alone(name, images, models, tmp_path):
     assert_refused(invoke("compare", "--data", images, *QUICK, "--out", tmp_path), name, "run.json", "--out")
     assert contents(tmp_path / "models") == {name: before}
     assert [path.name for path in tmp_path.iterdir()] == ["models"]
+
+
+@pytest.fixture
+def with_pictures(images, tmp_path, monkeypatch):
+    """Run the command with blank files for pictures, `NAME-dZ.png`; return those that are there then."""
+    out = tmp_path / "out"
+
+    def drawn(comparison, folder):
+        names = [f"latent-d{d}.png" for d in comparison.latent_dims]
+        for name in names:
+            (folder / name).write_bytes(name.encode())
+        return names
+
+    monkeypatch.setattr("npvae.view.compare_pictures.write_pictures", drawn)
+    monkeypatch.setattr("npvae.view.report.write_report", lambda *arguments: None)
+
+    def run(*argv):
+        result = invoke("compare", "--data", images, *QUICK, "--jobs", 1, "--out", out, *argv)
+        return result.code, {path.name for path in out.glob("*.png")}
+
+    return run
+
+
+def test_pictures_that_are_not_drawn_any_more_are_removed(with_pictures, tmp_path):
+    """Those of the run before; nobody else's."""
+    assert with_pictures("--latent-dim", 2, 3) == (0, {"latent-d2.png", "latent-d3.png"})
+    (tmp_path / "out" / "mine.png").touch()
+    assert with_pictures("--latent-dim", 3) == (0, {"latent-d3.png", "mine.png"})
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["pictures"] == ["latent-d3.png"]
+    (tmp_path / "out" / "latent-d3.png").unlink()  # one that is gone already is nothing to fail for
+    assert with_pictures("--latent-dim", 2) == (0, {"latent-d2.png", "mine.png"})
+
+
+def test_pictures_are_remembered_by_a_run_that_does_not_end(with_pictures, tmp_path, monkeypatch):
+    """It draws nothing, so those from before stay; the next run to end removes what it does not draw."""
+    assert with_pictures("--latent-dim", 2, 3)[0] == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(npvae, "__version__", "99.0")  # all is to be made again, and run.json is replaced
+
+        def fails(*arguments, **settings):
+            raise ValueError("no")
+
+        patch.setattr("npvae.study.compare.study_model", fails)
+        code, pictures = with_pictures("--latent-dim", 2)
+        assert (code, pictures) == (2, {"latent-d2.png", "latent-d3.png"})
+        assert "models" not in json.loads((tmp_path / "out" / "run.json").read_text())
+    assert with_pictures("--latent-dim", 2) == (0, {"latent-d2.png"})
 
 
 def test_a_folder_that_cannot_be_made_is_found_before_training(images, tmp_path):

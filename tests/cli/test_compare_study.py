@@ -125,7 +125,8 @@ def test_run_json_tells_the_extent(study):
     assert not {"latent_dim", "seeds", "jobs", "threads", "samples"} & set(record(out)["settings"])
     with (out / "results.csv").open() as file:
         cells = {tuple(line.split(",")[:3]) for line in file}
-    assert len(cells) == 1 + 1 + 8  # the head, the controls, the models
+    assert len(cells) == 1 + 1 + 1 + 8  # the head, the classifier, the controls, the models
+    assert {("classifier", "", ""), ("control", "", "")} < cells
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +221,23 @@ def test_dimensions_and_seeds_can_be_added(compare, done, tmp_path):
     _, trained, measured = compare("--latent-dim", 3)
     assert (trained, measured) == ([], []), "fewer than there are"
     assert {model["latent_dim"] for model in record(tmp_path / "out")["models"]} == {3}
+
+
+@pytest.mark.parametrize(
+    ("options", "objective", "n_draws"),
+    [((), "elbo", 1), (("--objective", "iwae"), "iwae", 5), (("--draws", 2), "elbo", 2)],
+)
+def test_settings_hold_the_number_of_draws(options, objective, n_draws, compare, tmp_path):
+    out = tmp_path / "out"
+    result, _, _ = compare(*options)
+    settings = record(out)["settings"]
+    assert (settings["objective"], settings["draws"]) == (objective, n_draws)
+    vae = npvae.load(out / "models" / "vae-d2-seed0.safetensors")
+    assert (vae.objective, vae.n_draws) == (objective, n_draws)
+    assert (f"; VAE: the importance-weighted bound, {n_draws} draws" in result.out) == (objective == "iwae")
+    _, trained, _ = compare(*options, "--draws", n_draws)
+    assert trained == [], "the default, said"
+    compare("--draws", 3, code=2)
 
 
 def test_threads_and_jobs_are_no_settings(compare, done):

@@ -69,6 +69,40 @@ def test_samples_are_judged_where_asked_for(models, images):
     assert max(map(len, result.out.splitlines())) <= 100
 
 
+@pytest.fixture
+def of_features(features, tmp_path):
+    """A model of data that are split at random."""
+    path = tmp_path / "m.safetensors"
+    argv = ("--data", features, "--likelihood", "gaussian", "--epochs", 1, "--hidden", 8, "--out", path)
+    assert invoke("train", "vae", *argv, "--seed", 4).code == 0
+    return path
+
+
+def test_the_split_has_a_seed_of_its_own(of_features, features):
+    """So that another --seed draws again, but measures on the same data."""
+    argv = ("evaluate", of_features, "--data", features, "--json", *FEW)
+    found = {
+        (split, seed): json.loads(invoke(*argv, "--split-seed", split, "--seed", seed).out)
+        for split, seed in [(4, 0), (4, 1), (0, 1)]
+    }
+    model = npvae.load(of_features)
+    for (split, seed), numbers in found.items():
+        X = load_dataset(features, seed=split).X_test
+        expected = evaluate(model, X, n_importance_samples=20, n_images=15, random_state=seed)
+        assert {name: numbers[name] for name in to_plain(expected)} == to_plain(expected)
+    assert found[4, 0]["reconstruction"] == found[4, 1]["reconstruction"] != found[0, 1]["reconstruction"]
+    assert found[4, 0]["normality"] != found[4, 1]["normality"]
+    assert json.loads(invoke(*argv).out) == json.loads(invoke(*argv, "--split-seed", 0, "--seed", 0).out)
+
+
+@pytest.mark.usefixtures("quick_judges")
+def test_the_fewest_and_the_most_samples(models, images):
+    for given, n in [((10,), 10), ((), 60)]:
+        argv = ("--data", images, "--json", *FEW, "--samples", *given)
+        numbers = json.loads(invoke("evaluate", models / "ae.safetensors", *argv).out)
+        assert f'"n": {n}' in json.dumps(numbers)
+
+
 def test_threads_make_no_difference(models, images):
     argv = ("evaluate", models / "vae.safetensors", "--data", images, "--json", *FEW)
     assert invoke(*argv, "--threads", 1).out == invoke(*argv, "--threads", 2).out
@@ -79,7 +113,12 @@ def test_threads_make_no_difference(models, images):
     [
         (("--importance-samples", 0), ["--importance-samples", "at least 1"]),
         (("--images", 0), ["--images", "at least 1"]),
-        (("--seed", -1), ["seed"]),
+        (("--seed", -1), ["--seed", "at least 0"]),
+        (("--split-seed", -1), ["--split-seed", "at least 0"]),
+        (("--samples", 9), ["--samples", "at least 10", "'9'"]),
+        (("--samples", 0), ["--samples", "at least 10", "'0'"]),
+        (("--samples", -1), ["--samples", "at least 10", "'-1'"]),
+        (("--samples", "all"), ["--samples", "at least 10", "'all'"]),
         (("--samples", 61), ["n_samples", "from 10 to 60"]),
         (("--threads", 0), ["--threads", "at least 1"]),
         (("--binarize", "dynamic"), ["--binarize"]),

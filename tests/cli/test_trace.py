@@ -62,6 +62,29 @@ def test_json(models, images, vae):
     assert [node["gradient"] for node in record["nodes"]] == [node.gradient for node in expected.nodes]
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--objective", "iwae", "--draws", 3), "the iwae with 3 draws of z; shown is the ELBO with one"),
+        (("--draws", 2), "the elbo with 2 draws of z; shown is the ELBO with one"),
+        (("--beta", 0.5), None),
+    ],
+)
+def test_another_objective_than_that_shown_is_named(options, said, images, tmp_path):
+    path = tmp_path / "m.safetensors"
+    settings = ("--data", images, "--epochs", 1, "--hidden", 8, "--out", path)
+    assert invoke("train", "vae", *settings, *options).code == 0
+    for form in ((), ("--json",)):
+        result = invoke("trace", path, "--data", images, "--eps", 1, 1, *form)
+        assert result.code == 0
+        message = f"npvae trace: the model was trained on {said}\n" if said else ""
+        assert result.err == message
+    vae, x = npvae.load(path), load_dataset(images).X_test[0] / np.float32(255)
+    (reconstruction, kl), _ = vae.network_.forward(vae.params_, x[None], np.ones((1, 2), np.float32))
+    loss = reconstruction[0] + vae.beta * kl[0]
+    assert json.loads(result.out)["loss"] == pytest.approx(loss, rel=1e-5)
+
+
 def test_without_a_model_one_is_trained(images):
     result = invoke("trace", "--data", images)
     assert result.code == 0

@@ -75,6 +75,35 @@ def test_options_reach_the_estimator(option, images, tmp_path):
     assert np.any(model.params_.flat != default.params_.flat), "the option changes nothing"
 
 
+@pytest.mark.parametrize(
+    ("options", "objective", "n_draws"),
+    [
+        ((), "elbo", 1),
+        (("--draws", 4), "elbo", 4),
+        (("--objective", "iwae"), "iwae", 5),
+        (("--objective", "iwae", "--draws", 2), "iwae", 2),
+        (("--objective", "elbo", "--draws", 1), "elbo", 1),
+    ],
+)
+def test_draws_have_a_default_for_each_objective(options, objective, n_draws, images, tmp_path):
+    model = npvae.load(_train(images, tmp_path / "m.safetensors", *options))
+    assert (model.objective, model.n_draws) == (objective, n_draws)
+
+
+def test_one_draw_of_the_importance_weighted_bound_is_refused(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(VAE, "fit", lambda *args, **options: pytest.fail("it trains first"))
+    argv = ("--objective", "iwae", "--draws", 1, "--out", tmp_path / "m.safetensors")
+    assert_refused(invoke("train", "vae", "--data", images, *QUICK, *argv), "iwae", "more draws")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [("--draws", 2), ("--objective", "iwae"), ("--draws", 5)])
+def test_an_autoencoder_draws_nothing(options, images, tmp_path):
+    argv = ("--data", images, *QUICK, "--out", tmp_path / "m.safetensors")
+    assert_refused(invoke("train", "ae", *argv, *options), "--draws", "autoencoder")
+    assert invoke("train", "ae", *argv, "--draws", 1).code == 0, "which it may be told"
+
+
 def _train(images, path, *options):
     argv = ("--data", images, *QUICK, "--learning-rate", 0.05, "--out", path, *options)
     assert invoke("train", "vae", *argv).code == 0

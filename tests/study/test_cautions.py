@@ -48,7 +48,10 @@ def test_grey_is_looked_for_everywhere():
 
 def test_effective_sample_size():
     assert effective_caution(10.0, 1000) is None
+    assert effective_caution(9.9, 11) is not None
     assert effective_caution(2.5, 3) is None
+    assert effective_caution(1.0, 10) is None, "no attempt at ln p(x)"
+    assert effective_caution(float("nan"), 1000) is None, "the log-variances have a caution of their own"
     caution = effective_caution(2.26, 1000)
     assert "K = 1000" in caution
     assert "2.3 carry weight" in caution

@@ -290,3 +290,15 @@ def test_every_setting_is_checked_before_any_training():
     with pytest.raises(ValueError, match="latent_dim"):
         compare(make_data(), *make_models(), latent_dims=[2, 0], report=told.append)
     assert told == []
+
+
+@pytest.mark.parametrize("which", [(True, False), (False, True), (True, True)])
+def test_early_stopping_is_refused_before_any_training(which, tmp_path):
+    """It would watch the test images."""
+    told, models = [], make_models()
+    for model, early in zip(models, which, strict=True):
+        model.set_params(early_stopping=early)
+    with pytest.raises(ValueError, match="early_stopping would choose models by the test images"):
+        compare(make_data(), *models, folder=StudyFolder(tmp_path / "out"), report=told.append)
+    assert told == []
+    assert not (tmp_path / "out").exists()

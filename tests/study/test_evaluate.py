@@ -1,7 +1,9 @@
 """The parts fit together, and agree with the functions and models where they are known."""
 
+import copy
 import dataclasses
 import json
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from npvae import VAE, Autoencoder
 from npvae.core.gaussian import kl_forward
 from npvae.data import load_dataset
 from npvae.study import Evaluation, code_moments, evaluate, reconstruction_error
+from npvae.study.likelihood import log_marginal_likelihood
 from npvae.study.plain import to_plain
 
 FAST = {"n_importance_samples": 20, "n_images": 30}
@@ -47,7 +50,7 @@ def of_ae(ae, digits):
 def test_the_elbo_is_the_score_and_has_two_parts(of_vae, vae, digits):
     """At beta = 1, though it was trained with 1/2."""
     found, kl = of_vae.posterior, kl_forward(*vae.encode(digits.X_test))[0]
-    assert found.beta == 0.5
+    assert (found.beta, found.objective, found.n_draws) == (0.5, "elbo", 1)
     assert found.elbo.value == pytest.approx(vae.score(digits.X_test), rel=1e-6)
     assert found.elbo.value == pytest.approx(-found.reconstruction.value - found.kl.value)
     assert found.kl == pytest.approx((kl.mean(), kl.std(ddof=1) / np.sqrt(len(kl))), rel=1e-5)
@@ -155,6 +158,47 @@ def test_seeds(vae, digits):
     assert other["posterior"]["elbo"] == first["posterior"]["elbo"]
 
 
+def images_of_ln_p(monkeypatch, *args, **options):
+    """Evaluate, and return the images whose ln p(x) was estimated, of each K, and the estimates."""
+    asked, told = [], []
+
+    def noted(vae, X, **settings):
+        asked.append(X)
+        told.append(log_marginal_likelihood(vae, X, **settings))
+        return told[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(import_module("npvae.study.evaluate"), "log_marginal_likelihood", noted)
+        evaluate(*args, **options)
+    return asked, [estimates.log_likelihood for estimates in told]
+
+
+def test_ln_p_is_of_the_same_images_whatever_seed_and_model(vae, digits, monkeypatch):
+    """Or the differences between models would be those between images."""
+    other = VAE(5, **SETTINGS | {"random_state": 1}).fit(digits.X_train)
+    asked, told = images_of_ln_p(monkeypatch, vae, digits.X_test, **FAST, random_state=1)
+    assert [X.shape for X in asked] == [(30, 64)] * 3  # K = 1, 10, 20
+    rows = [np.flatnonzero((digits.X_test == x).all(axis=1)) for x in asked[0]]
+    assert np.all(np.diff([found[0] for found in rows]) > 0)
+    assert rows[-1][-1] > 200, "chosen from all"
+    for model, seed in [(vae, 2), (other, 1), (other, 2)]:
+        again, values = images_of_ln_p(monkeypatch, model, digits.X_test, **FAST, random_state=seed)
+        for X in (*asked, *again):
+            np.testing.assert_array_equal(X, asked[0])
+        assert np.all(values[-1] != told[-1]), "the draws are the seed's"
+    fewer, _ = images_of_ln_p(monkeypatch, vae, digits.X_test, n_importance_samples=1, n_images=7)
+    assert {x.tobytes() for x in fewer[0]} < {x.tobytes() for x in asked[0]}
+
+
+@pytest.mark.parametrize(("objective", "n_draws"), [("iwae", 3), ("elbo", 2)])
+def test_the_objective_is_that_of_the_training(objective, n_draws, digits):
+    settings = SETTINGS | {"max_epochs": 1, "beta": 0.5}
+    model = VAE(2, objective=objective, n_draws=n_draws, **settings).fit(digits.X_train[:100])
+    found = evaluate(model, digits.X_test[:40], n_importance_samples=1, n_images=5).posterior
+    assert (found.objective, found.n_draws, found.beta) == (objective, n_draws, 0.5)
+    assert found.elbo.value == pytest.approx(model.score(digits.X_test[:40]), rel=1e-6)
+
+
 def test_containers(vae, digits):
     X = digits.X_test[:40]
     expected = to_plain(evaluate(vae, X, **FAST))
@@ -179,24 +223,54 @@ def test_cautions(vae, ae, digits):
     assert ["cross-entropy" in caution for caution in evaluate(ae, grey).warnings] == [True]
     collapsed = VAE(3, **SETTINGS).fit(digits.X_train)
     collapsed.params_.flat[:] = 0
-    found = evaluate(collapsed, grey, n_importance_samples=1, n_images=10)
+    found = evaluate(collapsed, grey, n_importance_samples=10, n_images=10)
     assert found.posterior.n_active == 0
     assert found.posterior.mutual_information.value == pytest.approx(0, abs=1e-12)
     assert [word in caution for word, caution in zip(
-        ["cross-entropy", "collapse", "K = 1 "], found.warnings, strict=True
-    )] == [True] * 3  # fmt: skip
+        ["cross-entropy", "collapse"], found.warnings, strict=True
+    )] == [True] * 2  # fmt: skip
+
+
+def test_few_importance_samples_that_carry_weight(vae, digits):
+    """With posteriors that are far too narrow; of so few as 10 nothing else is expected."""
+    narrow = copy.deepcopy(vae)
+    narrow.params_["log_var.b"] -= 5
+    for k, warned in [(10, False), (11, True), (30, True)]:
+        found = evaluate(narrow, digits.X_test, n_importance_samples=k, n_images=30)
+        assert found.posterior.log_likelihoods[-1].effective_sample_size < 10
+        said = [f"Of K = {k} importance samples only" in caution for caution in found.warnings]
+        assert said == [True] * warned
 
 
 def test_log_variances_that_overflow_float32(digits):
     model = VAE(2, **SETTINGS).fit(digits.X_train)
     model.params_["log_var.b"] = [120, 0]
     found = evaluate(model, digits.X_test[:50], **FAST)
-    assert any("Log-variances of 50 of 50" in caution for caution in found.warnings)
+    assert ["Log-variances of 50 of 50" in caution for caution in found.warnings] == [True]
     assert np.isfinite(found.posterior.kl.value)
     json.dumps(to_plain(found), allow_nan=False)
-    model.params_["log_var.b"] = [400, 0]
-    with pytest.raises(ValueError, match="log_var must lie from -300 to 300"):
-        evaluate(model, digits.X_test[:50], **FAST)
+
+
+@pytest.mark.parametrize("size", [400, -400])
+def test_log_variances_beyond_what_a_figure_can_take_are_cut(size, digits):
+    """At 300 in size; the caution names the true one."""
+    model = VAE(2, **SETTINGS).fit(digits.X_train)
+    model.params_["log_var.b"] = [size, 0]
+    X = digits.X_test[:50]
+    found = evaluate(model, X, **FAST)
+    mu, log_var = (part.astype(np.float64) for part in model.encode(X))
+    assert np.all(np.abs(log_var[:, 0]) > 300)
+    (caution,) = found.warnings
+    assert "Log-variances of 50 of 50" in caution
+    assert f"the largest is {np.abs(log_var).max():.4g})" in caution
+    cut = np.clip(log_var, -300, 300)
+    kl = ((mu**2 + np.exp(cut) - 1 - cut) / 2).mean(axis=0)
+    np.testing.assert_allclose(found.posterior.kl_per_dimension, kl, rtol=1e-6)
+    assert found.posterior.kl.value == pytest.approx(kl.sum(), rel=1e-6)
+    eps = np.random.default_rng(0).standard_normal(mu.shape)
+    np.testing.assert_allclose(found.moments.std, (mu + np.exp(cut / 2) * eps).std(axis=0, ddof=1), rtol=0.02)
+    assert np.isfinite(found.posterior.mutual_information.value)
+    json.dumps(to_plain(found), allow_nan=False)
 
 
 def test_errors(vae, digits):

@@ -23,6 +23,20 @@ def test_a_dead_dimension_stays_dead(name, rng):
     assert Z[:, 0].std() > 0.5
 
 
+@pytest.mark.parametrize("n_distinct", [1, 4, 10, 11])
+def test_a_mixture_of_as_many_as_there_are_codes(n_distinct, rng):
+    """At most 10: of a collapsed model, whose codes are few points, every one has a component."""
+    points = 10 * rng.permutation(n_distinct * 2).reshape(n_distinct, 2).astype(np.float32)
+    codes = np.repeat(points, 30, axis=0)
+    mixture = SAMPLERS["mixture"].fit(codes, 0)
+    assert len(mixture.weights) == min(n_distinct, 10)
+    if n_distinct <= 10:
+        Z = mixture.draw(500, rng)
+        nearest = np.abs(Z[:, None] - points).max(axis=2)
+        assert nearest.min(axis=1).max() < 1, "the nearest two points are 10 apart"
+        assert set(nearest.argmin(axis=1)) == set(range(n_distinct))
+
+
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_the_same_generator_gives_the_same_bits(name, rng):
     codes = correlated_codes(rng, 500)

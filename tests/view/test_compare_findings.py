@@ -33,19 +33,21 @@ def comparison():
     made = with_figure(made, "VAE", 2, ("normality", "energy", "p_value"), 0.04)
     made = with_figure(made, "VAE", 2, ("posterior", "aggregate_kl", "lower", "value"), 0.11)
     made = with_figure(made, "VAE", 2, ("posterior", "aggregate_kl", "upper", "value"), 0.39)
+    made = with_figure(made, "VAE", 2, ("posterior", "mutual_information", "value"), 2.0)
+    made = with_figure(made, "VAE", 2, ("posterior", "most_information"), 3.5)
     return with_figure(made, "VAE", 2, ("posterior", "n_active"), 1)
 
 
 def test_a_good_vae(comparison):
     said = findings(comparison)
     assert said[PRIOR] == (
-        "Drawn from N(0, I), the VAE's samples are 3.0 times nearer to real data (Frechet distance) than the "
-        "AE's; they cover 48% of it, the AE's 4%."
+        "Drawn from N(0, I), the VAE's samples are at a Frechet distance from real data 3.0 times smaller "
+        "than the AE's; they cover 48% of it, the AE's 4%."
     )
     assert "5.0 and 1.25 to 6.50 for the AE, 0.2 and 0.88 to 1.12 for the VAE." in said[CODES]
     assert "1.5 with a mixture of 10, 9 with N(0, I), the VAE's with N(0, I) 3: better" in said[FITTED]
     assert "the VAE's z differ from it (p = 0.04; a classifier is right in 53%" in said[NORMALITY]
-    assert "between 0.1 and 0.4 nats" in said[NORMALITY]
+    assert "KL(q(z) || N(0, I)) between 0.1 and 0.4 nats)." in said[NORMALITY]
     assert "AE 2.5, VAE 3.5; of the VAE's latent units 1 of 2 are active." in said[RECONSTRUCTION]
     assert all(GREY in warning for warning in said[CONTROLS + 1 :])
 
@@ -53,12 +55,12 @@ def test_a_good_vae(comparison):
 @pytest.mark.parametrize(
     ("ae", "said"),
     [
-        (1.5, "are 2.0 times further from real data (Frechet distance) than the AE's;"),
-        (3.0, "are as near to real data (Frechet distance) as the AE's;"),
-        (3.01, "are as near to real data (Frechet distance) as the AE's;"),
-        (2.99, "are as near to real data (Frechet distance) as the AE's;"),
-        (3.3, "are 1.1 times nearer to"),
-        (0.0, "are as near to"),  # nothing can be divided by it
+        (1.5, "are at a Frechet distance from real data 2.0 times larger than the AE's;"),
+        (3.0, "are at the same Frechet distance from real data as the AE's;"),
+        (3.01, "are at the same Frechet distance from real data as the AE's;"),
+        (2.99, "are at the same Frechet distance from real data as the AE's;"),
+        (3.3, "are at a Frechet distance from real data 1.1 times smaller than the AE's;"),
+        (0.0, "are at the same Frechet distance from"),  # nothing can be divided by it
     ],
 )
 def test_the_first_finding_turns_round(comparison, ae, said):
@@ -114,7 +116,7 @@ def test_without_labels_the_distance_is_that_in_principal_components():
     made = small_comparison(labels=False)
     made = with_quality(made, "AE", 2, "prior", frechet=12.0)
     made = with_quality(made, "VAE", 2, "prior", frechet=3.0)
-    assert "4.0 times nearer" in findings(made)[PRIOR]
+    assert "real data 4.0 times smaller than" in findings(made)[PRIOR]
 
 
 def test_means_over_the_seeds(comparison):
@@ -124,7 +126,7 @@ def test_means_over_the_seeds(comparison):
     for seed, distance in enumerate([2.0, 3.0, 7.0]):
         one = with_frechet(replace(made, seeds=(seed,)), prior=distance)
         made = replace(one, seeds=made.seeds)
-    assert "4.0 times nearer" in findings(made)[PRIOR]
+    assert "real data 4.0 times smaller than" in findings(made)[PRIOR]
 
 
 def test_every_latent_dimension_has_its_say(comparison):
@@ -134,22 +136,87 @@ def test_every_latent_dimension_has_its_say(comparison):
     said = findings(made)
     lines = said[PRIOR].splitlines()
     assert lines[0] == "Drawn from N(0, I), the VAE's samples are"
-    assert lines[1].startswith("D = 2: 2.0 times nearer")
-    assert lines[2].startswith("D = 10: 4.0 times further from")
+    assert lines[1].startswith("D = 2: at a Frechet distance from real data 2.0 times smaller")
+    assert lines[2].startswith("D = 10: at a Frechet distance from real data 4.0 times larger")
     for sentence in (said[CODES], said[FITTED], said[NORMALITY]):
         assert [line.split(":")[0] for line in sentence.splitlines()[1:]] == ["D = 2", "D = 10"]
     assert "at D = 2, 10: AE" in said[RECONSTRUCTION]
     assert "units 1 of 2, 1 of 10 are active" in said[RECONSTRUCTION]
 
 
-def test_warnings_are_passed_on_once(comparison):
+def with_p_values(comparison, *p_values):
+    """As many seeds as values, with these of the energy test."""
+    made = enlarged(comparison, (2,), len(p_values))
+    for seed, p_value in enumerate(p_values):
+        path = ("normality", "energy", "p_value")
+        made = with_figure(made, "VAE", 2, path, p_value, seed=seed)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("p_values", "said"),
+    [
+        ((0.01, 0.05, 0.06), "z differ from it (p at most 0.05 with 2 of 3 seeds; a classifier"),
+        ((0.9, 0.01, 0.9), "z differ from it (p at most 0.05 with 1 of 3 seeds; a classifier"),
+        ((0.01, 0.01), "z differ from it (p at most 0.05 with 2 of 2 seeds; a classifier"),
+        ((0.06, 0.06), "z were not found to differ from it (p at most 0.05 with 0 of 2 seeds; a classifier"),
+    ],
+)
+def test_p_values_are_counted_and_not_averaged(comparison, p_values, said):
+    assert said in findings(with_p_values(comparison, *p_values))[NORMALITY]
+
+
+@pytest.mark.parametrize(
+    ("information", "said"),
+    [
+        (2.99, "KL(q(z) || N(0, I)) between 0.1 and 0.4 nats)."),
+        (3.01, "KL(q(z) || N(0, I)) at least 0.1 and, of so few images, not known to be below 0.4 nats)."),
+        (3.5, "KL(q(z) || N(0, I)) at least 0.1 and, of so few images, not known to be below 0.4 nats)."),
+    ],
+)
+def test_near_its_cap_the_mutual_information_limits_the_upper_end(comparison, information, said):
+    """The cap is 3.5 nats; within half a nat of it the upper end is no more than a lower one."""
+    made = with_figure(comparison, "VAE", 2, ("posterior", "mutual_information", "value"), information)
+    assert said in findings(made)[NORMALITY]
+
+
+def test_each_dimension_has_its_own_upper_end(comparison):
+    made = enlarged(comparison, (2, 10), 1)
+    for d, information in [(2, 1.0), (10, 3.4)]:
+        made = with_figure(made, "VAE", d, ("posterior", "most_information"), 3.5)
+        made = with_figure(made, "VAE", d, ("posterior", "mutual_information", "value"), information)
+    lines = findings(made)[NORMALITY].splitlines()
+    assert ["not known to be below" in line for line in lines[1:]] == [False, True]
+
+
+def test_a_warning_of_all_models_is_said_once_without_their_names(comparison):
     made = enlarged(comparison, (2, 10), 2)
     for kind in ("AE", "VAE"):
-        made = with_figure(made, kind, 10, ("warnings",), ["Beware."])
-    said = findings(made)
-    assert said.count("Beware.") == 1
-    assert said[-1] == "Beware."
-    assert sum(GREY in sentence for sentence in said) == 1
+        for d in (2, 10):
+            made = with_figure(made, kind, d, ("warnings",), ["Beware."])
+    assert findings(made)[CONTROLS + 1 :] == ["Beware."]
+
+
+def test_warnings_of_some_models_name_them(comparison):
+    """Of every seed, not of the first alone; each once, in the order of the models."""
+    made = enlarged(comparison, (2, 10), 2)
+    for kind in ("AE", "VAE"):
+        made = with_figure(made, kind, 2, ("warnings",), ["Everywhere."])
+        made = with_figure(made, kind, 10, ("warnings",), ["Everywhere."])
+    made = with_figure(made, "VAE", 10, ("warnings",), ["Everywhere.", "Beware."])
+    made = with_figure(made, "VAE", 2, ("warnings",), ["Everywhere.", "Beware.", "Alone."], seed=1)
+    assert findings(made)[CONTROLS + 1 :] == [
+        "Everywhere.",
+        "vae-d2-seed1, vae-d10-seed0, vae-d10-seed1: Beware.",
+        "vae-d2-seed1: Alone.",
+    ]
+
+
+def test_without_warnings_nothing_is_added(comparison):
+    made = comparison
+    for kind in ("AE", "VAE"):
+        made = with_figure(made, kind, 2, ("warnings",), [])
+    assert len(findings(made)) == CONTROLS + 1
 
 
 def test_sentences_end(comparison):

@@ -65,6 +65,10 @@ def test_numbers_are_those_of_the_comparison(comparison, numbers):
 def test_csv_has_every_number_once(comparison, numbers):
     rows = list(csv.DictReader(io.StringIO(compare_csv(comparison))))
     wanted = [
+        ("classifier", "", "", "", *leaf) for leaf in leaves(numbers["classifier_accuracy"], "accuracy")
+    ]
+    assert len(wanted) == (not np.isnan(comparison.classifier_accuracy))
+    wanted += [
         ("control", "", "", name, *leaf)
         for name, quality in numbers["controls"].items()
         for leaf in leaves(quality)
@@ -94,5 +98,6 @@ def test_csv_reads_as_a_data_frame_would(comparison):
 
 def test_csv_of_more_models_is_longer_by_their_rows():
     one, more = (compare_csv(enlarged(small_comparison(), (2,), n)).count("\n") for n in (1, 3))
-    controls = compare_csv(small_comparison()).count("\ncontrol,")
-    assert more - 1 - controls == 3 * (one - 1 - controls)
+    text = compare_csv(small_comparison())
+    others = text.count("\ncontrol,") + text.count("\nclassifier,")
+    assert more - 1 - others == 3 * (one - 1 - others)

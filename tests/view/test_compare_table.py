@@ -6,9 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from npvae import VAE
 from npvae.study import CONTROLS, SAMPLERS, WAYS
+from npvae.study.cells import Cell
 from npvae.view.compare_findings import findings
-from npvae.view.compare_table import compare_text, heading, tables
+from npvae.view.compare_table import compare_text, heading, objective, tables
 from npvae.view.table import with_spread
 from tests.comparisons import enlarged, small_comparison, with_figure, with_quality
 
@@ -40,6 +42,38 @@ def test_heading(comparison):
     assert second == "network 12-6-2-6-12, 3 epochs, seed 0"
     large = enlarged(comparison, (2, 10), 3)
     assert heading(large)[1] == "network 12-6-D-6-12, D = 2, 10, 3 epochs, seeds 0, 1, 2"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, ""),
+        ({"beta": 1.0, "n_draws": 1, "objective": "elbo", "kl_warmup_epochs": 0}, ""),
+        ({"objective": "iwae", "n_draws": 5}, "; VAE: the importance-weighted bound, 5 draws of z"),
+        ({"n_draws": 2}, "; VAE: 2 draws of z"),
+        ({"beta": 0.25}, "; VAE: beta = 0.25"),
+        ({"beta": 4.0}, "; VAE: beta = 4"),
+        ({"kl_warmup_epochs": 1}, "; VAE: KL warm-up over 1 epochs"),
+        (
+            {"objective": "iwae", "n_draws": 3, "beta": 0.5, "kl_warmup_epochs": 2},
+            "; VAE: the importance-weighted bound, 3 draws of z, beta = 0.5, KL warm-up over 2 epochs",
+        ),
+    ],
+)
+def test_the_objective_is_named_where_it_is_not_the_default(settings, said, comparison):
+    X = np.random.default_rng(0).random((20, 12))
+    vae = VAE(2, hidden=(6,), max_epochs=2, likelihood="bernoulli", n_threads=1, **settings).fit(X)
+    assert objective(vae) == said
+    study = replace(comparison.study("VAE", 2), estimator=vae)
+    made = replace(comparison, studies=comparison.studies | {Cell(2, 0, "VAE"): study})
+    assert heading(made)[1] == f"network 12-6-2-6-12, 3 and 2 epochs, seed 0{said}"
+
+
+def test_the_objective_is_that_of_the_training(comparison):
+    """Whatever the settings have become since."""
+    vae = VAE(2, hidden=(6,), max_epochs=1, beta=0.5).fit(np.random.default_rng(0).random((20, 12)))
+    for beta in (1.0, 3.0):
+        assert objective(vae.set_params(beta=beta, objective="iwae", n_draws=7)) == "; VAE: beta = 0.5"
 
 
 def test_the_text_is_heading_tables_and_findings(comparison):
@@ -90,6 +124,7 @@ LATENT = {
     "covariance: largest eigenvalue": lambda f: max(f["moments"]["eigenvalues"]),
     "z told from N(0, I): accuracy": lambda f: f["normality"]["classifier"]["accuracy"],
     "energy test against N(0, I): p": lambda f: f["normality"]["energy"]["p_value"],
+    "MMD test against N(0, I): p": lambda f: f["normality"]["mmd"]["p_value"],
     "reconstruction: squared error": lambda f: f["reconstruction"]["squared_error"],
     "-ln p(x | code), nats": lambda f: f["reconstruction"]["negative_log_likelihood"],
 }
@@ -97,9 +132,11 @@ POSTERIOR = {
     "KL(q(z | x) || N(0, I)), nats": lambda p: p["kl"]["value"],
     "KL(q(z) || N(0, I)): at least": lambda p: p["aggregate_kl"]["lower"]["value"],
     "KL(q(z) || N(0, I)): at most": lambda p: p["aggregate_kl"]["upper"]["value"],
+    "I(x; z), nats": lambda p: p["mutual_information"]["value"],
     "active units": lambda p: p["n_active"],
     "minus ELBO, nats": lambda p: -p["elbo"]["value"],
-    "-ln p(x), nats": lambda p: -p["log_likelihoods"][-1]["value"],
+    "minus ELBO, some images": lambda p: -p["log_likelihoods"][0]["value"],
+    "-ln p(x), the same images": lambda p: -p["log_likelihoods"][-1]["value"],
 }
 
 
@@ -143,7 +180,9 @@ def test_rows_of_samples_and_controls(labels):
     table = tables(comparison)[-1]
     assert headers(table)[:4] == ["samples", "Frechet distance", "coverage", "preci- sion"]
     assert headers(table)[6:] == ["near copies", *(["sure", "classes"] if labels else [])]
-    expected = [(CONTROLS[name].label, quality) for name, quality in comparison.controls.items()]
+    halves = ("half of the test images, 20", comparison.controls["shuffled halves"])
+    expected = [halves, *((CONTROLS[n].label, q) for n, q in comparison.controls.items() if q.n == 40)]
+    assert len(expected) == len(CONTROLS)
     for kind in WAYS:
         for way, samples in comparison.study(kind, 2).samples.items():
             label = f"{kind}, z ~ N(0, I)" if way == "prior" else f"{kind}, {SAMPLERS[way].label}"
@@ -166,7 +205,12 @@ def test_notes_say_what_was_compared(comparison):
     latent, samples = tables(replace(comparison, n_compared=1234, classifier_accuracy=0.9876))
     assert samples.note.startswith("1234 of each, against as many test samples.")
     assert "right on 98.8 % of the test samples" in samples.note
-    assert "bernoulli likelihood. -ln p(x): 20 importance samples, 40 images." in latent.note
+    assert "nearer to one of 1234 training images than 99 % of the test samples are" in samples.note
+    assert "Reconstructions are those of training images." in samples.note
+    assert (
+        "bernoulli likelihood. I(x; z) cannot exceed 3.69, the logarithm of the number of images. -ln p(x): "
+        "20 importance samples for each of 40 images."
+    ) in latent.note  # ln 40 = 3.689
     assert "gaussian likelihood" in tables(small_comparison(tabular=True))[0].note
 
 

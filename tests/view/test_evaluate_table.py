@@ -44,6 +44,8 @@ def of_vae():
         ),
         posterior=PosteriorFigures(
             beta=0.5,
+            objective="elbo",
+            n_draws=1,
             elbo=Estimate(-41.25, 0.21),
             reconstruction=Estimate(35.75, 0.22),
             kl=Estimate(5.5, 0.031),
@@ -112,6 +114,22 @@ def test_sentences(of_vae):
         f"Warning. {COLLAPSE}",
     ):
         assert part in text
+
+
+@pytest.mark.parametrize(
+    ("objective", "n_draws", "said"),
+    [
+        ("elbo", 1, "trained with beta = 0.5"),
+        ("elbo", 4, "trained with beta = 0.5 on the elbo with 4 draws of z"),
+        ("iwae", 5, "trained with beta = 0.5 on the iwae with 5 draws of z"),
+    ],
+)
+def test_another_objective_is_named(objective, n_draws, said, of_vae):
+    made = replace(of_vae, posterior=replace(of_vae.posterior, objective=objective, n_draws=n_draws))
+    head = " ".join(evaluate_table(made, "toys").partition("\n\n")[0].split())
+    assert head.endswith(f"bernoulli likelihood, {said}")
+    found = evaluate_numbers(made)["posterior"]
+    assert (found["objective"], found["n_draws"]) == (objective, n_draws)
 
 
 def test_an_autoencoder_has_no_posterior(of_ae):

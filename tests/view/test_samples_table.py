@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from npvae.study import CONTROLS, WAYS, JudgedModel, SampleQuality
-from npvae.view.samples_table import frechet_field, judged_table, samples_table, single
+from npvae.view.samples_table import control_rows, frechet_field, judged_table, samples_table, single
 
 
-def quality(**figures):
+def quality(n=5, **figures):
     """Every figure another number; those given as they are."""
     names = [field.name for field in dataclasses.fields(SampleQuality) if field.name != "n"]
     return SampleQuality(
-        **dict(zip(names, np.linspace(0.111, 0.888, len(names)), strict=True)) | figures, n=5
+        **dict(zip(names, np.linspace(0.111, 0.888, len(names)), strict=True)) | figures, n=n
     )
 
 
@@ -52,3 +52,18 @@ def test_a_judged_model(kind):
     for name in ("controls", f"samples of the {kind}", "z ~ N(0, I)", "mixture of 10", "reconstructions"):
         assert name in labels
     assert ("aggregate posterior" in labels) == (kind == "VAE")
+
+
+def test_controls_of_another_number_of_images_say_so():
+    controls = {name: quality() for name in CONTROLS} | {"shuffled halves": quality(n=2, coverage=0.375)}
+    rows = control_rows(controls, 5)
+    assert list(rows) == [
+        "half of the test images, 2",
+        "training images",
+        "Gaussian in PCA's space",
+        "independent pixels",
+    ]
+    assert rows["half of the test images, 2"]("coverage") == [0.375]
+    assert list(control_rows(controls, 2))[:2] == ["half of the test images", "training images, 5"]
+    judged = JudgedModel("AE", 5, 0.9, controls, {way: quality() for way in WAYS["AE"]})
+    assert [row[0] for row in judged_table(judged).rows[1:5]] == list(rows)
