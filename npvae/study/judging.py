@@ -1,7 +1,7 @@
 """Sampling a model in every way, and judging what comes out beside the controls."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -132,6 +132,7 @@ def number_compared(data: "Dataset", n_samples: int | None = None) -> int:
 def make_judge(data: "Dataset", n: int, report: Callable[[str], object]) -> SampleJudge:
     """Return the judge of samples of some data, which is always the same."""
     report("learning what real images are like: principal components, neighbours, classifier")
+    data = _alike(data)
     return SampleJudge.fit(data.X_train, data.y_train, data.X_test, n=n, random_state=0)
 
 
@@ -140,6 +141,7 @@ def judge_controls(
 ) -> dict[str, SampleQuality]:
     """Return the quality of every control in `CONTROLS`."""
     report("judging the controls")
+    data = _alike(data)
     return {name: control.judge(judge, data) for name, control in CONTROLS.items()}
 
 
@@ -189,6 +191,13 @@ def judge_samples(
         quality = judge.judge(judged, random_state=seed)
         samples[way] = Samples(z[:N_KEPT], images[:N_KEPT], quality)
     return samples
+
+
+def _alike(data: "Dataset") -> "Dataset":
+    """Draw training pixels where the test images are binary alone, as dynamic binarisation has it."""
+    if not _is_binary(data.X_test) or _is_binary(data.X_train):
+        return data
+    return replace(data, X_train=binarize(data.X_train, np.random.default_rng(0)))
 
 
 def _is_binary(X: np.ndarray) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from npvae import VAE, Autoencoder
 from npvae.data import Dataset, load_digits
 from npvae.study import CONTROLS, SAMPLERS, WAYS, SampleJudge, draw_codes, judge_model
-from npvae.study.judging import MOST_COMPARED, N_KEPT, judge_samples, number_compared
+from npvae.study.judging import MOST_COMPARED, N_KEPT, judge_samples, make_judge, number_compared
 from tests.comparisons import quick_networks
 
 N = 120
@@ -193,3 +193,13 @@ def test_the_number_of_samples(data):
 
 def _part(n):
     return np.random.default_rng(1).random((n, 1), np.float32), None
+
+
+@pytest.mark.usefixtures("quick")
+def test_of_dynamic_binarisation_the_training_images_are_judged_as_binary_too(data):
+    """Grey ones would be told from binary test images at a glance."""
+    binary = (data.X_test > 0.5).astype(np.float32)
+    judge = make_judge(replace(data, X_test=binary), N, lambda stage: None)
+    assert set(np.unique(judge.training_images)) == {0, 1}
+    grey = make_judge(data, N, lambda stage: None)
+    assert len(np.unique(grey.training_images)) > 2
