@@ -103,8 +103,8 @@ def claims_of_samples(study: Study) -> Iterator[Claim]:
     for d in DIMS:
         ae, vae = (study.samples(kind, d, "prior", "frechet_classifier") for kind in ("AE", "VAE"))
         yield Claim(
-            f"D = {d}: drawn from N(0, I), the Frechet distance of the VAE's samples from the data is at least "
-            f"{LEAST_RATIO[d]} times smaller than that of the AE's (in classifier features)",
+            f"D = {d}: drawn from N(0, I), the Frechet distance of the VAE's samples from the data is at "
+            f"least {LEAST_RATIO[d]} times smaller than that of the AE's (in classifier features)",
             f"AE {listed(ae)}, VAE {listed(vae)}; ratio of the means {ae.mean() / vae.mean():.2f}",
             bool(ae.mean() / vae.mean() >= LEAST_RATIO[d]),
         )

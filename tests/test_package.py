@@ -165,7 +165,11 @@ def pickling(tree):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or ""]
-            if names == ["joblib"] and {alias.name for alias in node.names} <= {"Parallel", "delayed"}:
+            if names == ["joblib"] and {alias.name for alias in node.names} <= {
+                "Parallel",
+                "delayed",
+                "effective_n_jobs",
+            }:
                 names = []  # which run code of the program itself
         else:
             names = []

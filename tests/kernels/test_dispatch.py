@@ -54,7 +54,9 @@ def test_reference_for_other_types(name, dtype, used, rng):
 
 @pytest.mark.parametrize("position", [0, 1])
 @pytest.mark.parametrize(
-    "change", [np.asfortranarray, lambda a: np.repeat(a, 2, axis=-1)[..., ::2], np.float32], ids=str
+    "change",
+    [np.asfortranarray, lambda a: np.repeat(a, 2, axis=-1)[..., ::2], np.float32],
+    ids=["columns first", "every other entry", "float32"],
 )
 def test_reference_where_one_argument_does_not_fit(change, position, used, rng):
     for name in ("tanh_gradient", "bernoulli"):
