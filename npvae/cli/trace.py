@@ -61,8 +61,8 @@ def run(args: argparse.Namespace) -> int:
         network = model.network_
         if network.objective != "elbo" or network.n_draws > 1:
             print(
-                f"npvae trace: the model was trained on the {network.objective} with {network.n_draws} draws "
-                "of z; shown is the ELBO with one",
+                f"npvae trace: the model was trained on the {network.objective.upper()} with "
+                f"{network.n_draws} draws of z; shown is the ELBO with one",
                 file=sys.stderr,
             )
         check_width(model, data)

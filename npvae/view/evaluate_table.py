@@ -48,7 +48,7 @@ def _head(evaluation: Evaluation, data_name: str) -> str:
     if posterior is not None:
         trained = f", trained with beta = {posterior.beta:g}"
         if posterior.objective != "elbo" or posterior.n_draws > 1:
-            trained += f" on the {posterior.objective} with {posterior.n_draws} draws of z"
+            trained += f" on the {posterior.objective.upper()} with {posterior.n_draws} draws of z"
     return _wrapped(
         f"{name} on {evaluation.n_samples} samples of {data_name}: {evaluation.n_features} features, "
         f"{evaluation.latent_dim} latent dimensions, {evaluation.likelihood} likelihood{trained}"

@@ -65,8 +65,8 @@ def test_json(models, images, vae):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--objective", "iwae", "--draws", 3), "the iwae with 3 draws of z; shown is the ELBO with one"),
-        (("--draws", 2), "the elbo with 2 draws of z; shown is the ELBO with one"),
+        (("--objective", "iwae", "--draws", 3), "the IWAE with 3 draws of z; shown is the ELBO with one"),
+        (("--draws", 2), "the ELBO with 2 draws of z; shown is the ELBO with one"),
         (("--beta", 0.5), None),
     ],
 )

@@ -120,8 +120,8 @@ def test_sentences(of_vae):
     ("objective", "n_draws", "said"),
     [
         ("elbo", 1, "trained with beta = 0.5"),
-        ("elbo", 4, "trained with beta = 0.5 on the elbo with 4 draws of z"),
-        ("iwae", 5, "trained with beta = 0.5 on the iwae with 5 draws of z"),
+        ("elbo", 4, "trained with beta = 0.5 on the ELBO with 4 draws of z"),
+        ("iwae", 5, "trained with beta = 0.5 on the IWAE with 5 draws of z"),
     ],
 )
 def test_another_objective_is_named(objective, n_draws, said, of_vae):
