@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# A number beyond [0, 1] by no more than this is there by rounding: 4 units in the last place of float32.
+UNIT_TOLERANCE = 4 * float(np.finfo(np.float32).eps)
+
 
 def to_unit_interval(X: np.ndarray) -> np.ndarray:
     """Scale a batch to [0, 1].
@@ -33,7 +36,7 @@ def to_unit_interval(X: np.ndarray) -> np.ndarray:
 
 
 def check_unit_interval(X: np.ndarray) -> None:
-    """Raise unless X holds floats in [0, 1].
+    """Raise unless X holds floats in [0, 1], up to rounding.
 
     Parameters
     ----------
@@ -55,8 +58,8 @@ def check_unit_interval(X: np.ndarray) -> None:
             "or floats in [0, 1]; use X.astype(np.uint8) for pixels 0..255, otherwise scale to [0, 1], "
             "for example (X - X.min()) / (X.max() - X.min())"
         )
-    if low < 0 or high > 1:
+    if low < -UNIT_TOLERANCE or high > 1 + UNIT_TOLERANCE:
         raise ValueError(
-            f"X has values from {low:g} to {high:g}, outside [0, 1]; scale it first, for example X / 255 for "
+            f"X has values from {float(low)!r} to {float(high)!r}, outside [0, 1]; scale it first, for example X / 255 for "
             "pixels 0..255, or (X - X.min()) / (X.max() - X.min())"
         )

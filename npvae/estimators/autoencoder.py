@@ -3,6 +3,7 @@
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from npvae.core.autoencoder import AutoencoderNetwork
 from npvae.core.parameters import Parameters
@@ -42,18 +43,20 @@ class Autoencoder(TrainableModel):
         activation: str = "relu",
         negative_slope: float = 0.01,
         likelihood: str = "gaussian",
-        noise_variance: float | Literal["learned"] = 1.0,
+        noise_variance: float | Literal["learned"] = "learned",
         init: str = "uniform",
         init_output_bias: bool = False,
         optimizer: str | Optimizer = "adam",
         learning_rate: LearningRate = 1e-3,
         max_grad_norm: float | None = None,
         batch_size: int = 128,
-        max_epochs: int = 10,
+        max_epochs: int | None = None,
+        tol: float | None = 1e-2,
         dynamic_binarization: bool = False,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
+        warm_start: bool = False,
         n_threads: int | None = None,
         random_state: RandomState = None,
         verbose: int = 0,
@@ -71,10 +74,12 @@ class Autoencoder(TrainableModel):
         self.max_grad_norm = max_grad_norm
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.tol = tol
         self.dynamic_binarization = dynamic_binarization
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
         self.n_threads = n_threads
         self.random_state = random_state
         self.verbose = verbose
@@ -92,6 +97,24 @@ class Autoencoder(TrainableModel):
 
     def _codes(self, params: Parameters, x: np.ndarray) -> np.ndarray:
         return self.network_.encode(params, x)
+
+    def score_samples(self, X: npt.ArrayLike) -> np.ndarray:
+        """Return ln p(x | code(x)) of each sample, in nats; higher is better.
+
+        Parameters
+        ----------
+        X : (N, D) array
+
+        Returns
+        -------
+        scores : (N,) array
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            Not fitted; X is unsuitable, as for `fit`.
+        """
+        return self._in_blocks(self._scores, self._validate_range(X))
 
     def _scores(self, params: Parameters, x: np.ndarray) -> np.ndarray:
         reconstruction, _ = self.network_.forward(params, x)

@@ -1,6 +1,7 @@
-"""What the two fitted estimators share: inference in blocks, scores, files."""
+"""What the two fitted estimators share: inference in blocks, samples, files."""
 
 import os
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import closing
@@ -15,6 +16,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from npvae.core.parameters import Parameters
+from npvae.estimators.columns import FarRows
 from npvae.estimators.files import save
 from npvae.estimators.inputs import (
     BLOCK,
@@ -46,11 +48,13 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     learning_rate: LearningRate
     max_grad_norm: float | None
     batch_size: int
-    max_epochs: int
+    max_epochs: int | None
+    tol: float | None
     dynamic_binarization: bool
     early_stopping: bool
     validation_fraction: float
     n_iter_no_change: int
+    warm_start: bool
     n_threads: int | None
     random_state: RandomState
     verbose: int
@@ -60,7 +64,8 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     history_: dict[str, list[float]]
     n_iter_: int
     stop_reason_: str
-    data_range_: tuple[float, float]
+    data_range_: np.ndarray
+    pixels_: bool
     n_features_in_: int
 
     def transform(self, X: npt.ArrayLike) -> np.ndarray:
@@ -79,7 +84,13 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Raises
         ------
         NotFittedError, ValueError
-            Not fitted; X is not finite or has another number of features.
+            Not fitted; X is not finite, has other features, or is uint8 where the training data were not.
+
+        Warns
+        -----
+        UserWarning
+            Rows lie far outside the data that the model was trained on (`data_range_`); likewise in
+            `reconstruct`, `encode` and `score_samples`.
         """
         return self._in_blocks(self._codes, self._validate_shape(X))
 
@@ -108,7 +119,7 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             raise ValueError(
                 f"Z must have {width} columns, one for each latent dimension, got {points.shape[1]}"
             )
-        return self._in_blocks(self.network_.decode, points)
+        return self._in_blocks(self.network_.decode, points, data=False)
 
     def reconstruct(self, X: npt.ArrayLike) -> np.ndarray:
         """Return ``inverse_transform(transform(X))``, (N, D), for X (N, D)."""
@@ -117,19 +128,23 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             self._validate_shape(X),
         )
 
-    def sample(self, n_samples: int = 1, random_state: RandomState = None) -> np.ndarray:
+    def sample(
+        self, n_samples: int = 1, random_state: RandomState = None, *, noise: bool = False
+    ) -> np.ndarray:
         """Draw z from N(0, I) and decode it.
 
         Parameters
         ----------
         n_samples : int
         random_state : int, Generator or RandomState, optional
-            None draws anew in every call.
+            None draws anew in every call, from NumPy's global RandomState.
+        noise : bool, default=False
+            Draw x from p(x | z), so that samples vary as data do: normal noise of the noise variance, or pixels
+            of 0 and 1 for the Bernoulli likelihood. False returns the mean E[x | z], as is usual for images.
 
         Returns
         -------
         X : (n_samples, D) array, float32
-            E[x | z] of each z.
 
         Raises
         ------
@@ -139,32 +154,23 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         check_is_fitted(self, "params_")
         if not isinstance(n_samples, int | np.integer) or n_samples < 1:
             raise ValueError(f"n_samples must be an integer of at least 1, got {n_samples!r}")
-        shape = (n_samples, self.network_.latent_dim)
-        return self.inverse_transform(make_generator(random_state).standard_normal(shape, dtype=np.float32))
-
-    def score_samples(self, X: npt.ArrayLike) -> np.ndarray:
-        """Score each sample; higher is better.
-
-        Parameters
-        ----------
-        X : (N, D) array
-
-        Returns
-        -------
-        scores : (N,) array
-            In nats. VAE: the evidence lower bound (ELBO), with one draw of z for each sample that depends
-            on the sample's values alone. Autoencoder: ln p(x | code(x)).
-
-        Raises
-        ------
-        NotFittedError, ValueError
-            Not fitted; X is unsuitable, as for `fit`.
-        """
-        return self._in_blocks(self._checked_scores, self._validate_shape(X))
+        rng = make_generator(random_state)
+        z = rng.standard_normal((n_samples, self.network_.latent_dim), dtype=np.float32)
+        x = self.inverse_transform(z)
+        if not noise:
+            return x
+        if self.network_.likelihood == "bernoulli":
+            return (rng.random(x.shape, dtype=np.float32) < x).astype(np.float32)
+        std = np.float32(np.sqrt(self.network_.noise_var(self.params_)))
+        return x + std * rng.standard_normal(x.shape, dtype=np.float32)
 
     def score(self, X: npt.ArrayLike, y: None = None) -> float:
         """Return the mean of `score_samples`, in nats per sample; higher is better."""
         return float(np.mean(self.score_samples(X)))
+
+    @abstractmethod
+    def score_samples(self, X: npt.ArrayLike) -> np.ndarray:
+        """Score each sample, in nats; higher is better."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one safetensors file; `npvae.load` reads it.
@@ -193,9 +199,6 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     @abstractmethod
     def _codes(self, params: Parameters, x: np.ndarray) -> np.ndarray: ...
 
-    @abstractmethod
-    def _scores(self, params: Parameters, x: np.ndarray) -> np.ndarray: ...
-
     @property
     def _n_features_out(self) -> int:
         return self.network_.latent_dim
@@ -205,51 +208,56 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _validate(self, X: npt.ArrayLike) -> np.ndarray:
-        rows = self._validate_shape(X)
-        check_finite(self, rows)
-        return rows
-
     def _validate_shape(self, X: npt.ArrayLike) -> np.ndarray:
         check_is_fitted(self, "params_")
         return validate_rows(self, X)
 
-    def _check_range(self, X: np.ndarray, likelihood: str) -> None:
-        if likelihood == "bernoulli":
-            check_unit_range(X)
+    def _validate_range(self, X: npt.ArrayLike) -> np.ndarray:
+        rows = self._validate_shape(X)
+        self._check_range(rows, self.network_.likelihood)
+        return rows
 
-    def _checked_scores(self, params: Parameters, x: np.ndarray) -> np.ndarray:
-        self._check_range(x, self.network_.likelihood)
-        return self._scores(params, x)
+    def _check_range(self, X: np.ndarray, likelihood: str, name: str = "X") -> None:
+        if likelihood == "bernoulli":
+            check_finite(X, name)
+            check_unit_range(X, name)
 
     def _in_blocks(
-        self, function: Callable[[Parameters, np.ndarray], np.ndarray], X: np.ndarray
+        self, function: Callable[[Parameters, np.ndarray], np.ndarray], X: np.ndarray, *, data: bool = True
     ) -> np.ndarray:
         """Apply function(params, rows) to blocks of rows, in the rows' floating type.
 
-        X may be a memory map larger than memory: it is read once, and each block is checked for being finite
-        when its turn comes. Blocks are shared out to threads.
+        X may be a memory map larger than memory: each block is checked for being finite when its turn comes,
+        and, where the rows are data, for lying far outside of the training data. Blocks are shared out to
+        threads.
         """
         dtype = working_dtype(X)
         params = self.params_ if self.params_.flat.dtype == dtype else self.params_.astype(dtype)
-
+        far = FarRows(self.data_range_) if data and X.dtype != np.uint8 else None
         unchecked = get_config()["assume_finite"]  # which other threads do not see, nor np.errstate
         context = copy_context()
 
-        def apply(x: np.ndarray) -> np.ndarray:
+        def apply(start: int) -> np.ndarray:
+            x = np.ascontiguousarray(as_floats(X[start : start + BLOCK], dtype))
             if not unchecked:
-                check_finite(self, x)
-            return function(params, np.ascontiguousarray(as_floats(x, dtype)))
+                check_finite(x, "X" if data else "Z", start)
+            if far is not None:
+                far.look(x, start)
+            return function(params, x)
 
-        first = apply(X[:BLOCK])
+        first = apply(0)
         results = np.empty((len(X), *first.shape[1:]), first.dtype)
         results[:BLOCK] = first
         del first  # or there would be one more block in memory all the while
 
         def fill(start: int) -> None:
-            results[start : start + BLOCK] = apply(X[start : start + BLOCK])
+            results[start : start + BLOCK] = apply(start)
 
         starts = range(BLOCK, len(X), BLOCK)
         with closing(team_for_blocks(len(starts), self.n_threads)) as team:
             team.run([partial(context.copy().run, fill, start) for start in starts])
+        if far is not None and far.n:
+            names = getattr(self, "feature_names_in_", None)
+            message = far.describe(len(X), type(self).__name__, names, self.pixels_)
+            warnings.warn(message, UserWarning, stacklevel=3)
         return results

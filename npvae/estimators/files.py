@@ -26,7 +26,8 @@ def save(estimator: "LatentVariableModel", path: str | os.PathLike[str]) -> None
         "estimator": type(estimator).__name__,
         "hyperparameters": _hyperparameters(estimator),
         "feature_names": list(getattr(estimator, "feature_names_in_", [])),
-        "data_range": list(estimator.data_range_),
+        "data_range": estimator.data_range_.tolist(),
+        "pixels": estimator.pixels_,
         "training": {
             "n_iter": estimator.n_iter_,
             "stop_reason": estimator.stop_reason_,
@@ -69,7 +70,10 @@ def load(path: str | os.PathLike[str]) -> "LatentVariableModel":
         estimator.n_features_in_ = network.n_features
         if metadata["feature_names"]:
             estimator.feature_names_in_ = np.array(metadata["feature_names"], dtype=object)
-        estimator.data_range_ = (metadata["data_range"][0], metadata["data_range"][1])
+        data_range = np.array(metadata["data_range"], dtype=np.float64)
+        if data_range.shape == (2,):  # of older files: one range for all columns
+            data_range = np.tile(data_range[:, None], network.n_features)
+        estimator.data_range_, estimator.pixels_ = data_range, metadata.get("pixels", True)
         estimator.history_, estimator.n_iter_ = training["history"], training["n_iter"]
         estimator.stop_reason_, estimator.best_epoch_ = training["stop_reason"], training["best_epoch"]
         if type(estimator._make_network(network.n_features)) is not type(network):
@@ -83,11 +87,14 @@ def load(path: str | os.PathLike[str]) -> "LatentVariableModel":
 
 def _check_metadata(metadata: dict[str, Any], n_features: int) -> None:
     training = metadata["training"]
-    lists = [metadata["data_range"], *training["history"].values()]
-    if not all(isinstance(x, int | float) for numbers in lists for x in [*numbers]):
+    low, high = metadata["data_range"]
+    ranges = [low, high] if isinstance(low, list) else [[low], [high]]
+    if not all(isinstance(x, int | float) for numbers in [*ranges, *training["history"].values()] for x in numbers):
         raise ValueError("history and data range must be lists of numbers")
-    if not isinstance(training["n_iter"], int) or len(metadata["data_range"]) != 2:
-        raise ValueError("n_iter must be an integer, data_range two numbers")
+    if isinstance(low, list) and not len(low) == len(high) == n_features:
+        raise ValueError(f"data_range must have two numbers for each of {n_features} features")
+    if not isinstance(training["n_iter"], int) or not isinstance(metadata.get("pixels", True), bool):
+        raise ValueError("n_iter must be an integer, pixels true or false")
     if len(metadata["feature_names"]) not in (0, n_features):
         raise ValueError(f"{len(metadata['feature_names'])} feature names for {n_features} features")
 

@@ -1,33 +1,37 @@
 """Fitting the estimators: fit and partial_fit, over the training room's loop and step."""
 
 import copy
-import time
+import dataclasses
 import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
 
 from npvae.core.architecture import is_number
 from npvae.core.init import check_scheme, init_parameters, output_bias
-from npvae.core.parameters import Parameters
-from npvae.data import binarize
 from npvae.estimators.base import LatentVariableModel
+from npvae.estimators.columns import Columns, least_noise_variance, scale_warning
 from npvae.estimators.inputs import (
+    check_pixels,
     check_rows,
+    check_validation_rows,
     inference_blocks,
     make_generator,
     remember_features,
-    value_range,
 )
 from npvae.training import Stepper, Training, TrainingDivergedError, TrainingSettings, train
-from npvae.training.batches import as_floats
-from npvae.training.loop import Callback, record
-from npvae.training.optimizers import get_optimizer
-from npvae.training.schedules import kl_weight, learning_rate_at
+from npvae.training.loop import Callback, fall_of, settling_window
+from npvae.training.noise_variance import LOG_NOISE_VARIANCE
+from npvae.training.optimizers import Optimizer, get_optimizer
+from npvae.training.schedules import kl_weight
 from npvae.training.step import Network
+
+# Epochs where max_epochs is None and the loss does not settle before.
+_FEWEST_EPOCHS, _MOST_STEPS = 40, 20_000
 
 
 class TrainableModel(LatentVariableModel):
@@ -44,7 +48,7 @@ class TrainableModel(LatentVariableModel):
 
     def check_settings(self, n_features: int) -> None:
         """Raise a ValueError unless `fit` could train on data with `n_features` features."""
-        self._settings()
+        self._settings(1)
         self._make_network(n_features)
         get_optimizer(self.optimizer)
         check_scheme(self.init)
@@ -56,6 +60,7 @@ class TrainableModel(LatentVariableModel):
         *,
         X_val: npt.ArrayLike | None = None,
         callbacks: Sequence[Callback] = (),
+        **unknown: Any,
     ) -> Self:
         """Train on X.
 
@@ -72,6 +77,8 @@ class TrainableModel(LatentVariableModel):
         callbacks : sequence of callable
             Each is called with a `npvae.training.EpochEnd` after every epoch; returning True ends the
             training.
+        **unknown
+            There are no others; in particular no sample_weight.
 
         Returns
         -------
@@ -80,29 +87,50 @@ class TrainableModel(LatentVariableModel):
         Raises
         ------
         ValueError
-            A parameter is out of its range, or X is unsuitable: not finite, or outside of [0, 1] for the
-            Bernoulli likelihood.
+            A parameter is out of its range, or X is unsuitable: not finite, uint8 without a value above 1, or
+            outside of [0, 1] for the Bernoulli likelihood. X_val has other features than X. With `warm_start`,
+            the parameters or X describe another network than the one trained so far.
+        TypeError
+            An unknown argument.
         TrainingDivergedError
             A loss or gradient was not finite; `params_` and `history_` hold what was reached before.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Training ended at `max_epochs`, before the loss had settled.
+        UserWarning
+            The model was trained before, and `warm_start` is False; a few columns hold nearly all of the variance;
+            the latent units collapsed; log-variances are at the limits of float32.
 
         Notes
         -----
         Ctrl-C ends the training after the current step, with a warning; what was learned is kept, and
         `stop_reason_` is "interrupted". A second Ctrl-C is a KeyboardInterrupt.
         """
-        data = self._check(X)
-        settings = self._settings()
-        rng = make_generator(self.random_state)
-        rows, validation, rows_val = np.arange(len(data)), None, None
+        if unknown:
+            raise TypeError(
+                f"{type(self).__name__}.fit() takes X, y, X_val and callbacks, but not {', '.join(unknown)}"
+            )
+        goes_on = self.warm_start and hasattr(self, "params_")
+        if goes_on:
+            self._validate_shape(X)
+        data, validation = check_rows(self, X), None
+        check_pixels(data)
+        self._check_range(data, self.likelihood)
         if X_val is not None:
-            validation = self._check(X_val)
-            if validation.shape[1] != data.shape[1]:
-                raise ValueError(f"X has {data.shape[1]} features, but X_val has {validation.shape[1]}")
-        elif self.early_stopping:
+            validation = check_validation_rows(self, X, X_val)
+            self._check_range(validation, self.likelihood, "X_val")
+        rng = self._own_stepper().rng if goes_on else make_generator(self.random_state)
+        rows, rows_val = np.arange(len(data)), None
+        if validation is None and self.early_stopping:
             rows, rows_val = split_rows(len(data), self.validation_fraction, rng)
             validation = data
-        stepper = self._start(X, data, rng)
-        training = Training()
+        settings = self._settings(len(rows))
+        stepper = self._continue(data) if goes_on else self._start(X, data, rows, rng)
+        training = Training(self.history_ if goes_on else {})
+        first_epoch = len(training.history.get("loss", []))
+        self._warn_of_long_warmup(first_epoch, settings)
         try:
             train(
                 stepper,
@@ -127,16 +155,13 @@ class TrainableModel(LatentVariableModel):
             self.n_iter_ = len(training.history.get("loss", []))
             self.stop_reason_ = training.stop_reason
             self.best_epoch_ = training.best_epoch
-        if training.stop_reason == "interrupted":
-            warnings.warn(
-                f"training was interrupted after {self.n_iter_} complete epochs; what was learned is kept",
-                UserWarning,
-                stacklevel=2,
-            )
+        self._warn_of_the_end(settings, first_epoch, len(rows))
+        for sentence in self._diagnose(data, rows):
+            warnings.warn(sentence, UserWarning, stacklevel=2)
         return self
 
     def partial_fit(self, X: npt.ArrayLike, y: None = None) -> Self:
-        """Take one gradient step on X as a whole.
+        """Train for one epoch: go once through X in minibatches of `batch_size`.
 
         Parameters
         ----------
@@ -156,72 +181,162 @@ class TrainableModel(LatentVariableModel):
 
         Notes
         -----
-        Each call adds an entry to `history_`. Learning-rate schedules and KL warm-up, which count epochs,
-        count these entries. Changes of the network's or the optimizer's settings after the first call take
-        effect in the next `fit`.
+        Each call is an epoch: it adds an entry to `history_`, and learning-rate schedules and KL warm-up count
+        it. Changes of the network's or the optimizer's settings after the first call take effect in the next
+        `fit`.
         """
         fitted = hasattr(self, "params_")
-        started = time.perf_counter()
-        self._settings()
         if fitted:
-            data = self._validate(X)
-            self._check_range(data, self.network_.likelihood)
+            self._validate_shape(X)
+        data = check_rows(self, X)
+        if not fitted:
+            check_pixels(data)
+        self._check_range(data, self.network_.likelihood if fitted else self.likelihood)
+        settings = dataclasses.replace(
+            self._settings(len(data)), max_epochs=1, tol=None, early_stopping=False
+        )
+        if fitted:
+            stepper = self._own_stepper()
+            self._widen_range(data)
         else:
-            data = self._check(X)
-            self._start(X, data, make_generator(self.random_state))
+            stepper = self._start(X, data, np.arange(len(data)), make_generator(self.random_state))
             self.history_, self.n_iter_, self.stop_reason_, self.best_epoch_ = {}, 0, "partial_fit", None
-        if not hasattr(self, "_stepper"):  # a loaded model comes without the optimizer's state
-            self._stepper = self._make_stepper(self.network_, self.params_, make_generator(self.random_state))
-        elif not self.params_.flat.flags.writeable:  # joblib hands its workers read-only memory maps
-            self._stepper = copy.deepcopy(self._stepper)
-            self.params_ = self._stepper.params
-        rate = learning_rate_at(self.learning_rate, self.n_iter_)
-        weight = kl_weight(self.n_iter_, self._warmup_epochs())
-        x = as_floats(data, self.params_.flat.dtype)
-        if self.dynamic_binarization:
-            x = binarize(x, self._stepper.rng)
-        loss = self._stepper.step(x, rate, weight)
-        self._stepper.release()
-        record(self.history_, self.network_, loss._asdict(), rate, weight, time.perf_counter() - started)
-        self.n_iter_ += 1
+        train(stepper, data, settings, stepper.rng, training=Training(self.history_))
+        self.n_iter_ = len(self.history_["loss"])
         return self
 
-    def _settings(self) -> TrainingSettings:
+    def _settings(self, n_rows: int) -> TrainingSettings:
         if self.max_grad_norm is not None and not (is_number(self.max_grad_norm) and self.max_grad_norm > 0):
             raise ValueError(f"max_grad_norm must be positive or None, got {self.max_grad_norm!r}")
         if self.dynamic_binarization and self.likelihood != "bernoulli":
             raise ValueError('dynamic_binarization makes binary data; it needs likelihood="bernoulli"')
-        return TrainingSettings(
+        settings = TrainingSettings(
             learning_rate=self.learning_rate,
             batch_size=self.batch_size,
-            max_epochs=self.max_epochs,
+            max_epochs=1 if self.max_epochs is None else self.max_epochs,
+            tol=self.tol,
             kl_warmup_epochs=self._warmup_epochs(),
             early_stopping=self.early_stopping,
             n_iter_no_change=self.n_iter_no_change,
             dynamic_binarization=self.dynamic_binarization,
             n_threads=self.n_threads,
         )
+        if self.max_epochs is not None:
+            return settings
+        n_steps = -(-n_rows // settings.batch_size)
+        n_epochs = max(_FEWEST_EPOCHS, -(-_MOST_STEPS // n_steps))
+        return dataclasses.replace(settings, max_epochs=settings.kl_warmup_epochs + n_epochs)
 
-    def _start(self, X: npt.ArrayLike, data: np.ndarray, rng: np.random.Generator) -> Stepper:
+    def _start(self, X: npt.ArrayLike, data: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> Stepper:
         """Set the fitted attributes anew, once it is certain that all of them can be."""
         network = self._make_network(data.shape[1])
         params = init_parameters(network.blocks(), rng, self.init)
-        if self.init_output_bias:
-            total = sum(as_floats(x, np.dtype(np.float64)).sum(axis=0) for x in inference_blocks(data))
-            params["output.b"] = output_bias(total / len(data), self.likelihood)
-        stepper = self._make_stepper(network, params, rng)
+        pixels, gaussian = data.dtype == np.uint8, self.likelihood == "gaussian"
+        columns = Columns.of(data, rows) if gaussian or self.init_output_bias or not pixels else None
+        data_range = np.array([[0.0], [1.0]]).repeat(data.shape[1], axis=1)
+        if columns is not None and not pixels:
+            data_range = np.array([columns.low, columns.high])
+        if columns is not None and self.init_output_bias:
+            params["output.b"] = output_bias(columns.mean, self.likelihood)
+        least = least_noise_variance(data_range)
+        if columns is not None and LOG_NOISE_VARIANCE in params:
+            params[LOG_NOISE_VARIANCE] = [np.log(max(columns.variance.mean(), least))]
+        stepper = Stepper(network, params, get_optimizer(self.optimizer), rng, self.max_grad_norm, least)
+        if hasattr(self, "params_"):
+            warnings.warn(
+                f"fit starts anew: the parameters of {self.n_iter_} earlier epochs are replaced. To train on, set "
+                "warm_start=True, or call partial_fit",
+                UserWarning,
+                stacklevel=3,
+            )
         remember_features(self, X)
         self._stepper, self.network_, self.params_ = stepper, network, params
-        self.data_range_ = (0.0, 1.0) if data.dtype == np.uint8 else value_range(data)
+        self.data_range_, self.pixels_ = data_range, pixels
+        if columns is not None and gaussian:
+            warning = scale_warning(columns, getattr(self, "feature_names_in_", None))
+            if warning:
+                warnings.warn(warning, UserWarning, stacklevel=3)
         return stepper
 
-    def _make_stepper(self, network: Network, params: Parameters, rng: np.random.Generator) -> Stepper:
-        return Stepper(network, params, get_optimizer(self.optimizer), rng, self.max_grad_norm)
+    def _continue(self, data: np.ndarray) -> Stepper:
+        """Return the stepper of the training so far, with the network as the settings describe it now."""
+        network = self._make_network(data.shape[1])
+        if type(network) is not type(self.network_) or network.blocks() != self.network_.blocks():
+            raise ValueError(
+                "warm_start=True trains the present parameters on, but the settings now describe a network with "
+                f"others: {network}; it was trained as {self.network_}. Set warm_start=False to start anew"
+            )
+        optimizer = get_optimizer(self.optimizer)
+        stepper = self._own_stepper()
+        if stepper.optimizer != optimizer:
+            stepper = self._make_stepper(network, optimizer, stepper.rng)
+        stepper.retarget(network, self.max_grad_norm)
+        self._stepper, self.network_ = stepper, network
+        self._widen_range(data)
+        return stepper
 
-    def _check(self, X: npt.ArrayLike) -> np.ndarray:
-        data = check_rows(self, X)
-        self._check_range(data, self.likelihood)
-        return data
+    def _own_stepper(self) -> Stepper:
+        """Return the stepper of the training so far; a loaded model gets one with a new optimizer's state."""
+        if not hasattr(self, "_stepper"):
+            rng = make_generator(self.random_state)
+            self._stepper = self._make_stepper(self.network_, get_optimizer(self.optimizer), rng)
+        if not self.params_.flat.flags.writeable:  # joblib hands its workers read-only memory maps
+            self._stepper = copy.deepcopy(self._stepper)
+            self.params_ = self._stepper.params
+        return self._stepper
+
+    def _make_stepper(self, network: Network, optimizer: Optimizer, rng: np.random.Generator) -> Stepper:
+        least = least_noise_variance(self.data_range_)
+        return Stepper(network, self.params_, optimizer, rng, self.max_grad_norm, least)
+
+    def _widen_range(self, data: np.ndarray) -> None:
+        if data.dtype != np.uint8:
+            low, high = self.data_range_
+            blocks = [(x.min(axis=0), x.max(axis=0)) for x in inference_blocks(data)]
+            self.data_range_ = np.array(
+                [np.min([low, *(a for a, _ in blocks)], axis=0), np.max([high, *(b for _, b in blocks)], axis=0)]
+            )
+
+    def _warn_of_long_warmup(self, first_epoch: int, settings: TrainingSettings) -> None:
+        last = kl_weight(first_epoch + settings.max_epochs - 1, settings.kl_warmup_epochs)
+        if last < 1:
+            warnings.warn(
+                f"kl_warmup_epochs={settings.kl_warmup_epochs} is longer than "
+                f"max_epochs={first_epoch + settings.max_epochs}: the weight of the KL term ends at {last:.2g} of "
+                "beta, and the loss never becomes the ELBO",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def _warn_of_the_end(self, settings: TrainingSettings, first_epoch: int, n_rows: int) -> None:
+        if self.stop_reason_ == "interrupted":
+            warnings.warn(
+                f"training was interrupted after {self.n_iter_} complete epochs; what was learned is kept",
+                UserWarning,
+                stacklevel=3,
+            )
+        if self.stop_reason_ != "max_epochs" or settings.tol is None:
+            return
+        n_epochs = self.n_iter_ - first_epoch
+        n_steps = n_epochs * -(-n_rows // settings.batch_size)
+        if settings.early_stopping:
+            what = "the validation loss had stopped falling"
+        else:
+            what = "the loss had settled"
+            window = settling_window(settings, n_rows)
+            fall = fall_of(self.history_["loss"][first_epoch:], window)
+            if np.isfinite(fall):
+                what += f": it fell by {fall:.3g} nats per sample over the last {window} epochs"
+        warnings.warn(
+            f"training ended at max_epochs={settings.max_epochs} ({n_steps} steps), before {what}. Raise max_epochs "
+            "(None chooses a length by the size of the data), or set tol=None if this length is meant",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+
+    def _diagnose(self, data: np.ndarray, rows: np.ndarray) -> list[str]:
+        """Return what should be known before the fitted model is believed, a sentence or a few each."""
+        return []
 
 
 def split_rows(n: int, fraction: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.validation import assert_all_finite, check_array, validate_data
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_array, validate_data
+
+from npvae.data.scaling import UNIT_TOLERANCE
 
 BLOCK = 256  # rows that a thread works on at once in inference
 
@@ -21,13 +26,55 @@ def check_rows(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
         X is not two-dimensional, not numbers or not finite.
     """
     rows = check_array(X, ensure_all_finite=False, estimator=estimator, input_name="X")
-    check_finite(estimator, rows)
+    check_finite(rows)
     return rows
 
 
+def check_pixels(rows: np.ndarray) -> None:
+    """Raise a ValueError if rows (N, D) are uint8 without a value above 1, which are hardly pixels."""
+    if rows.dtype == np.uint8 and max(x.max() for x in inference_blocks(rows)) <= 1:
+        raise ValueError(
+            "X is uint8, which means pixels 0..255, but no value is above 1. Pass data of 0 and 1 as bool or "
+            "float, X.astype(bool) say; black-and-white pixels can be 0 and 255"
+        )
+
+
 def validate_rows(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
-    """Return X as an (N, D) array with the features that the estimator was fitted with, its values unread."""
-    return validate_data(estimator, X, ensure_all_finite=False, reset=False)
+    """Return X as an (N, D) array with the features that the estimator was fitted with, its values unread.
+
+    Raises
+    ------
+    ValueError
+        X has other features, or is uint8 where the estimator was trained on other numbers.
+    """
+    rows = validate_data(estimator, X, ensure_all_finite=False, reset=False)
+    if rows.dtype == np.uint8 and not estimator.pixels_:
+        raise ValueError(
+            f"X is uint8, which means pixels 0..255, but this {type(estimator).__name__} was trained on other "
+            "numbers. Pass X.astype(np.float32) for the same numbers, or X / 255 for pixels"
+        )
+    return rows
+
+
+def check_validation_rows(estimator: Any, X: npt.ArrayLike, X_val: npt.ArrayLike) -> np.ndarray:
+    """Return X_val as an (M, D) array of finite numbers with the features and the meaning of X.
+
+    Raises
+    ------
+    ValueError
+        It has another number of columns than X, columns of other names or in another order, or only one of
+        the two is uint8; or it is unsuitable as X would be.
+    """
+    twin = clone(estimator)
+    remember_features(twin, X)
+    try:
+        rows = validate_data(twin, X_val, ensure_all_finite=False, reset=False)
+    except ValueError as error:
+        raise ValueError(f"X_val does not fit X. {error}") from None
+    if (rows.dtype == np.uint8) != (getattr(X, "dtype", None) == np.uint8):
+        raise ValueError("X and X_val must both be uint8 (pixels 0..255), or neither")
+    check_finite(rows, "X_val")
+    return rows
 
 
 def remember_features(estimator: Any, X: npt.ArrayLike) -> None:
@@ -40,42 +87,65 @@ def working_dtype(X: np.ndarray) -> np.dtype:
     return np.dtype(np.float32 if X.dtype in (np.uint8, np.float32) else np.float64)
 
 
-def check_finite(estimator: Any, X: np.ndarray) -> None:
-    """Raise scikit-learn's ValueError unless all of X (N, D) is finite."""
-    if X.dtype.kind != "f":
+def check_finite(X: np.ndarray, name: str = "X", first_row: int = 0) -> None:
+    """Raise a ValueError unless all of X (N, D) is finite; rows are counted from `first_row`."""
+    if X.dtype.kind != "f" or get_config()["assume_finite"]:
         return
-    for x in inference_blocks(X):
-        x = x.astype(working_dtype(x), copy=False)
-        assert_all_finite(x, estimator_name=type(estimator).__name__, input_name="X")
+    for i, x in enumerate(inference_blocks(X)):
+        with np.errstate(over="ignore", invalid="ignore"):
+            x = x.astype(working_dtype(x), copy=False)
+            if np.isfinite(x.sum()):
+                continue
+        bad = np.argwhere(~np.isfinite(x))
+        if len(bad):
+            row, column = bad[0]
+            what = "NaN" if np.isnan(x[row, column]) else "infinity"
+            raise ValueError(
+                f"Input {name} contains {what}, first in row {first_row + i * BLOCK + row}, column {column}. "
+                "Fill missing values in first (sklearn.impute has SimpleImputer and KNNImputer), or drop the "
+                "rows that have them"
+            )
 
 
-def check_unit_range(X: np.ndarray) -> None:
-    """Raise a ValueError unless X is uint8 or lies in [0, 1], as the Bernoulli likelihood needs it."""
+def check_unit_range(X: np.ndarray, name: str = "X") -> None:
+    """Raise a ValueError unless X is uint8 or lies in [0, 1], as the Bernoulli likelihood needs it.
+
+    Numbers that are beyond it by rounding, as MinMaxScaler's can be, are let through.
+    """
     if X.dtype == np.uint8:
         return
-    low, high = value_range(X)
-    if low < 0 or high > 1:
+    low, high, n_bad, first = np.inf, -np.inf, 0, (0, 0)
+    for i, x in enumerate(inference_blocks(X)):
+        least, greatest = x.min(), x.max()
+        low, high = min(low, float(least)), max(high, float(greatest))
+        if least < -UNIT_TOLERANCE or greatest > 1 + UNIT_TOLERANCE:
+            bad = (x < -UNIT_TOLERANCE) | (x > 1 + UNIT_TOLERANCE)
+            if not n_bad:
+                row, column = np.argwhere(bad)[0]
+                first = (i * BLOCK + row, column)
+            n_bad += int(bad.any(axis=1).sum())
+    if n_bad:
         raise ValueError(
-            f'likelihood="bernoulli" needs data in [0, 1], got values from {low:g} to {high:g}. Scale them '
-            "(MinMaxScaler; or divide pixels by their largest value; or pass pixels 0..255 as uint8), or "
-            'take likelihood="gaussian"'
+            f'likelihood="bernoulli" needs data in [0, 1], got values from {low!r} to {high!r}: {n_bad} of '
+            f"{len(X)} rows of {name} are beyond it, first row {first[0]}, column {first[1]}. "
+            "MinMaxScaler(clip=True) scales, and clips rows beyond the range that it was fitted on; pixels "
+            '0..255 can be passed as uint8; likelihood="gaussian" takes any numbers'
         )
 
 
-def value_range(X: np.ndarray) -> tuple[float, float]:
-    """Return the least and the greatest value of X (N, D), reading it once; NaN where X holds NaN."""
-    extremes = np.array([(x.min(), x.max()) for x in inference_blocks(X)], dtype=np.float64)  # (blocks, 2)
-    return float(extremes[:, 0].min()), float(extremes[:, 1].max())
-
-
 def inference_blocks(X: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield X (N, D) in blocks of at most `BLOCK` rows."""
+    """Yield X (N, ...) in blocks of at most `BLOCK` rows."""
     for start in range(0, len(X), BLOCK):
         yield X[start : start + BLOCK]
 
 
 def make_generator(random_state: RandomState) -> np.random.Generator:
-    """Return a Generator: the one given, or one seeded by an int, by a RandomState, or (None) anew."""
-    if isinstance(random_state, np.random.RandomState):
-        random_state = int(random_state.randint(2**31))
+    """Return a Generator: the one given, or one seeded by an int or by a RandomState.
+
+    None means NumPy's global RandomState, as everywhere in scikit-learn, so `np.random.seed` is followed.
+    """
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    if not isinstance(random_state, int | np.integer):
+        random_state = check_random_state(random_state).randint(2**31 - 1)
     return np.random.default_rng(random_state)

@@ -1,48 +1,53 @@
-"""Noise that belongs to a sample, whatever else is in the batch."""
+"""The draws of z behind a score: few, spread evenly, and the same for every sample."""
 
 import functools
 
 import numpy as np
+from scipy.stats import qmc
 
-_ROWS = 4096
+N_DRAWS = 64
+
 _SEED = 20131220
-# Odd multipliers of splitmix64 (Steele, Lea & Flood 2014, Fast splittable pseudorandom number generators).
-_GAMMA, _MIX1, _MIX2 = (np.uint64(c) for c in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
-
-
-def noise_of_samples(X: np.ndarray, latent_dim: int) -> np.ndarray:
-    """Return noise for each sample that depends on its values alone.
-
-    Parameters
-    ----------
-    X : (N, D) array of floats
-    latent_dim : int
-
-    Returns
-    -------
-    eps : (N, Z) array, float64
-        Rows of a fixed table of draws from N(0, I), chosen by a hash of each sample's values in
-        float32.
-
-    Notes
-    -----
-    A score must not change when samples are reordered, dropped or scored one by one, so noise drawn row
-    by row will not do. One draw shared by all samples would be a poor estimate: its error does
-    not average out over them.
-    """
-    with np.errstate(over="ignore"):
-        words = np.ascontiguousarray(X, dtype=np.float32).view(np.uint32)
-    multipliers = _mix(np.arange(1, X.shape[1] + 1, dtype=np.uint64) * _GAMMA) | np.uint64(1)
-    hashes = _mix(np.einsum("nd,d->n", words, multipliers, dtype=np.uint64, casting="unsafe"))
-    return _table(latent_dim)[(hashes % np.uint64(_ROWS)).astype(np.intp)]
-
-
-def _mix(h: np.ndarray) -> np.ndarray:
-    h = (h ^ (h >> np.uint64(30))) * _MIX1
-    h = (h ^ (h >> np.uint64(27))) * _MIX2
-    return h ^ (h >> np.uint64(31))
 
 
 @functools.lru_cache(maxsize=8)
-def _table(latent_dim: int) -> np.ndarray:
-    return np.random.default_rng(_SEED).standard_normal((_ROWS, latent_dim))
+def shared_noise(n_draws: int, latent_dim: int, seed: int = _SEED) -> np.ndarray:
+    """Return draws from N(0, I) that cover it more evenly than independent ones.
+
+    Parameters
+    ----------
+    n_draws : int
+        K; powers of two cover best.
+    latent_dim : int
+        Z.
+    seed : int
+        Of the scrambling.
+
+    Returns
+    -------
+    eps : (K, Z) array, float64, read-only
+        From K = 4 on, each column has mean 0 and variance 1 exactly.
+
+    Notes
+    -----
+    A score must be a continuous function of the sample, and must not change when samples are reordered, dropped
+    or scored one by one. So all samples share their noise, and the error of the mean score does not average out
+    over them: the draws must be good. They are a scrambled Sobol sequence, mapped to the normal distribution.
+    What is left of the error is mostly that of the second moments, which the standardisation takes away.
+
+    Measured with K = 64 on 784-400-Z networks trained on MNIST: a standard deviation over seeds of the mean
+    score of .002, .05 and .09 nats for Z = 2, 20, 50 (`benchmarks/score_draws.py`); independent draws that
+    are shared have .17, .4 and .4.
+
+    References
+    ----------
+    Owen (1998), Scrambling Sobol' and Niederreiter-Xing points. Buchholz, Wenzel & Mandt (2018), Quasi-Monte
+    Carlo variational inference.
+    """
+    normal = qmc.MultivariateNormalQMC(np.zeros(latent_dim), rng=np.random.default_rng(seed))
+    power_of_two = 1 << (n_draws - 1).bit_length()  # a part of a Sobol sequence has gaps
+    eps = normal.random(power_of_two)[:n_draws]
+    if n_draws >= 4:
+        eps = (eps - eps.mean(axis=0)) / eps.std(axis=0)
+    eps.flags.writeable = False
+    return eps

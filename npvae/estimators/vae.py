@@ -1,18 +1,24 @@
 """The variational autoencoder as a scikit-learn estimator."""
 
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from npvae.core.gaussian import kl_forward, reparameterize_forward
 from npvae.core.multi_sample import MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
+from npvae.estimators.diagnosis import collapse_warning, log_var_warning
 from npvae.estimators.fitting import TrainableModel
 from npvae.estimators.inputs import RandomState
-from npvae.estimators.noise import noise_of_samples
+from npvae.estimators.noise import N_DRAWS, shared_noise
+from npvae.training.batches import as_floats
 from npvae.training.optimizers import Optimizer
 from npvae.training.schedules import LearningRate
+
+_DIAGNOSED = 1000  # training rows whose posteriors `fit` looks at in the end
 
 
 class VAE(TrainableModel):
@@ -29,9 +35,10 @@ class VAE(TrainableModel):
         Of "leaky_relu".
     likelihood : {"gaussian", "bernoulli"}
         "bernoulli" is for data in [0, 1].
-    noise_variance : float or "learned", default=1.0
-        Of the Gaussian likelihood. 0.5 makes the reconstruction term the summed squared error, up to a
-        constant; "learned" makes it one more parameter.
+    noise_variance : "learned" or float, default="learned"
+        Of the Gaussian likelihood. "learned" makes it one more parameter, which starts at the mean variance of
+        the columns and follows the residuals: see `npvae.training.noise_variance`. 0.5 makes the
+        reconstruction term the summed squared error, up to a constant.
     beta : float, default=1.0
         Weight of the KL term.
     objective : {"elbo", "iwae"}
@@ -52,21 +59,30 @@ class VAE(TrainableModel):
         A function of the epoch, counted from 0, such as ``npvae.training.CosineDecay(1e-3, 10)``.
     max_grad_norm : float, optional
         Larger gradients, by their norm over all parameters, are scaled down to it.
-    batch_size, max_epochs : int, default=128, 10
+    batch_size : int, default=128
+    max_epochs : int, optional
+        None: until the loss settles, at most 20,000 steps or 40 epochs, whichever is more.
+    tol : float or None, default=0.01
+        Training ends when the loss falls by less than this, in nats per sample and feature, from one stretch of
+        epochs to the next; a stretch is `n_iter_no_change` epochs, and at least 200 steps. Where `max_epochs`
+        end it before, a ConvergenceWarning says so. None: train for `max_epochs`, and no warning. Early stopping,
+        where it is on, takes the place of `tol`.
     dynamic_binarization : bool, default=False
         Draw the pixels of every batch anew from Bernoulli(x).
     early_stopping : bool, default=False
         Stop when the validation loss has not fallen for `n_iter_no_change` epochs; the best parameters
-        are restored.
+        are restored. Epochs of KL warm-up, in which another loss is minimised, do not count.
     validation_fraction : float, default=0.1
         Part of X that early stopping sets aside, if `fit` is given no validation data.
     n_iter_no_change : int, default=10
+    warm_start : bool, default=False
+        Let `fit` go on from the present parameters, optimizer's state and history, for `max_epochs` more.
     n_threads : int, optional
         None: as many as there are cores, in training where the network is large enough and no other process
         keeps them. The results are the same to the last bit whatever it is, but on processors without AVX2,
         and with NPVAE_KERNELS=reference, where the threads are those of BLAS: set 1 there.
     random_state : int, Generator, RandomState or None
-        An int gives the same bits in every fit on the same machine.
+        An int gives the same bits in every fit on the same machine. None follows `np.random.seed`.
     verbose : int, default=0
         Other than 0 shows a progress bar on stderr.
 
@@ -82,11 +98,15 @@ class VAE(TrainableModel):
     n_iter_ : int
         Epochs completed.
     stop_reason_ : str
-        "max_epochs", "early_stopping", "interrupted", "callback", "diverged", "error" or "partial_fit".
+        "converged", "max_epochs", "early_stopping", "interrupted", "callback", "diverged", "error" or
+        "partial_fit".
     best_epoch_ : int or None
         The epoch restored by early stopping.
-    data_range_ : (float, float)
-        Least and greatest value of the training data (of [0, 1] for pixels).
+    data_range_ : (2, D) array
+        Least and greatest value of each column of the training data ([0, 1] for pixels). Inference warns of rows
+        that are beyond it by more than its width.
+    pixels_ : bool
+        Whether the training data were uint8.
     n_features_in_ : int
         D.
 
@@ -113,7 +133,7 @@ class VAE(TrainableModel):
         activation: str = "relu",
         negative_slope: float = 0.01,
         likelihood: str = "gaussian",
-        noise_variance: float | Literal["learned"] = 1.0,
+        noise_variance: float | Literal["learned"] = "learned",
         beta: float = 1.0,
         objective: str = "elbo",
         n_draws: int = 1,
@@ -124,11 +144,13 @@ class VAE(TrainableModel):
         learning_rate: LearningRate = 1e-3,
         max_grad_norm: float | None = None,
         batch_size: int = 128,
-        max_epochs: int = 10,
+        max_epochs: int | None = None,
+        tol: float | None = 1e-2,
         dynamic_binarization: bool = False,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
+        warm_start: bool = False,
         n_threads: int | None = None,
         random_state: RandomState = None,
         verbose: int = 0,
@@ -150,10 +172,12 @@ class VAE(TrainableModel):
         self.max_grad_norm = max_grad_norm
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.tol = tol
         self.dynamic_binarization = dynamic_binarization
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
         self.n_threads = n_threads
         self.random_state = random_state
         self.verbose = verbose
@@ -206,7 +230,54 @@ class VAE(TrainableModel):
     def _codes(self, params: Parameters, x: np.ndarray) -> np.ndarray:
         return self.network_.encode(params, x)[0]
 
-    def _scores(self, params: Parameters, x: np.ndarray) -> np.ndarray:
-        eps = noise_of_samples(x, self.network_.latent_dim).astype(x.dtype)
-        (reconstruction, kl), _ = self.network_.forward(params, x, eps)
-        return -(reconstruction + kl)
+    def score_samples(self, X: npt.ArrayLike, *, n_draws: int = N_DRAWS) -> np.ndarray:
+        """Return the evidence lower bound (ELBO) of each sample, in nats; higher is better.
+
+        Parameters
+        ----------
+        X : (N, D) array
+        n_draws : int, default=64
+            Draws of z that the reconstruction term is averaged over. They are the same for all samples
+            (`npvae.estimators.noise.shared_noise`), so the score is a continuous function of the sample.
+
+        Returns
+        -------
+        scores : (N,) array
+            Lower bounds of ln p(x), whatever `beta` and `objective` the model was trained with.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            Not fitted; X is unsuitable, as for `fit`; `n_draws` is not a positive integer.
+
+        See Also
+        --------
+        npvae.study.log_marginal_likelihood : ln p(x) itself. Both serve to find outliers, which have low scores.
+        """
+        if not isinstance(n_draws, int | np.integer) or n_draws < 1:
+            raise ValueError(f"n_draws must be an integer of at least 1, got {n_draws!r}")
+        rows = self._validate_range(X)
+        noise = shared_noise(int(n_draws), self.network_.latent_dim)
+        return self._in_blocks(partial(self._scores, noise), rows)
+
+    def _scores(self, noise: np.ndarray, params: Parameters, x: np.ndarray) -> np.ndarray:
+        network = self.network_
+        mu, log_var = network.encode(params, x)
+        kl, _ = kl_forward(mu, log_var)
+        total = np.zeros(len(x), x.dtype)
+        for eps in noise.astype(x.dtype):
+            z, _ = reparameterize_forward(mu, log_var, np.tile(eps, (len(x), 1)))
+            output, _ = network.decoder_forward(params, z)
+            total += network.reconstruction_forward(params, x, output)[0]
+        return -(total / x.dtype.type(len(noise)) + kl)
+
+    def _diagnose(self, data: np.ndarray, rows: np.ndarray) -> list[str]:
+        if not self.n_iter_:
+            return []
+        some = rows[np.linspace(0, len(rows) - 1, min(len(rows), _DIAGNOSED)).astype(np.int64)]
+        x = as_floats(data[some], self.params_.flat.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is found is told
+            mu, log_var = self.network_.encode(self.params_, x)
+            unsettled = self.stop_reason_ in ("max_epochs", "interrupted") and self.tol is not None
+            collapse = collapse_warning(self.network_, self.params_, x, mu, log_var, unsettled=unsettled)
+        return [sentence for sentence in (collapse, log_var_warning(log_var)) if sentence]

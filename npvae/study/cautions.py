@@ -4,57 +4,8 @@ import numpy as np
 
 from npvae.training.batches import as_floats
 
-LEAST_KL = 0.1  # nats, of a posterior that says anything
 LEAST_EFFECTIVE = 10.0  # importance samples, of at least as many
-LARGEST_LOG_VAR = 80.0  # in size; exp of a float32 overflows above 88.7 and loses digits below -87.3
 _BLOCK = 1024  # rows worked on at once
-
-
-def collapse_caution(active: np.ndarray, mean_kl: float) -> str | None:
-    """Say so where the posterior has collapsed onto the prior.
-
-    Parameters
-    ----------
-    active : (Z,) array of bool
-        From `active_units`.
-    mean_kl : float
-        In nats.
-
-    Returns
-    -------
-    str or None
-        A sentence if no unit is active or the mean KL is below 0.1 nats.
-    """
-    if active.any() and mean_kl >= LEAST_KL:
-        return None
-    return (
-        f"Posterior collapse: {int(active.sum())} of {len(active)} latent units are active and the mean KL "
-        f"is {mean_kl:.2g} nats, so z says next to nothing about x, and every draw decodes to nearly the "
-        "same. A smaller beta, KL warm-up or less noise variance may help."
-    )
-
-
-def log_var_caution(log_var: np.ndarray) -> str | None:
-    """Say so where log-variances come near to what float32 can exponentiate.
-
-    Parameters
-    ----------
-    log_var : (N, Z) array
-
-    Returns
-    -------
-    str or None
-        A sentence if one is larger than 80 in size.
-    """
-    sizes = np.abs(log_var).max(axis=1)
-    n_beyond = int(np.sum(sizes > LARGEST_LOG_VAR))
-    if not n_beyond:
-        return None
-    return (
-        f"Log-variances of {n_beyond} of {len(log_var)} samples are larger than {LARGEST_LOG_VAR:g} in size "
-        f"(the largest is {sizes.max():.4g}): exp(log_var) overflows or vanishes in float32 near 88, so the "
-        "figures of these samples, and means over them, mean little."
-    )
 
 
 def grey_caution(X: np.ndarray, likelihood: str) -> str | None:
@@ -100,7 +51,7 @@ def effective_caution(effective_sample_size: float, n_importance_samples: int) -
     -------
     str or None
         A sentence if the effective sample size is below 10, although K is larger: a smaller K is no attempt
-        at ln p(x). None where it is NaN, of log-variances that `log_var_caution` speaks of.
+        at ln p(x). None where it is NaN, of log-variances that `npvae.estimators.diagnosis.log_var_warning` speaks of.
     """
     if n_importance_samples <= LEAST_EFFECTIVE or np.isnan(effective_sample_size):
         return None

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from npvae.core.gaussian import kl_forward, reparameterize_forward
+from npvae.estimators.diagnosis import collapse_warning, log_var_warning
 from npvae.study.aggregate import Bracket, aggregate_posterior_kl
 from npvae.study.arrays import check_count
-from npvae.study.cautions import collapse_caution, effective_caution, grey_caution, log_var_caution
+from npvae.study.cautions import effective_caution, grey_caution
 from npvae.study.latent import CodeMoments, code_moments
 from npvae.study.likelihood import log_marginal_likelihood
 from npvae.study.normality import NormalityTests, normality_tests
@@ -23,6 +24,7 @@ from npvae.study.posterior import (
     mutual_information,
 )
 from npvae.study.reconstruction import ReconstructionError, reconstruction_error
+from npvae.training.batches import as_floats
 
 if TYPE_CHECKING:
     from npvae.estimators import VAE, Autoencoder
@@ -238,7 +240,7 @@ def _of_posterior(
 ) -> tuple[np.ndarray, PosteriorFigures, list[str | None]]:
     """Return a draw of z for each row, the figures, and the cautions."""
     mu, log_var = vae.encode(X)
-    out_of_range = log_var_caution(log_var)
+    out_of_range = log_var_warning(log_var)
     mu, log_var = as_posteriors(mu, np.clip(log_var, -LARGEST_LOG_VAR, LARGEST_LOG_VAR))
     order = np.random.default_rng(_SEED_OF_IMAGES).permutation(len(X))
     some, paired = np.sort(order[:n_images]), np.sort(order[:MOST_PAIRED])
@@ -273,7 +275,13 @@ def _of_posterior(
         n_paired=len(paired),
     )
     cautions = [
-        collapse_caution(active, figures.kl.value),
+        collapse_warning(
+            vae.network_,
+            vae.params_,
+            as_floats(X[some], np.dtype(np.float64)),
+            mu,
+            log_var,
+        ),
         out_of_range,
         effective_caution(log_likelihoods[-1].effective_sample_size, n_importance_samples),
     ]

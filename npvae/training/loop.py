@@ -2,7 +2,6 @@
 
 import sys
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from npvae.core.architecture import is_number
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.data import binarize
@@ -22,12 +22,15 @@ from npvae.training.step import Network, Stepper, TrainingDivergedError, draw_no
 from npvae.training.threads import StepThreads, available_threads, step_threads
 
 _VALIDATION_BLOCK = 512  # rows evaluated at once
+_SETTLING_STEPS = 200  # of which a mean loss is taken, at least, to see whether it still falls
 _VALIDATION_SEED = 0  # the same noise in every epoch: what changes from one to the next is the network
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """How to train; see `npvae.VAE` for what each setting means.
+
+    `max_epochs` are those of one training, also where others came before it.
 
     Raises
     ------
@@ -38,6 +41,7 @@ class TrainingSettings:
     learning_rate: LearningRate = 1e-3
     batch_size: int = 128
     max_epochs: int = 10
+    tol: float | None = None
     kl_warmup_epochs: int = 0
     early_stopping: bool = False
     n_iter_no_change: int = 10
@@ -51,6 +55,8 @@ class TrainingSettings:
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+        if self.tol is not None and not (is_number(self.tol) and 0 <= self.tol < np.inf):
+            raise ValueError(f"tol must be a number of at least 0, or None, got {self.tol!r}")
         learning_rate_at(self.learning_rate, 0)
         available_threads(self.n_threads)
 
@@ -58,7 +64,7 @@ class TrainingSettings:
 class EpochEnd(NamedTuple):
     """What a callback is given after every epoch."""
 
-    epoch: int  # counted from 0
+    epoch: int  # counted from 0, on from earlier trainings of the same parameters
     network: Network
     params: Parameters  # live: copy what you want to keep
     history: dict[str, list[float]]
@@ -75,8 +81,9 @@ class Training:
     ----------
     history : dict of list
         One entry for each complete epoch: loss, reconstruction, kl (VAE only), validation_loss (with
-        validation data only), in nats per sample; beta (VAE only), learning_rate; seconds.
-    stop_reason : {"max_epochs", "early_stopping", "interrupted", "callback", "error"}
+        validation data only), in nats per sample; beta (VAE only), learning_rate; seconds. Training that
+        goes on from earlier epochs is given their entries, and adds its own.
+    stop_reason : {"max_epochs", "converged", "early_stopping", "interrupted", "callback", "error"}
         "error" until one of the others is known.
     best_epoch : int or None
         The epoch, counted from 0, whose parameters were restored by early stopping.
@@ -120,7 +127,8 @@ def train(
     verbose : bool
         Show a progress bar on stderr.
     training : Training, optional
-        Filled while training goes on, so that it holds what was reached if an error ends it.
+        Filled while training goes on, so that it holds what was reached if an error ends it. The epochs in
+        its history count as those before the first one here: schedules go on from there.
 
     Returns
     -------
@@ -136,7 +144,7 @@ def train(
     training = training if training is not None else Training()
     if settings.early_stopping and X_val is None:
         raise ValueError("early_stopping needs validation data")
-    _warn_of_long_warmup(stepper.network, settings)
+    first_epoch = len(training.history.get("loss", []))
     rows = np.arange(len(X)) if rows is None else rows
     n_batches = -(-len(rows) // settings.batch_size)
     bar = tqdm(
@@ -151,8 +159,9 @@ def train(
     )
     with bar, threads_for_steps as threads, InterruptRequest() as interrupt:
         run = _Run(
-            stepper, X, rows, X_val, rows_val, settings, rng, callbacks, training, bar, threads, interrupt
-        )
+            stepper, X, rows, X_val, rows_val, settings, rng, callbacks, training, first_epoch, bar, threads,
+            interrupt,
+        )  # fmt: skip
         try:
             training.stop_reason = run.all_epochs()
         finally:
@@ -175,6 +184,7 @@ class _Run:
     rng: np.random.Generator
     callbacks: Sequence[Callback]
     training: Training
+    first_epoch: int
     bar: tqdm
     threads: StepThreads
     interrupt: InterruptRequest
@@ -184,7 +194,7 @@ class _Run:
     def all_epochs(self) -> str:
         """Train, and return why training ended."""
         self.load_kernels()
-        for epoch in range(self.settings.max_epochs):
+        for epoch in range(self.first_epoch, self.first_epoch + self.settings.max_epochs):
             if not self.steps_of(epoch):
                 return "interrupted"
             if self.X_val is not None:
@@ -200,7 +210,19 @@ class _Run:
             best = self.training.best_epoch
             if best is not None and epoch - best >= self.settings.n_iter_no_change:
                 return "early_stopping"
+            if self.has_settled():
+                return "converged"
         return "max_epochs"
+
+    def has_settled(self) -> bool:
+        """Say whether the loss has stopped falling, by `tol`."""
+        settings = self.settings
+        if settings.tol is None or settings.early_stopping:
+            return False
+        # Losses with another weight of the KL term, during warm-up, cannot be compared.
+        losses = self.training.history["loss"][max(self.first_epoch, settings.kl_warmup_epochs - 1) :]
+        window = settling_window(settings, len(self.rows))
+        return fall_of(losses, window) < settings.tol * self.X.shape[1]
 
     def load_kernels(self) -> None:
         """Load the step's compiled function; where it had to be compiled first, say how long that took."""
@@ -246,7 +268,8 @@ class _Run:
         network, params = self.stepper.network, self.stepper.params
         loss = validation_loss(network, params, X_val, self.settings.dynamic_binarization, self.rows_val)
         self.training.history.setdefault("validation_loss", []).append(loss)
-        if self.settings.early_stopping and loss < self.best_loss:
+        warm = epoch + 1 >= self.settings.kl_warmup_epochs  # before that, another loss is minimised
+        if self.settings.early_stopping and warm and loss < self.best_loss:
             self.best_loss, self.best_params, self.training.best_epoch = loss, params.copy(), epoch
 
 
@@ -306,15 +329,23 @@ def validation_loss(
     return float(sums.sum()) / len(rows)
 
 
-def _warn_of_long_warmup(network: Network, settings: TrainingSettings) -> None:
-    last = kl_weight(settings.max_epochs - 1, settings.kl_warmup_epochs)
-    if isinstance(network, VAENetwork) and last < 1:
-        warnings.warn(
-            f"kl_warmup_epochs={settings.kl_warmup_epochs} is longer than max_epochs={settings.max_epochs}: "
-            f"the weight of the KL term ends at {last:.2g} of beta, and the loss never becomes the ELBO",
-            UserWarning,
-            stacklevel=4,
-        )
+def settling_window(settings: TrainingSettings, n_rows: int) -> int:
+    """Return over how many epochs the loss is averaged to see whether it still falls.
+
+    As many as `n_iter_no_change`, but at least 200 steps' worth: an epoch of a small table is one step or two.
+    """
+    n_steps = -(-n_rows // settings.batch_size)
+    return max(settings.n_iter_no_change, -(-_SETTLING_STEPS // n_steps))
+
+
+def fall_of(losses: Sequence[float], window: int) -> float:
+    """Return by how much the mean of the last `window` losses lies below that of the `window` before.
+
+    Infinity where there are not that many: the loss may still be falling.
+    """
+    if len(losses) < 2 * window:
+        return np.inf
+    return float(np.mean(losses[-2 * window : -window]) - np.mean(losses[-window:]))
 
 
 def _summary(epoch: int, history: dict[str, list[float]]) -> str:

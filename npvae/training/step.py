@@ -10,6 +10,7 @@ from npvae.core.parameters import Parameters
 from npvae.core.vae import VAELoss, VAENetwork
 from npvae.kernels import has_compiled_products
 from npvae.training.fused import FusedGradient, Network, fused_gradient
+from npvae.training.noise_variance import LOG_NOISE_VARIANCE, follow_residuals
 from npvae.training.optimizers import Optimizer
 
 
@@ -48,7 +49,10 @@ class Stepper:
     rng : Generator
         Draws the noise of a VAE.
     max_grad_norm : float, optional
-        Gradients whose Euclidean norm, over all parameters, is larger are scaled down to it.
+        Gradients whose Euclidean norm, over all parameters but a learned noise variance, is larger are scaled
+        down to it.
+    least_noise_variance : float
+        A learned noise variance does not fall below it.
     """
 
     def __init__(
@@ -58,9 +62,10 @@ class Stepper:
         optimizer: Optimizer,
         rng: np.random.Generator,
         max_grad_norm: float | None = None,
+        least_noise_variance: float = 1e-8,
     ) -> None:
         self.network, self.params, self.optimizer, self.rng = network, params, optimizer, rng
-        self.max_grad_norm = max_grad_norm
+        self.max_grad_norm, self.least_noise_variance = max_grad_norm, least_noise_variance
         self.state = optimizer.start(params.flat)
         self._grads = params.zeros_like()
         self._fused: FusedGradient | None = None
@@ -72,6 +77,10 @@ class Stepper:
         if self._fused is None:
             self._fused = fused_gradient(self.network, self.params)
         return self._fused
+
+    def retarget(self, network: Network, max_grad_norm: float | None) -> None:
+        """Go on with another network that has the same parameters: another beta, or another activation."""
+        self.network, self.max_grad_norm, self._fused = network, max_grad_norm, None
 
     def release(self) -> None:
         """Give back the memory that only steps need."""
@@ -108,11 +117,18 @@ class Stepper:
         norm = math.sqrt(squared_norm) if math.isfinite(squared_norm) else _large_norm(grads)
         if not math.isfinite(norm):
             raise TrainingDivergedError(f"the gradient of {_not_finite(grads)}")
+        if LOG_NOISE_VARIANCE in grads:
+            d_log_noise_var = float(grads[LOG_NOISE_VARIANCE][0])
+            grads[LOG_NOISE_VARIANCE] = [0.0]  # the optimizer leaves it alone
+            norm = math.sqrt(max(norm**2 - d_log_noise_var**2, 0.0))
+            squared_norm -= d_log_noise_var**2
         if self.max_grad_norm is not None and norm > self.max_grad_norm:
             grads.flat *= self.max_grad_norm / norm
         elif not math.isfinite(squared_norm):
             raise TrainingDivergedError(f"the squared norm, {norm:.0e} ^ 2, of the gradient")
         self.optimizer.update(self.params.flat, grads.flat, self.state, learning_rate)
+        if LOG_NOISE_VARIANCE in grads:
+            follow_residuals(self.params, d_log_noise_var, *x.shape, self.least_noise_variance)
         return loss
 
     def _loss_and_gradient(self, x: np.ndarray, kl_weight: float) -> tuple[VAELoss | AutoencoderLoss, float]:

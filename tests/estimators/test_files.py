@@ -39,7 +39,7 @@ def there_and_back(model, path):
     "settings",
     [
         {},
-        {"hidden": (), "noise_variance": "learned"},
+        {"hidden": (), "noise_variance": 0.1},
         {"hidden": (9, 5), "likelihood": "bernoulli", "activation": "leaky_relu", "negative_slope": 0.25},
         {
             "early_stopping": True,
@@ -59,18 +59,27 @@ def test_everything_comes_back(cls, settings, X, path):
     assert loaded.params_.flat.dtype == np.float32
     assert loaded.network_ == model.network_
     assert loaded.get_params() == model.get_params()
-    for name in ("history_", "n_iter_", "stop_reason_", "best_epoch_", "data_range_", "n_features_in_"):
+    for name in ("history_", "n_iter_", "stop_reason_", "best_epoch_", "pixels_", "n_features_in_"):
         assert getattr(loaded, name) == getattr(model, name), name
+    np.testing.assert_array_equal(loaded.data_range_, model.data_range_)
 
 
 @both
 def test_answers_are_the_same_bit_for_bit(cls, X, path):
-    model = cls(**SMALL, likelihood="bernoulli").fit(X)
+    pixels = (255 * X).astype(np.uint8)
+    model = cls(**SMALL, likelihood="bernoulli").fit(pixels)
     loaded = there_and_back(model, path)
     for method in ("transform", "reconstruct", "score_samples"):
-        for data in (X, X.astype(np.float64), (255 * X).astype(np.uint8)):
+        for data in (X, X.astype(np.float64), pixels):
             np.testing.assert_array_equal(getattr(loaded, method)(data), getattr(model, method)(data))
     np.testing.assert_array_equal(loaded.sample(5, random_state=1), model.sample(5, random_state=1))
+
+
+def test_a_file_with_one_range_for_all_columns_is_read(X, path):
+    """As files of before there was one for each."""
+    VAE(**SMALL).fit(X).save(path)
+    change(path, lambda m: (m.update(data_range=[0.25, 0.5]), m.pop("pixels")))
+    np.testing.assert_array_equal(npvae.load(path).data_range_, [[0.25] * 4, [0.5] * 4])
 
 
 @both
@@ -193,6 +202,8 @@ EDITS = {
     "number of epochs that is text": lambda m: m["training"].update(n_iter="many"),
     "no data range": lambda m: m.pop("data_range"),
     "half a data range": lambda m: m.update(data_range=[0]),
+    "too few data ranges": lambda m: m.update(data_range=[[0], [1]]),
+    "pixels that are text": lambda m: m.update(pixels="yes"),
     "data range that is text": lambda m: m.update(data_range="wide"),
     "no feature names": lambda m: m.pop("feature_names"),
     "too few feature names": lambda m: m.update(feature_names=["a"]),
@@ -207,6 +218,7 @@ def test_a_description_of_something_else_is_refused(case, X, path):
         npvae.load(path)
 
 
+@pytest.mark.filterwarnings("ignore:.* lie far outside")
 def test_flipped_header_bytes_are_refused_or_harmless(X, path):
     model = VAE(**SMALL).fit(X)
     model.save(path)

@@ -39,7 +39,7 @@ def X():
 def fitted(X):
     return VAE(
         N_COMPONENTS, hidden=(), noise_variance="learned", learning_rate=CosineDecay(0.03, 600),
-        max_epochs=600, batch_size=500, random_state=0,
+        max_epochs=600, tol=None, batch_size=500, random_state=0,
     ).fit(X)  # fmt: skip
 
 

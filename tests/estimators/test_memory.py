@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from npvae import VAE, Autoencoder
 from npvae.estimators.inputs import BLOCK
@@ -35,8 +36,9 @@ def images(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def models_of_images(images):
+    """Trained on pixels, so that they answer to uint8 and to floats."""
     settings = {"likelihood": "bernoulli", "hidden": (16,), "max_epochs": 1}
-    X = images[np.float32][:200]
+    X = images[np.uint8][:200]
     return {cls: cls(**settings, random_state=0).fit(X) for cls in (VAE, Autoencoder)}
 
 
@@ -74,5 +76,5 @@ def test_training_reads_a_memory_map_batch_by_batch(cls, dtype, early_stopping, 
         hidden=(16,), likelihood="bernoulli", init_output_bias=True, max_epochs=1, batch_size=500,
         early_stopping=early_stopping, random_state=0,
     )  # fmt: skip
-    model.fit(X[:600])
+    clone(model).fit(X[:600])
     assert peak_memory(lambda: model.fit(X, X_val=None if early_stopping else X)) < A_FEW_BLOCKS

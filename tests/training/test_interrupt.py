@@ -135,7 +135,7 @@ def test_another_thread_trains_without_touching_signals():
 
 def test_a_fit_of_many_epochs_ends_at_ctrl_c():
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-    vae = VAE(hidden=(8,), batch_size=8, max_epochs=10**6, random_state=0)
+    vae = VAE(hidden=(8,), batch_size=8, max_epochs=10**6, tol=None, random_state=0)
     timer.start()
     try:
         with pytest.warns(UserWarning, match="training was interrupted after .* what was learned is kept"):

@@ -1,7 +1,5 @@
 """The loop over epochs: history, validation, early stopping, callbacks, progress, seeds."""
 
-import warnings
-
 import numpy as np
 import pytest
 
@@ -98,18 +96,6 @@ def test_training_lowers_the_loss(network, X):
 def test_the_learning_rate_is_asked_for_each_epoch(X):
     _, training = run(VAE, X, max_epochs=4, learning_rate=lambda epoch: 1e-3 / (1 + epoch))
     assert training.history["learning_rate"] == [1e-3, 1e-3 / 2, 1e-3 / 3, 1e-3 / 4]
-
-
-def test_a_warmup_longer_than_the_training_warns(X):
-    with pytest.warns(UserWarning, match=r"kl_warmup_epochs=8 is longer than max_epochs=2.*0\.25 of beta"):
-        _, training = run(VAE, X, max_epochs=2, kl_warmup_epochs=8)
-    assert training.history["beta"] == [0.125, 0.25]
-
-
-def test_a_warmup_as_long_as_the_training_does_not_warn(X):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert run(VAE, X, max_epochs=4, kl_warmup_epochs=4)[1].history["beta"][-1] == 1
 
 
 @pytest.mark.parametrize("name", ["batch_size", "max_epochs", "n_iter_no_change"])

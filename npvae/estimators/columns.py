@@ -1,0 +1,135 @@
+"""What the columns of the training data are like: range, mean, variance; and what is far outside of them."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from npvae.estimators.inputs import inference_blocks
+from npvae.training.batches import as_floats
+
+# The noise's standard deviation is at least this part of the mean range of a column: beyond it float32 has
+# no digits left, and data that are reconstructed exactly would take the variance to zero.
+_LEAST_NOISE = 1e-4
+
+_NEARLY_ALL = 0.999  # of the variance
+
+_MOST_NAMED = 5
+
+
+@dataclass
+class Columns:
+    """Statistics of the D columns of data, in the network's units (pixels in [0, 1]).
+
+    Attributes
+    ----------
+    n : int
+        Rows.
+    mean, variance : (D,) arrays, float64
+    low, high : (D,) arrays, float64
+        Least and greatest values.
+    """
+
+    n: int
+    mean: np.ndarray
+    variance: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, X: np.ndarray, rows: np.ndarray | None = None) -> Self:
+        """Read X (N, D) once, or some of its rows; it may be a memory map.
+
+        Notes
+        -----
+        Moments are taken about the first row, so that a mean far from zero costs the variance no digits.
+        """
+        n = len(X) if rows is None else len(rows)
+        origin = as_floats(X[:1] if rows is None else X[rows[:1]], np.dtype(np.float64))
+        total, squares = np.zeros((2, X.shape[1]))
+        low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
+        blocks = inference_blocks(X) if rows is None else (X[some] for some in inference_blocks(rows))
+        for block in blocks:
+            x = as_floats(block, np.dtype(np.float64))
+            low, high = np.minimum(low, x.min(axis=0)), np.maximum(high, x.max(axis=0))
+            x = x - origin
+            total += x.sum(axis=0)
+            squares += np.einsum("nd,nd->d", x, x)
+        mean = total / n
+        return cls(n, origin[0] + mean, np.maximum(squares / n - mean**2, 0), low, high)
+
+
+class FarRows:
+    """Counts rows that lie far outside the training data: beyond a column's range by more than its width.
+
+    Parameters
+    ----------
+    data_range : (2, D) array
+        Least and greatest value of each column in training. Where a column was constant, or varied less than
+        columns do on average, their mean width counts.
+    """
+
+    def __init__(self, data_range: np.ndarray) -> None:
+        low, high = self._range = data_range
+        margin = np.maximum(high - low, np.mean(high - low))
+        self._least, self._greatest = low - margin, high + margin
+        self._found: list[tuple[int, int, float, int]] = []  # a block's first far number, and its far rows
+
+    @property
+    def n(self) -> int:
+        """Number of far rows so far."""
+        return sum(n for *_, n in self._found)
+
+    def look(self, x: np.ndarray, first_row: int) -> None:
+        """Look at a block of finite rows (n, D); threads may do so at once."""
+        if np.all(x.min(axis=0) >= self._least) and np.all(x.max(axis=0) <= self._greatest):
+            return
+        beyond = (x < self._least) | (x > self._greatest)
+        if beyond.any():
+            row, column = np.argwhere(beyond)[0]
+            n_rows = int(beyond.any(axis=1).sum())
+            self._found.append((first_row + int(row), int(column), float(x[row, column]), n_rows))
+
+    def describe(self, n_rows: int, model: str, names: np.ndarray | None, pixels: bool) -> str:
+        """Say which rows are far outside, for a warning; `pixels` if the model was trained on uint8."""
+        row, column, value, _ = min(self._found)
+        low, high = self._range[:, column]
+        text = (
+            f"{self.n} of {n_rows} rows lie far outside the data that this {model} was trained on. In row {row}, "
+            f"column {name_columns(np.array([column]), names)} is {value:.6g}; in training it was from {low:.6g} "
+            f"to {high:.6g}."
+        )
+        return text + (" Pixels 0..255 must be passed as uint8, as in training." if pixels else "")
+
+
+def scale_warning(columns: Columns, names: np.ndarray | None) -> str | None:
+    """Say so where a few columns hold nearly all of the variance, which hides the others from the loss.
+
+    Returns
+    -------
+    str or None
+        A sentence if at most half of the columns that vary hold 99.9 % of the variance.
+    """
+    order = np.argsort(columns.variance)[::-1]
+    shares = np.cumsum(columns.variance[order]) / max(columns.variance.sum(), np.finfo(float).tiny)
+    n_large, n_varying = int(np.sum(shares < _NEARLY_ALL)) + 1, int(np.count_nonzero(columns.variance))
+    if n_large > n_varying // 2:
+        return None
+    return (
+        f"Columns {name_columns(np.sort(order[:n_large]), names)} hold {100 * shares[n_large - 1]:.2f} % of the "
+        f"variance, so the other {n_varying - n_large} will hardly be learned. Bring columns to one scale first: "
+        "make_pipeline(StandardScaler(), ...) with sklearn.preprocessing.StandardScaler"
+    )
+
+
+def least_noise_variance(data_range: np.ndarray) -> float:
+    """Return the variance below which that of the noise does not fall, for columns of ranges (2, D)."""
+    width = np.ptp(data_range, axis=0).mean()
+    return float((_LEAST_NOISE * width) ** 2) if width > 0 else _LEAST_NOISE**2
+
+
+def name_columns(columns: np.ndarray, names: np.ndarray | None) -> str:
+    """List columns for a message: by their names, or by their numbers where they have none."""
+    shown = [repr(str(names[i])) if names is not None else str(i) for i in columns[:_MOST_NAMED]]
+    more = f" and {len(columns) - _MOST_NAMED} more" if len(columns) > _MOST_NAMED else ""
+    return ", ".join(shown) + more

@@ -1,0 +1,118 @@
+"""What should be known before a fitted VAE is believed: collapsed units and their cause, extreme log-variances."""
+
+import numpy as np
+
+from npvae.core.parameters import Parameters
+from npvae.core.vae import VAENetwork
+
+LEAST_KL = 0.01  # nats, averaged over samples, of a latent unit that says anything
+LARGEST_LOG_VAR = 80.0  # in size; exp of a float32 overflows above 88.7 and loses digits below -87.3
+
+
+def collapse_warning(
+    network: VAENetwork,
+    params: Parameters,
+    x: np.ndarray,
+    mu: np.ndarray,
+    log_var: np.ndarray,
+    *,
+    unsettled: bool = False,
+) -> str | None:
+    """Say so where most latent units have collapsed onto the prior, and why.
+
+    Parameters
+    ----------
+    network : VAENetwork
+    params : Parameters
+    x : (N, D) array
+        Data, in the network's units.
+    mu, log_var : (N, Z) arrays
+        Of q(z | x).
+    unsettled : bool
+        Whether training is known to have ended before the loss settled.
+
+    Returns
+    -------
+    str or None
+        Two sentences, the second naming the cause as far as the numbers show one, if more than half of the units
+        have a mean KL below 0.01 nats. None also where the only cause is that training was too short.
+
+    Notes
+    -----
+    In a linear VAE a unit is used only if it can follow a direction of the data whose variance lambda exceeds the
+    noise variance times beta: lambda > beta v. Otherwise q(z | x) = p(z) is the optimum, and no training helps.
+
+    References
+    ----------
+    Lucas, Tucker, Grosse & Norouzi (2019), Don't blame the ELBO! A linear VAE perspective on posterior collapse,
+    section 4. Dai, Wang & Wipf (2020), The usual suspects? Reassessing blame for VAE posterior collapse.
+    """
+    kl = (mu * mu + np.expm1(np.minimum(log_var, LARGEST_LOG_VAR)) - log_var).mean(axis=0) / 2
+    n_units, n_unused = len(kl), int(np.sum(kl < LEAST_KL))
+    if 2 * n_unused <= n_units:
+        return None
+    if n_unused == n_units:
+        what = f"all {n_units} latent units have" if n_units > 1 else "the latent unit has"
+        effect = "so z says nothing about x, and every sample decodes to nearly the same"
+    else:
+        what, effect = f"{n_unused} of {n_units} latent units have", "so they are unused"
+    sentence = f"Posterior collapse: {what} a mean KL below {LEAST_KL} nats, {effect}."
+    cause = _cause(network, params, x, n_units - n_unused, unsettled)
+    return f"{sentence} {cause}" if cause else None
+
+
+def _cause(
+    network: VAENetwork, params: Parameters, x: np.ndarray, n_used: int, unsettled: bool
+) -> str | None:
+    """Name the cause; None where there is none but that training was too short."""
+    variances = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2 / len(x)  # of the principal components
+    if not variances.any():
+        return "The data do not vary."
+    beta = network.beta
+    if network.likelihood == "gaussian":
+        v, largest = network.noise_var(params), float(variances[0])
+        n_above, n_above_alone = int(np.sum(variances > beta * v)), int(np.sum(variances > v))
+        where = "every direction" if n_above == 0 else f"all but {n_above} directions"
+        if n_above <= n_used:
+            if beta > 1 and n_above_alone > n_used:
+                return (
+                    f"Cause: beta={beta:g} times the noise variance, {v:.3g}, is above the variance of the data in "
+                    f"{where} (the largest is {largest:.3g}); with beta=1, {n_above_alone} would be above it."
+                )
+            if network.noise_variance != "learned":
+                return (
+                    f"Cause: noise_variance={v:g} is above the variance of the data in {where} (the largest is "
+                    f'{largest:.3g}), so all of it counts as noise there. Take noise_variance="learned".'
+                )
+            if not unsettled:
+                return (
+                    f"The noise variance, {v:.3g}, has been learned, and the data vary by more than it in {n_above} "
+                    f"directions only (the largest variance is {largest:.3g}): there is no more to encode."
+                )
+    if beta > 1:
+        return f"The likely cause is beta={beta:g}, which multiplies the price of what z says; try beta=1."
+    return None if unsettled else "Neither beta nor the noise variance explains it; try a smaller latent_dim."
+
+
+def log_var_warning(log_var: np.ndarray) -> str | None:
+    """Say so where log-variances come near to what float32 can exponentiate.
+
+    Parameters
+    ----------
+    log_var : (N, Z) array
+
+    Returns
+    -------
+    str or None
+        A sentence if one is larger than 80 in size.
+    """
+    sizes = np.abs(log_var).max(axis=1)
+    n_beyond = int(np.sum(sizes > LARGEST_LOG_VAR))
+    if not n_beyond:
+        return None
+    return (
+        f"Log-variances of {n_beyond} of {len(log_var)} samples are larger than {LARGEST_LOG_VAR:g} in size "
+        f"(the largest is {sizes.max():.4g}): exp(log_var) overflows or vanishes in float32 near 88, so the "
+        "figures of these samples, and means over them, mean little. Scaling the columns of X (StandardScaler) "
+        "prevents this."
+    )
