@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from npvae.data import Dataset
+    from npvae.data import Dataset, Samples
     from npvae.estimators import VAE, Autoencoder
     from npvae.estimators.base import LatentVariableModel
 
@@ -31,8 +31,10 @@ def add_data_options(parser: argparse.ArgumentParser, *, training: bool = False)
         "--data",
         default="digits",
         metavar="WHAT",
-        help="digits (1797 images of 8 x 8, part of scikit-learn; the default), a folder of MNIST-like IDX "
-        "files (plain or .gz), a folder with X_train.npy and X_test.npy, one .npy file, or openml:mnist",
+        help="digits (1797 images of 8 x 8, part of scikit-learn; the default); a .csv file of numbers, with "
+        "or without a header line; a .npy or .npz file; a folder of PNG or JPEG images of one size, or of "
+        "such folders, one for each class; a folder with X_train.npy and X_test.npy; a folder of MNIST-like "
+        "IDX files (plain or .gz); or openml:mnist",
     )
     group.add_argument(
         "--binarize",
@@ -201,12 +203,12 @@ def _noise_variance(text: str) -> "float | Literal['learned']":
         raise ValueError(f'--noise-variance must be a number or "learned", got {text!r}') from None
 
 
-def check_width(model: "LatentVariableModel", data: "Dataset") -> None:
+def check_width(model: "LatentVariableModel", data: "Dataset | Samples") -> None:
     """Raise a ValueError unless the model was trained on data of this width."""
-    if data.X_test.shape[1] != model.n_features_in_:
+    if data.n_features != model.n_features_in_:
         raise ValueError(
             f"the model was trained on {model.n_features_in_} features, but {data.name} has "
-            f"{data.X_test.shape[1]}; name the data that it was trained on with --data"
+            f"{data.n_features}; name the data that it was trained on with --data"
         )
 
 
