@@ -45,6 +45,23 @@ def add_data_options(parser: argparse.ArgumentParser, *, training: bool = False)
     )
 
 
+def add_part_options(parser: argparse.ArgumentParser) -> None:
+    """Add --part and --seed, for commands that go through the samples one by one."""
+    parser.add_argument(
+        "--part",
+        choices=["all", "train", "test"],
+        help="which samples. The default for a single file or a folder of images is all, in the order in "
+        "which they are stored. The default for data that come in two parts, and for digits, is test; all "
+        "is then the training samples followed by the test samples, and for digits scikit-learn's order",
+    )
+    parser.add_argument(
+        "--seed",
+        type=at_least(0),
+        default=0,
+        help="of the split into train and test, as for npvae train, and of --binarize (default: 0)",
+    )
+
+
 def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     """Add the options of architecture and training; with `several`, --latent-dim takes a list."""
     group = parser.add_argument_group("model")
@@ -135,6 +152,13 @@ def load_data(args: argparse.Namespace) -> "Dataset":
     # Training draws its own pixels from grey ones; test figures are those of pixels drawn once.
     grey, static = (load_dataset(args.data, seed=args.seed, binarize=how) for how in ("grey", "static"))
     return dataclasses.replace(grey, X_test=static.X_test)
+
+
+def load_part(args: argparse.Namespace) -> "Samples":
+    """Return the samples that --data, --part, --binarize and --seed name."""
+    from npvae.data import load_samples
+
+    return load_samples(args.data, args.part, seed=args.seed, binarize=args.binarize)
 
 
 def make_estimator(kind: str, args: argparse.Namespace, data: "Dataset") -> "VAE | Autoencoder":
