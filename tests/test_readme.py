@@ -57,19 +57,19 @@ def opened_in_pytorch(vae, lines, X):
 @pytest.mark.parametrize("hidden", [(40,), (40, 20), ()])
 def test_the_weights_open_in_pytorch(hidden, digits, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    vae = npvae.VAE(3, hidden=hidden, likelihood="bernoulli", max_epochs=5, random_state=0).fit(digits)
+    vae = npvae.VAE(3, hidden=hidden, likelihood="bernoulli", max_epochs=3, random_state=0).fit(digits)
     lines = block("safetensors.torch")
     assert len([line for line in lines.splitlines() if line and "import" not in line]) == 5
     mu, x_hat = opened_in_pytorch(vae, lines, digits)
     np.testing.assert_allclose(mu, vae.transform(digits), rtol=0, atol=1e-6)
     np.testing.assert_allclose(x_hat, vae.reconstruct(digits), rtol=0, atol=1e-6)
-    assert np.ptp(mu) > 0.5 < np.ptp(x_hat)
+    assert np.ptp(mu) > 0.2 < np.ptp(x_hat)
 
 
 def test_another_activation_and_likelihood_are_put_in_as_readme_says(digits, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings = {"activation": "tanh", "likelihood": "gaussian", "noise_variance": 0.1}
-    vae = npvae.VAE(3, hidden=(40, 20), **settings, max_epochs=5, random_state=0).fit(digits)
+    vae = npvae.VAE(3, hidden=(40, 20), **settings, max_epochs=3, random_state=0).fit(digits)
     lines = block("safetensors.torch").replace("relu", "tanh").replace(".sigmoid()", "")
     mu, x_hat = opened_in_pytorch(vae, lines, digits)
     np.testing.assert_allclose(mu, vae.transform(digits), rtol=0, atol=1e-6)

@@ -91,15 +91,15 @@ def _header(cells: list[str], place: str) -> list[str]:
     if all(value is not None or not cell.strip() for value, cell in zip(values, cells, strict=True)):
         if len(cells) > 2 and values == list(range(len(cells))):
             raise ValueError(
-                f"{place} counts 0, 1, 2, ... as the columns of a pandas frame without names do; write the "
-                "file without this line (header=False), or put a line of names above it if it is a sample"
+                f"{place} is 0, 1, 2, ..., which is the header that pandas writes for columns without names; "
+                "write the file with header=False, or add a line of column names if this is a sample"
             )
         return []
     for column, cell in enumerate(cells):
         if not cell.strip():
             raise ValueError(
-                f"{place}: column {column + 1} has no name, as row numbers written by pandas have none; "
-                "write the file without them (index=False), or name the column"
+                f"{place}: column {column + 1} has no name, like the row numbers that pandas writes; "
+                "write the file with index=False, or name the column"
             )
     return cells
 
