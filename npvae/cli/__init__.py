@@ -17,6 +17,8 @@ import npvae
 COMMANDS = (
     "compare",
     "train",
+    "encode",
+    "score",
     "sample",
     "reconstruct",
     "evaluate",

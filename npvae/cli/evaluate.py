@@ -70,7 +70,6 @@ def run(args: argparse.Namespace) -> int:
     from npvae.study.evaluate import evaluate
     from npvae.study.judging import judge_model, number_compared
     from npvae.study.plain import to_plain
-    from npvae.view.evaluate_table import evaluate_numbers, evaluate_table
     from npvae.view.samples_table import judged_table
 
     model = load(args.model).set_params(n_threads=args.threads)
@@ -87,8 +86,8 @@ def run(args: argparse.Namespace) -> int:
         random_state=args.seed,
         progress=_report,
     )
-    numbers = {"model": args.model, "data": data.name, **evaluate_numbers(evaluation)}
-    text = evaluate_table(evaluation, data.name)
+    numbers = {"model": args.model, "data": data.name, **to_plain(evaluation)}
+    text = evaluation.text(data.name)
     if n_samples is not None:
         judged = judge_model(model, data, n_samples=n_samples, seed=args.seed, report=_report)
         numbers["judged"] = to_plain(judged)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from npvae.data import Dataset
+    from npvae.data import Dataset, Samples
     from npvae.estimators import VAE, Autoencoder
     from npvae.estimators.base import LatentVariableModel
 
@@ -31,8 +31,10 @@ def add_data_options(parser: argparse.ArgumentParser, *, training: bool = False)
         "--data",
         default="digits",
         metavar="WHAT",
-        help="digits (1797 images of 8 x 8, part of scikit-learn; the default), a folder of MNIST-like IDX "
-        "files (plain or .gz), a folder with X_train.npy and X_test.npy, one .npy file, or openml:mnist",
+        help="digits (1797 images of 8 x 8, part of scikit-learn; the default); a .csv file of numbers, with "
+        "or without a header line; a .npy or .npz file; a folder of PNG or JPEG images of one size, or of "
+        "such folders, one for each class; a folder with X_train.npy and X_test.npy; a folder of MNIST-like "
+        "IDX files (plain or .gz); or openml:mnist",
     )
     group.add_argument(
         "--binarize",
@@ -40,6 +42,23 @@ def add_data_options(parser: argparse.ArgumentParser, *, training: bool = False)
         default="grey",
         help="leave pixels grey (default), draw them black or white once (static)"
         + (", or those for training anew in every batch (dynamic)" if training else ""),
+    )
+
+
+def add_part_options(parser: argparse.ArgumentParser) -> None:
+    """Add --part and --seed, for commands that go through the samples one by one."""
+    parser.add_argument(
+        "--part",
+        choices=["all", "train", "test"],
+        help="which samples. The default for a single file or a folder of images is all, in the order in "
+        "which they are stored. The default for data that come in two parts, and for digits, is test; all "
+        "is then the training samples followed by the test samples, and for digits scikit-learn's order",
+    )
+    parser.add_argument(
+        "--seed",
+        type=at_least(0),
+        default=0,
+        help="of the split into train and test, as for npvae train, and of --binarize (default: 0)",
     )
 
 
@@ -135,6 +154,13 @@ def load_data(args: argparse.Namespace) -> "Dataset":
     return dataclasses.replace(grey, X_test=static.X_test)
 
 
+def load_part(args: argparse.Namespace) -> "Samples":
+    """Return the samples that --data, --part, --binarize and --seed name."""
+    from npvae.data import load_samples
+
+    return load_samples(args.data, args.part, seed=args.seed, binarize=args.binarize)
+
+
 def make_estimator(kind: str, args: argparse.Namespace, data: "Dataset") -> "VAE | Autoencoder":
     """Return an unfitted "vae" or "ae" with the settings of the command line.
 
@@ -201,12 +227,12 @@ def _noise_variance(text: str) -> "float | Literal['learned']":
         raise ValueError(f'--noise-variance must be a number or "learned", got {text!r}') from None
 
 
-def check_width(model: "LatentVariableModel", data: "Dataset") -> None:
+def check_width(model: "LatentVariableModel", data: "Dataset | Samples") -> None:
     """Raise a ValueError unless the model was trained on data of this width."""
-    if data.X_test.shape[1] != model.n_features_in_:
+    if data.n_features != model.n_features_in_:
         raise ValueError(
             f"the model was trained on {model.n_features_in_} features, but {data.name} has "
-            f"{data.X_test.shape[1]}; name the data that it was trained on with --data"
+            f"{data.n_features}; name the data that it was trained on with --data"
         )
 
 

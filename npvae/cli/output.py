@@ -1,5 +1,8 @@
-"""Where results are written: pictures and arrays, by the file's ending."""
+"""Where results are written: pictures, arrays and tables, by the file's ending."""
 
+import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +36,22 @@ def write_array(path: Path, X: np.ndarray) -> None:
             np.save(file, X, allow_pickle=False)
 
     write_atomically(path, write)
+
+
+def write_table(path: Path | None, columns: Sequence[str], rows: np.ndarray) -> None:
+    """Write rows, (N, columns) or (N,), as .npy or .csv, atomically; without a path, as CSV to stdout.
+
+    Nine digits give every float32 back to the last bit.
+    """
+    if path is not None and path.suffix == ".npy":
+        write_array(path, rows)
+        return
+    header = ",".join(columns)
+    write = partial(np.savetxt, X=rows, fmt="%.9g", delimiter=",", header=header, comments="")
+    if path is None:
+        write(sys.stdout)
+    else:
+        write_atomically(path, write)
 
 
 def write_rows(path: Path, X: np.ndarray, image_shape: tuple[int, int] | None, title: str) -> None:

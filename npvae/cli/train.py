@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from npvae.cli.options import add_data_options, add_model_options, load_data, make_estimator
+from npvae.cli.options import add_data_options, add_model_options, at_least, load_data, make_estimator
 
 HELP = "train a VAE or an autoencoder and save it as one file"
 EXAMPLES = """examples:
@@ -13,8 +13,10 @@ EXAMPLES = """examples:
   npvae train ae --latent-dim 10 --out ae.safetensors
   npvae train vae --data mnist/ --latent-dim 20 --epochs 10 --out mnist.safetensors
   npvae train vae --data mnist/ --binarize dynamic --objective iwae --draws 5 --out iwae.safetensors
-  npvae train vae --data features.npy --likelihood gaussian --hidden 256 64 --out features.safetensors
+  npvae train vae --data features.csv --likelihood gaussian --hidden 256 64 --out features.safetensors
+  npvae train vae --data images/ --epochs 500 --early-stopping --patience 20 --out images.safetensors
 
+Early stopping never sees the test data: it sets a part of the training data aside. Epochs are counted from 1.
 Ctrl-C ends the training after the current step; the model is saved as far as it got.
 """
 
@@ -26,6 +28,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     add_data_options(parser, training=True)
     add_model_options(parser)
+    group = parser.add_argument_group("early stopping")
+    group.add_argument(
+        "--early-stopping",
+        action="store_true",
+        help="stop when the validation loss no longer falls, and keep the parameters of the best epoch",
+    )
+    group.add_argument(
+        "--patience",
+        type=at_least(1),
+        metavar="N",
+        help="epochs without an improvement after which to stop (default: 10)",
+    )
+    group.add_argument(
+        "--validation-fraction",
+        type=float,
+        metavar="F",
+        help="part of the training data that is set aside as validation data (default: 0.1)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,12 +57,21 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--beta and --kl-warmup-epochs weigh the KL term, which only a VAE has")
     if args.model == "ae" and (args.objective != "elbo" or args.draws not in (None, 1)):
         raise ValueError("--objective and --draws are of a VAE; an autoencoder draws nothing")
+    if not args.early_stopping and (args.patience, args.validation_fraction) != (None, None):
+        raise ValueError("--patience and --validation-fraction are settings of --early-stopping; add it")
     out = Path(args.out)
     check_file(out, ".safetensors")
     data = load_data(args)
     estimator = make_estimator(args.model, args, data)
+    stopping = {
+        "early_stopping": args.early_stopping,
+        "n_iter_no_change": args.patience,
+        "validation_fraction": args.validation_fraction,
+    }
+    estimator.set_params(**{name: value for name, value in stopping.items() if value is not None})
     try:
-        estimator.fit(data.X_train, X_val=data.X_test)
+        # Early stopping must not choose by the test data; without X_val, fit sets training data aside for it.
+        estimator.fit(data.X_train, X_val=None if args.early_stopping else data.X_test)
     except TrainingDivergedError:
         estimator.save(args.out)
         print(f"npvae train: the parameters from before that step are in {args.out}", file=sys.stderr)
@@ -52,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
         "model": args.out,
         "estimator": type(estimator).__name__,
         "epochs": estimator.n_iter_,
+        "best_epoch": None if estimator.best_epoch_ is None else estimator.best_epoch_ + 1,
         "stop_reason": estimator.stop_reason_,
         "test_loss": -estimator.score(data.X_test),
         "n_test": len(data.X_test),
@@ -59,8 +89,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(result))
     else:
+        kept = f" (kept: epoch {result['best_epoch']})" if result["best_epoch"] is not None else ""
         print(
-            f"{result['estimator']} on {data.name}: {result['epochs']} epochs, test loss "
+            f"{result['estimator']} on {data.name}: {result['epochs']} epochs{kept}, test loss "
             f"{result['test_loss']:.2f} nats per sample ({result['n_test']} samples); saved as {args.out}"
         )
     return 130 if estimator.stop_reason_ == "interrupted" else 0

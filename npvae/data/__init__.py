@@ -1,34 +1,42 @@
-"""Data sets: embedded digits, MNIST-like IDX files, NumPy files and OpenML's MNIST.
+"""Data sets: embedded digits, MNIST-like IDX files, NumPy and CSV files, folders of images, OpenML's MNIST.
 
-`load_dataset` finds the loader for what the user names and returns a `Dataset`: training and test
-images as rows of a matrix. Images read as bytes stay bytes (0..255); `to_unit_interval` scales a batch of
-them to [0, 1], and `binarize` draws black-and-white pixels from it.
+`load_dataset` finds the reader for what the user names and returns a `Dataset`: training and test
+samples as rows of a matrix. `load_samples` returns one part, or all samples in the order in which they are
+stored. Images read as bytes stay bytes (0..255); `to_unit_interval` scales a batch of them to [0, 1], and
+`binarize` draws black-and-white pixels from it.
 
 Importing this package needs NumPy alone; scikit-learn is imported by the loaders that use it.
 """
 
-from npvae.data.arrays import load_npy_file, load_npy_folder
+from npvae.data.arrays import load_npy_folder, read_npy, read_npz
 from npvae.data.binarization import binarize
-from npvae.data.dataset import Dataset
+from npvae.data.dataset import Dataset, Samples
 from npvae.data.digits import load_digits
 from npvae.data.hashing import content_hash
 from npvae.data.idx import load_idx_folder, read_idx
-from npvae.data.load import load_dataset
+from npvae.data.images import read_image_folder
+from npvae.data.load import load_dataset, load_samples
 from npvae.data.openml import load_openml_mnist
 from npvae.data.scaling import to_unit_interval
 from npvae.data.split import split_indices
+from npvae.data.tables import read_csv
 
 __all__ = [
     "Dataset",
+    "Samples",
     "binarize",
     "content_hash",
     "load_dataset",
     "load_digits",
     "load_idx_folder",
-    "load_npy_file",
     "load_npy_folder",
     "load_openml_mnist",
+    "load_samples",
+    "read_csv",
     "read_idx",
+    "read_image_folder",
+    "read_npy",
+    "read_npz",
     "split_indices",
     "to_unit_interval",
 ]

@@ -1,43 +1,87 @@
-"""NumPy's .npy files: one to be split, or a folder that is split already."""
+"""NumPy's files: a .npy file, a folder of two, and a .npz file, which may hold one array or two parts."""
 
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
-from npvae.data.dataset import Dataset
+from npvae.data.dataset import Dataset, Samples
 from npvae.data.files import as_rows, check_labels, check_same_shape, listing
-from npvae.data.split import split_indices
+
+_DAMAGED = (
+    ValueError, TypeError, EOFError, OSError, OverflowError, RuntimeError, zipfile.BadZipFile,
+    zlib.error,
+)  # fmt: skip
+_NPZ = "an .npz file must hold one array, or X_train and X_test, with y_train and y_test for labels"
 
 
-def load_npy_file(path: str | Path, *, test_fraction: float = 0.2, seed: int = 0) -> Dataset:
-    """Load one array of samples and split it at random.
+def read_npy(path: str | Path) -> Samples:
+    """Read one array of samples.
 
     Parameters
     ----------
     path : str or Path
         A .npy file with an array (N, D), or (N, height, width) for images, of uint8 (pixels 0..255), bool or
         floats.
-    test_fraction : float in (0, 1)
-        Part of the samples that is set aside for testing.
-    seed : int
-        Decides which samples those are.
 
     Returns
     -------
-    dataset : Dataset
-        Named after the file, without labels; uint8 stays, everything else is float32.
+    samples : Samples
+        Named after the file, without labels. uint8 and float32 are a read-only memory map, everything else
+        becomes float32.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is damaged or holds something else, or test_fraction is out of range.
+        If the file is damaged or holds something else.
     """
     path = Path(path)
     X, image_shape = as_rows(_map_npy(path), path)
-    train, test = split_indices(len(X), test_fraction, seed)
-    return Dataset(path.stem, np.asarray(X[train]), None, np.asarray(X[test]), None, image_shape)
+    return Samples(path.stem, X, image_shape=image_shape)
+
+
+def read_npz(path: str | Path) -> Samples | Dataset:
+    """Read one array of samples, or training and test data.
+
+    Parameters
+    ----------
+    path : str or Path
+        A .npz file that holds one array under any name, or X_train and X_test and, where there are labels,
+        y_train and y_test; Keras's mnist.npz, which writes x for X, is read too. The samples are arrays as
+        in `read_npy`, the labels integers or strings of shape (N,).
+
+    Returns
+    -------
+    data : Samples or Dataset
+        Named after the file; Samples for one array, a Dataset for the others.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is damaged, holds other arrays or arrays of objects, or they do not fit each other.
+    """
+    path = Path(path)
+    arrays = _arrays_of(path)
+    if len(arrays) == 1:
+        ((name, array),) = arrays.items()
+        X, image_shape = as_rows(array, path / name)
+        return Samples(path.stem, X, image_shape=image_shape)
+    named = {name.replace("x_", "X_"): array for name, array in arrays.items()}
+    known = {"X_train", "X_test", "y_train", "y_test"}
+    if len(named) < len(arrays) or not {"X_train", "X_test"} <= set(named) <= known:
+        raise ValueError(f"{path}: holds the arrays {', '.join(arrays) or '(none)'}; {_NPZ}")
+    rows_train, image_shape = as_rows(named["X_train"], path / "X_train")
+    rows_test, _ = as_rows(named["X_test"], path / "X_test")
+    check_same_shape(named["X_train"], path / "X_train", named["X_test"], path / "X_test")
+    for part in ("train", "test"):
+        if f"y_{part}" in named:
+            check_labels(named[f"X_{part}"], path / f"X_{part}", named[f"y_{part}"], path / f"y_{part}")
+    return Dataset(path.stem, rows_train, named.get("y_train"), rows_test, named.get("y_test"), image_shape)
 
 
 def load_npy_folder(folder: str | Path) -> Dataset:
@@ -46,7 +90,7 @@ def load_npy_folder(folder: str | Path) -> Dataset:
     Parameters
     ----------
     folder : str or Path
-        The samples are arrays as in `load_npy_file`, the labels integers or strings of shape (N,).
+        The samples are arrays as in `read_npy`, the labels integers or strings of shape (N,).
 
     Returns
     -------
@@ -81,6 +125,22 @@ def _read_part(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray | None, 
     y = _map_npy(y_path)
     check_labels(X, X_path, y, y_path)
     return X, np.array(y), X_path
+
+
+def _arrays_of(path: Path) -> dict[str, np.ndarray]:
+    """Read every array of a .npz file, whole."""
+    with path.open("rb") as file:
+        try:
+            with np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        except _DAMAGED as error:
+            raise ValueError(
+                f"{path}: not a complete .npz file ({error}); write it with np.savez, not with dtype object"
+            ) from error
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"{path}: {name} is not an array; {_NPZ}")
+    return arrays
 
 
 def _map_npy(path: Path) -> np.memmap:

@@ -1,4 +1,4 @@
-"""What every loader returns."""
+"""What the readers and loaders return: samples, and samples divided into training and test data."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from npvae.data.hashing import content_hash
+from npvae.data.split import split_indices
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,11 @@ class Dataset:
                 f"{self.name}: images of {self.image_shape} do not have {X.shape[1]} pixels, as X_{part} has"
             )
 
+    @property
+    def n_features(self) -> int:
+        """D."""
+        return self.X_train.shape[1]
+
     @cached_property
     def value_range(self) -> tuple[float, float]:
         """Lowest and highest value: (0, 255) for uint8, measured over X_train and X_test for float32."""
@@ -78,3 +84,60 @@ class Dataset:
     def sha256(self) -> str:
         """Content hash over X_train, y_train, X_test and y_test, in this order."""
         return content_hash(self.X_train, self.y_train, self.X_test, self.y_test)
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples that nobody has divided yet, in the order in which they are stored.
+
+    Parameters
+    ----------
+    name : str
+    X : (N, D) array, uint8 or float32
+    y : (N,) array or None
+    image_shape : (height, width) or None
+        These four as in `Dataset`.
+    stratified : bool
+        Whether `split` sets the same fraction of each class aside; needs labels.
+    """
+
+    name: str
+    X: np.ndarray
+    y: np.ndarray | None = None
+    image_shape: tuple[int, int] | None = None
+    stratified: bool = False
+
+    @property
+    def n_features(self) -> int:
+        """D."""
+        return self.X.shape[1]
+
+    def split(self, test_fraction: float = 0.2, seed: int = 0) -> Dataset:
+        """Divide the samples at random into training and test data.
+
+        Parameters
+        ----------
+        test_fraction : float in (0, 1)
+            Part of the samples that is set aside for testing.
+        seed : int
+            Decides which samples those are.
+
+        Returns
+        -------
+        dataset : Dataset
+            Of copies; each part keeps the order of the samples.
+
+        Raises
+        ------
+        ValueError
+            If test_fraction is not in (0, 1), or leaves one part empty.
+        """
+        try:
+            train, test = split_indices(
+                len(self.X), test_fraction, seed, labels=self.y if self.stratified else None
+            )
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from error
+        y_train, y_test = (None, None) if self.y is None else (self.y[train], self.y[test])
+        X_train, X_test = np.asarray(self.X[train]), np.asarray(self.X[test])
+        return Dataset(self.name, X_train, y_train, X_test, y_test, self.image_shape)

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from npvae.data.dataset import Dataset
-from npvae.data.split import split_indices
+from npvae.data.dataset import Dataset, Samples
 
 
 def load_digits(*, test_fraction: float = 0.2, seed: int = 0) -> Dataset:
@@ -32,10 +31,18 @@ def load_digits(*, test_fraction: float = 0.2, seed: int = 0) -> Dataset:
     >>> digits.X_train.shape, digits.X_test.shape, digits.value_range
     ((1438, 64), (359, 64), (0.0, 1.0))
     """
+    return read_digits().split(test_fraction, seed)
+
+
+def read_digits() -> Samples:
+    """Return the same images in scikit-learn's order, for a split that takes the same part of each class.
+
+    Returns
+    -------
+    samples : Samples
+    """
     from sklearn import datasets
 
     values, labels = datasets.load_digits(return_X_y=True)
     X = (values / 16).astype(np.float32)
-    y = labels.astype(np.int64)
-    train, test = split_indices(len(X), test_fraction, seed, labels=y)
-    return Dataset("digits", X[train], y[train], X[test], y[test], image_shape=(8, 8))
+    return Samples("digits", X, labels.astype(np.int64), image_shape=(8, 8), stratified=True)

@@ -42,7 +42,7 @@ def as_rows(array: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[int, int] 
         if max(block.max() for block in row_blocks(X)) <= 1:
             raise ValueError(
                 f"{path}: uint8 means pixels 0..255, but no value is above 1; "
-                "save binary images as bool or float32"
+                "save binary images as bool or float32, or with 255 for white"
             )
     elif X.dtype == np.bool_:
         X = X.astype(np.float32)

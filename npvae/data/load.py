@@ -6,17 +6,19 @@ from pathlib import Path
 import numpy as np
 
 from npvae.data import binarization
-from npvae.data.arrays import load_npy_file, load_npy_folder
-from npvae.data.dataset import Dataset
-from npvae.data.digits import load_digits
+from npvae.data.arrays import load_npy_folder, read_npy, read_npz
+from npvae.data.dataset import Dataset, Samples
+from npvae.data.digits import read_digits
 from npvae.data.files import listing
 from npvae.data.idx import STEMS, find_idx, load_idx_folder
+from npvae.data.images import class_folders, image_files, read_image_folder
 from npvae.data.openml import load_openml_mnist
+from npvae.data.tables import read_csv
 
 CHOICES = (
     "'digits' (embedded), 'openml:mnist' (downloaded), a folder with MNIST-like IDX files "
     "(train-images-idx3-ubyte, t10k-images-idx3-ubyte, plain or .gz), a folder with X_train.npy and "
-    "X_test.npy, or a .npy file"
+    "X_test.npy, a folder of PNG or JPEG images, or a .npy, .npz or .csv file"
 )
 
 
@@ -28,10 +30,13 @@ def load_dataset(
     Parameters
     ----------
     spec : str or Path
-        "digits"; "openml:mnist"; a folder with MNIST-like IDX files, or with X_train.npy and X_test.npy
-        (these come first if both are there); or a .npy file. A folder called digits is "./digits".
+        "digits"; "openml:mnist"; a folder with X_train.npy and X_test.npy, with MNIST-like IDX files, or with
+        PNG or JPEG images (looked for in this order); or a .npy, .npz or .csv file. A folder called digits is
+        "./digits". Each kind is described where it is read: `load_npy_folder`, `load_idx_folder`,
+        `read_image_folder`, `read_npy`, `read_npz`, `read_csv`.
     test_fraction : float in (0, 1)
-        Part set aside for testing, for "digits" and a single .npy file; the others bring their own test data.
+        Part set aside for testing, for "digits", a single file and a folder of images; the others bring their
+        own test data.
     seed : int
         For the split and for static binarisation, which use independent streams of it.
     binarize : {"grey", "static"}
@@ -58,40 +63,109 @@ def load_dataset(
     >>> load_dataset("digits", binarize="static").X_train[0, :8]
     array([0., 0., 1., 1., 0., 0., 0., 0.], dtype=float32)
     """
+    _check_binarize(binarize)
+    found = _read(spec)
+    data = found.split(test_fraction, seed) if isinstance(found, Samples) else found
+    return data if binarize == "grey" else _static(data, seed)
+
+
+def load_samples(
+    spec: str | Path, part: str | None = None, *, seed: int = 0, binarize: str = "grey"
+) -> Samples:
+    """Load one part of the data set that spec names, or the whole of it, in the order in which it is stored.
+
+    Parameters
+    ----------
+    spec : str or Path
+        As for `load_dataset`.
+    part : {"all", "train", "test"}, optional
+        "train" and "test" are those of `load_dataset` with the same seed. "all" is a single file or a folder
+        of images as it stands, even if it is too small to be split; for data in two parts, the training
+        samples followed by the test samples. The default is "all" for a single file or a folder of images,
+        "test" for data in two parts and for "digits".
+    seed, binarize : int, str
+        As for `load_dataset`.
+
+    Returns
+    -------
+    samples : Samples
+
+    Raises
+    ------
+    FileNotFoundError, ConnectionError, ValueError
+        As for `load_dataset`, or part is unknown.
+
+    Examples
+    --------
+    >>> load_samples("digits").X.shape, load_samples("digits", "all").y[:5]
+    ((359, 64), array([0, 1, 2, 3, 4]))
+    """
+    if part not in (None, "all", "train", "test"):
+        raise ValueError(f"part must be 'all', 'train' or 'test', but is {part!r}")
+    _check_binarize(binarize)
+    found = _read(spec)
+    if part is None:
+        part = "all" if isinstance(found, Samples) and spec != "digits" else "test"
+    if part == "all" and isinstance(found, Samples):
+        if binarize == "grey":
+            return found
+        return replace(found, X=binarization.binarize(found.X, _binarization_rng(seed)))
+    data = found.split(seed=seed) if isinstance(found, Samples) else found
+    data = _static(data, seed) if binarize == "static" else data
+    if part == "train":
+        X, y = data.X_train, data.y_train
+    elif part == "test":
+        X, y = data.X_test, data.y_test
+    else:
+        X = np.concatenate([data.X_train, data.X_test])
+        labelled = data.y_train is not None and data.y_test is not None
+        y = np.concatenate([data.y_train, data.y_test]) if labelled else None
+    return Samples(data.name, X, y, data.image_shape)
+
+
+def _check_binarize(binarize: str) -> None:
     if binarize not in ("grey", "static"):
         raise ValueError(f"binarize must be 'grey' or 'static', but is {binarize!r}")
-    dataset = _load_grey(spec, test_fraction, seed)
-    if binarize == "grey":
-        return dataset
-    (rng,) = np.random.default_rng(seed).spawn(1)
+
+
+def _static(data: Dataset, seed: int) -> Dataset:
+    rng = _binarization_rng(seed)
     return replace(
-        dataset,
-        X_train=binarization.binarize(dataset.X_train, rng),
-        X_test=binarization.binarize(dataset.X_test, rng),
+        data,
+        X_train=binarization.binarize(data.X_train, rng),
+        X_test=binarization.binarize(data.X_test, rng),
     )
 
 
-def _load_grey(spec: str | Path, test_fraction: float, seed: int) -> Dataset:
+def _binarization_rng(seed: int) -> np.random.Generator:
+    (rng,) = np.random.default_rng(seed).spawn(1)
+    return rng
+
+
+def _read(spec: str | Path) -> Samples | Dataset:
     if spec == "digits":
-        return load_digits(test_fraction=test_fraction, seed=seed)
+        return read_digits()
     if spec == "openml:mnist":
         return load_openml_mnist()
     path = Path(spec)
     if path.is_dir():
-        return _load_folder(path)
+        return _read_folder(path)
     if not path.exists():
         raise FileNotFoundError(f"no data set, file or folder {str(spec)!r}; possible are {CHOICES}")
-    if path.suffix != ".npy":
+    read = {".npy": read_npy, ".npz": read_npz, ".csv": read_csv}.get(path.suffix.lower())
+    if read is None:
         raise ValueError(f"{path}: not a kind of file that can be read; possible are {CHOICES}")
-    return load_npy_file(path, test_fraction=test_fraction, seed=seed)
+    return read(path)
 
 
-def _load_folder(folder: Path) -> Dataset:
+def _read_folder(folder: Path) -> Samples | Dataset:
     if any((folder / f"{array}.npy").is_file() for array in STEMS):
         return load_npy_folder(folder)
     if any(find_idx(folder, array) for array in STEMS):
         return load_idx_folder(folder)
+    if image_files(folder) or class_folders(folder):
+        return read_image_folder(folder)
     raise FileNotFoundError(
-        f"{folder}: no data found; looked for X_train.npy, X_test.npy, and {', '.join(STEMS.values())} "
-        f"(plain or .gz); the folder contains {listing(folder)}"
+        f"{folder}: no data found; looked for X_train.npy, X_test.npy, {', '.join(STEMS.values())} "
+        f"(plain or .gz), and PNG or JPEG images; the folder contains {listing(folder)}"
     )

@@ -57,6 +57,27 @@ def load(path: str | os.PathLike[str]) -> "LatentVariableModel":
         The file is truncated, of another version, or does not hold what an estimator needs.
     FileNotFoundError
         There is no such file.
+
+    Notes
+    -----
+    Other programs can read the file, which is in the safetensors format. Its tensors are float32. With H_1 to
+    H_n the widths in `hidden`, H_0 = D and i counted from 0:
+
+    ========================  =====================  ======================================
+    name                      shape                  of
+    ========================  =====================  ======================================
+    encoder.i.W, encoder.i.b  (H_i, H_i+1), (H_i+1)  each hidden layer of the encoder
+    mu.W, mu.b                (H_n, Z), (Z)          the posterior mean (VAE)
+    log_var.W, log_var.b      (H_n, Z), (Z)          the posterior log-variance (VAE)
+    code.W, code.b            (H_n, Z), (Z)          the code (Autoencoder)
+    decoder.i.W, decoder.i.b  mirrored               from Z to H_n, and from there to H_1
+    output.W, output.b        (H_1, D), (D)          the mean, or the logits if Bernoulli
+    output.log_noise_var      (1)                    the noise, if noise_variance="learned"
+    ========================  =====================  ======================================
+
+    Every layer is ``y = x @ W + b`` (the transpose of what torch.nn.Linear holds), and every hidden layer is
+    followed by the activation. Without hidden layers, H_n = D in the encoder and H_1 = Z in the decoder.
+    The header's entry "npvae" describes the network as JSON: activation, likelihood and so on.
     """
     from npvae.estimators import VAE, Autoencoder
 

@@ -4,7 +4,8 @@ from npvae.study.aggregate import Bracket, aggregate_posterior_kl
 from npvae.study.classifier import ClassifierFeatures
 from npvae.study.controls import CONTROLS, Control, independent_pixels, principal_gaussian, real_halves
 from npvae.study.densities import DrawnAgain, FittedGaussian, FittedMixture, Sampler, StandardNormal
-from npvae.study.evaluate import Evaluation, LogLikelihood, PosteriorFigures, evaluate
+from npvae.study.evaluate import evaluate
+from npvae.study.evaluation import Evaluation, LogLikelihood, PosteriorFigures
 from npvae.study.features import PrincipalFeatures
 from npvae.study.frechet import frechet_distance
 from npvae.study.judging import JudgedModel, Samples, judge_model, judge_samples

@@ -1,20 +1,20 @@
 """All figures of one trained model on data that it has not seen."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from npvae.core.gaussian import kl_forward, reparameterize_forward
 from npvae.estimators.diagnosis import collapse_warning, log_var_warning
-from npvae.study.aggregate import Bracket, aggregate_posterior_kl
+from npvae.study.aggregate import aggregate_posterior_kl
 from npvae.study.arrays import check_count
 from npvae.study.cautions import effective_caution, grey_caution
-from npvae.study.latent import CodeMoments, code_moments
+from npvae.study.evaluation import Evaluation, LogLikelihood, PosteriorFigures
+from npvae.study.latent import code_moments
 from npvae.study.likelihood import log_marginal_likelihood
-from npvae.study.normality import NormalityTests, normality_tests
+from npvae.study.normality import normality_tests
 from npvae.study.posterior import (
     LARGEST_LOG_VAR,
     Estimate,
@@ -23,7 +23,7 @@ from npvae.study.posterior import (
     kl_per_dimension,
     mutual_information,
 )
-from npvae.study.reconstruction import ReconstructionError, reconstruction_error
+from npvae.study.reconstruction import reconstruction_error
 from npvae.training.batches import as_floats
 
 if TYPE_CHECKING:
@@ -32,114 +32,6 @@ if TYPE_CHECKING:
 FEWEST_SAMPLES = 10
 _SEED_OF_IMAGES = 0  # the same images for every model and seed, or their ln p(x) would not compare
 MOST_PAIRED = 10_000  # samples between all pairs of which the mutual information is summed
-
-
-class LogLikelihood(NamedTuple):
-    """The mean of ln p(x) over some images, by importance sampling.
-
-    Attributes
-    ----------
-    n_importance_samples : int
-        K, for each image.
-    value : float
-        In nats per sample; a lower bound in expectation, rising with K.
-    standard_error : float
-        Of the mean over images, as if each ln p(x) were exact; in nats.
-    sampling_error : float
-        Of the mean, from importance sampling alone, with the images as they are; in nats; NaN at K = 1.
-    effective_sample_size : float
-        From 1 to K; mean over the images.
-    n_images : int
-    """
-
-    n_importance_samples: int
-    value: float
-    standard_error: float
-    sampling_error: float
-    effective_sample_size: float
-    n_images: int
-
-
-@dataclass(frozen=True, eq=False)
-class PosteriorFigures:
-    """What only a VAE has: an ELBO, p(x), and q(z | x).
-
-    Parameters
-    ----------
-    beta : float
-        That it was trained with; the figures are those of beta = 1.
-    objective : {"elbo", "iwae"}
-    n_draws : int
-        Likewise; the figures are those of the ELBO with one draw, and of p(x).
-    elbo : Estimate
-        ELBO, in nats per sample; higher is better. Minus the sum of the next two.
-    reconstruction : Estimate
-        -ln p(x | z) with one draw of z from q(z | x), in nats per sample.
-    kl : Estimate
-        KL(q(z | x) || N(0, I)), in nats per sample.
-    log_likelihoods : tuple of LogLikelihood
-        For K = 1, 10, 100 and so on; the last has all importance samples.
-    kl_per_dimension : (Z,) array
-        In nats; the sum is `kl`.
-    active : (Z,) array of bool
-        Dimensions whose posterior mean depends on x.
-    n_active : int
-    mutual_information : Estimate
-        I(x; z) between z and which of the `n_paired` samples it comes from, in nats.
-    most_information : float
-        ln n_paired, above which `mutual_information` cannot be.
-    aggregate_kl : Bracket
-        KL(q(z) || N(0, I)) lies between the two, in nats.
-    n_paired : int
-    """
-
-    beta: float
-    objective: str
-    n_draws: int
-    elbo: Estimate
-    reconstruction: Estimate
-    kl: Estimate
-    log_likelihoods: tuple[LogLikelihood, ...]
-    kl_per_dimension: np.ndarray
-    active: np.ndarray
-    n_active: int
-    mutual_information: Estimate
-    most_information: float
-    aggregate_kl: Bracket
-    n_paired: int
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """What `evaluate` measures.
-
-    Parameters
-    ----------
-    kind : {"AE", "VAE"}
-    likelihood : {"bernoulli", "gaussian"}
-    latent_dim, n_features, n_samples : int
-        Z, D, N.
-    reconstruction : ReconstructionError
-        At the codes; for a VAE the posterior means.
-    moments : CodeMoments
-    normality : NormalityTests
-        Both of z: for the AE the codes, for the VAE a draw from each q(z | x).
-    posterior : PosteriorFigures or None
-        None for the AE.
-    warnings : tuple of str
-        A sentence for each reason not to take the figures as they are.
-    """
-
-    kind: str
-    likelihood: str
-    latent_dim: int
-    n_features: int
-    n_samples: int
-    reconstruction: ReconstructionError
-    moments: CodeMoments
-    normality: NormalityTests
-    posterior: PosteriorFigures | None
-    warnings: tuple[str, ...]
 
 
 def evaluate(

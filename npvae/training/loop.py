@@ -17,6 +17,7 @@ from npvae.data import binarize
 from npvae.kernels import Team, current_team
 from npvae.training.batches import as_floats, minibatches
 from npvae.training.interrupt import InterruptRequest
+from npvae.training.progress import progress_bar
 from npvae.training.schedules import LearningRate, kl_weight, learning_rate_at
 from npvae.training.step import Network, Stepper, TrainingDivergedError, draw_noise
 from npvae.training.threads import StepThreads, available_threads, step_threads
@@ -147,13 +148,7 @@ def train(
     first_epoch = len(training.history.get("loss", []))
     rows = np.arange(len(X)) if rows is None else rows
     n_batches = -(-len(rows) // settings.batch_size)
-    bar = tqdm(
-        total=settings.max_epochs * n_batches,
-        disable=not verbose,
-        unit="batch",
-        mininterval=0.2 if sys.stderr.isatty() else 10,  # a log file should not be filled with bars
-        miniters=1,
-    )
+    bar = progress_bar(settings.max_epochs * n_batches, shown=verbose)
     threads_for_steps = step_threads(
         stepper.network, stepper.params.flat.size, min(settings.batch_size, len(rows)), settings.n_threads
     )

@@ -9,9 +9,9 @@ from npvae.estimators import VAE
 from npvae.study.cells import KINDS
 from npvae.study.compare import Comparison
 from npvae.study.sampling import WAYS
+from npvae.study.table import Table, with_spread, wrapped
 from npvae.view.compare_findings import findings
 from npvae.view.samples_table import Figures, control_rows, samples_table, way_label
-from npvae.view.table import Table, with_spread, wrapped
 
 _MOST_DIMS = 3  # side by side
 _Figures = Callable[[Comparison, str, int], np.ndarray]

@@ -9,9 +9,9 @@ from typing import Any
 
 from npvae.persistence import write_atomically
 from npvae.study.compare import Comparison
+from npvae.study.table import escaped
 from npvae.view.compare_findings import findings
 from npvae.view.compare_table import heading, tables
-from npvae.view.table import escaped
 
 _CAPTIONS = {
     "metrics": "How well each model can be sampled and how well it reconstructs, over latent dimensions.",

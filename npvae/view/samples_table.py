@@ -8,7 +8,7 @@ from npvae.study.controls import CONTROLS
 from npvae.study.judging import JudgedModel
 from npvae.study.quality import SampleQuality
 from npvae.study.sampling import SAMPLERS
-from npvae.view.table import Table, with_spread
+from npvae.study.table import Table, with_spread
 
 Figures = Callable[[str], np.ndarray]  # from the name of a field of SampleQuality to its value for every seed
 

@@ -27,6 +27,18 @@ def test_the_table_of_a_vae(models, images):
     assert len(result.err.splitlines()) == 5
 
 
+def test_print_shows_what_the_command_prints(models, images):
+    shown = evaluate(
+        npvae.load(models / "vae.safetensors"),
+        load_dataset(images).X_test,
+        n_importance_samples=20,
+        n_images=15,
+    )
+    result = invoke("evaluate", models / "vae.safetensors", "--data", images, *FEW)
+    assert result.out == shown.text("bars") + "\n"
+    assert result.out.split("\n\n", 1)[1] == str(shown).split("\n\n", 1)[1] + "\n"
+
+
 def test_the_table_of_an_autoencoder(models, images):
     result = invoke("evaluate", models / "ae.safetensors", "--data", images)
     assert result.code == 0

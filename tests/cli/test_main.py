@@ -17,8 +17,8 @@ def run_process(*argv, **options):
 
 def test_the_commands():
     assert set(COMMANDS) == {
-        "compare", "train", "sample", "reconstruct", "evaluate", "interpolate", "traverse", "plane",
-        "nearest", "trace", "gradcheck", "info",
+        "compare", "train", "encode", "score", "sample", "reconstruct", "evaluate", "interpolate", "traverse",
+        "plane", "nearest", "trace", "gradcheck", "info",
     }  # fmt: skip
 
 

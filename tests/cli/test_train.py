@@ -51,6 +51,7 @@ def test_json(images, data, tmp_path):
     assert record["model"] == str(path)
     assert (record["estimator"], record["epochs"], record["stop_reason"]) == ("VAE", 2, "max_epochs")
     assert record["n_test"] == 60
+    assert record["best_epoch"] is None
     assert record["test_loss"] == pytest.approx(-npvae.load(path).score(data.X_test))
 
 
@@ -108,6 +109,52 @@ def _train(images, path, *options):
     argv = ("--data", images, *QUICK, "--learning-rate", 0.05, "--out", path, *options)
     assert invoke("train", "vae", *argv).code == 0
     return path
+
+
+STOPPING = ("--epochs", 40, "--learning-rate", 0.03, "--early-stopping", "--patience", 2)
+
+
+@pytest.mark.parametrize("kind", ["vae", "ae"])
+def test_early_stopping_keeps_the_best_epoch_of_data_set_aside(kind, images, data, tmp_path):
+    """And never sees the test data: the same fit, given the training data alone, has the same bits."""
+    path = tmp_path / "m.safetensors"
+    argv = ("train", kind, "--data", images, *QUICK, *STOPPING, "--validation-fraction", 0.3, "--out", path)
+    record, model = json.loads(invoke(*argv, "--json").out), npvae.load(path)
+    losses = model.history_["validation_loss"]
+    assert record["stop_reason"] == "early_stopping"
+    assert record["epochs"] == len(losses) == record["best_epoch"] + 2 < 40
+    assert losses[record["best_epoch"] - 1] == min(losses)
+    assert model.get_params()["early_stopping"]
+    again = type(model)(**(model.get_params() | {"verbose": 0})).fit(data.X_train)
+    assert again.params_.flat.tobytes() == model.params_.flat.tobytes()
+    assert record["test_loss"] == pytest.approx(-model.score(data.X_test))
+    text = invoke(*argv).out
+    assert f" {record['epochs']} epochs (kept: epoch {record['best_epoch']}), test loss " in text
+
+
+def test_early_stopping_has_defaults(images, tmp_path):
+    path = tmp_path / "m.safetensors"
+    argv = ("train", "ae", "--data", images, *QUICK, "--early-stopping", "--json", "--out", path)
+    assert json.loads(invoke(*argv).out)["best_epoch"] in (1, 2)
+    defaults = Autoencoder().get_params()
+    for name in ("n_iter_no_change", "validation_fraction"):
+        assert getattr(npvae.load(path), name) == defaults[name]
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--patience", 5), ["--patience", "--early-stopping"]),
+        (("--validation-fraction", 0.2), ["--validation-fraction", "--early-stopping"]),
+        (("--early-stopping", "--patience", 0), ["--patience", "at least 1"]),
+        (("--early-stopping", "--validation-fraction", 0), ["validation_fraction", "between 0 and 1"]),
+        (("--early-stopping", "--validation-fraction", 1), ["validation_fraction", "between 0 and 1"]),
+    ],
+)
+def test_bad_options_of_early_stopping(options, parts, images, tmp_path):
+    path = tmp_path / "m.safetensors"
+    assert_refused(invoke("train", "vae", "--data", images, *QUICK, "--out", path, *options), *parts)
+    assert not path.exists()
 
 
 def test_no_hidden_layer(images, tmp_path):

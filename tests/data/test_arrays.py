@@ -1,10 +1,12 @@
+import zipfile
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from npvae.data import load_dataset, load_npy_file
+from npvae.data import Dataset, Samples, load_dataset, read_npy, read_npz
 
 X = np.random.default_rng(0).random((10, 6), dtype=np.float32)
 
@@ -34,7 +36,7 @@ SHAPES = st.tuples(st.integers(2, 9), st.integers(1, 4), st.integers(1, 4))
 )
 def test_one_file_is_split_without_loss(scratch, array, fortran):
     np.save(scratch, np.asfortranarray(array) if fortran else array)
-    data = load_npy_file(scratch, test_fraction=0.4, seed=1)
+    data = read_npy(scratch).split(test_fraction=0.4, seed=1)
     assert data.image_shape == array.shape[1:]
     assert data.y_train is None
     assert data.y_test is None
@@ -50,6 +52,14 @@ def test_seed_and_fraction_reach_the_split(tmp_path):
     assert first.sha256 == again.sha256
     assert first.sha256 != other.sha256
     assert len(load_dataset(tmp_path / "x.npy", test_fraction=0.5).X_test) == 5
+
+
+def test_one_file_is_mapped_not_read(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    samples = read_npy(tmp_path / "x.npy")
+    assert isinstance(samples.X, np.memmap)
+    assert not samples.X.flags.writeable
+    np.testing.assert_array_equal(samples.X, X)
 
 
 @pytest.mark.parametrize(
@@ -178,4 +188,99 @@ def test_any_cut_is_noticed(scratch, data):
     content = scratch.read_bytes()
     scratch.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
     with pytest.raises(ValueError, match=str(scratch)):
-        load_npy_file(scratch)
+        read_npy(scratch)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("name", ["arr_0", "faces", "X_train"])
+def test_one_array_of_an_npz_file_is_that_of_an_npy_file(tmp_path, save, name):
+    images = X.reshape(10, 3, 2)
+    np.save(tmp_path / "a.npy", images)
+    save(tmp_path / "a.npz", **{name: images})
+    assert isinstance(read_npz(tmp_path / "a.npz"), Samples)
+    found, expected = load_dataset(tmp_path / "a.npz", seed=3), load_dataset(tmp_path / "a.npy", seed=3)
+    assert found.sha256 == expected.sha256
+    assert (found.name, found.image_shape) == ("a", (3, 2))
+
+
+PARTS = {
+    "X_train": X[:7],
+    "y_train": np.arange(7),
+    "X_test": X[7:],
+    "y_test": np.array(["a", "b", "c"]),
+}
+
+
+@pytest.mark.parametrize("letter", ["X", "x"])
+@pytest.mark.parametrize("left_out", [(), ("y_train", "y_test"), ("y_train",)])
+def test_two_parts_of_an_npz_file(tmp_path, folder, letter, left_out):
+    """Keras's mnist.npz writes x."""
+    arrays = {name.replace("X", letter): a for name, a in PARTS.items() if name not in left_out}
+    np.savez(tmp_path / "toy.npz", **arrays)
+    for name in left_out:
+        (folder / f"{name}.npy").unlink()
+    found = load_dataset(tmp_path / "toy.npz")
+    assert isinstance(read_npz(tmp_path / "toy.npz"), Dataset)
+    assert found.sha256 == load_dataset(folder).sha256
+    assert found.name == "toy"
+
+
+KNOWN = "an .npz file must hold one array, or X_train and X_test"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weights": X}, rf"arrays X_train, y_train, X_test, y_test, weights; {KNOWN}"),
+        ({"X_test": None}, rf"holds the arrays X_train, y_train, y_test; {KNOWN}"),
+        ({"x_train": X}, KNOWN),
+        (dict.fromkeys(PARTS), rf"holds the arrays \(none\); {KNOWN}"),
+        ({"X_test": np.full((3, 6), np.nan)}, r"toy\.npz/X_test: contains NaN"),
+        ({"X_test": X[7:, :5]}, r"X_train holds samples of shape \(6,\), but .*X_test .*\(5,\)"),
+        ({"X_train": np.ones((7, 6), np.uint8)}, r"toy\.npz/X_train: .*no value is above 1"),
+        ({"y_train": np.arange(6)}, r"toy\.npz/y_train 6 labels"),
+        ({"y_test": np.array([1, None, "b"], dtype=object)}, "not with dtype object"),
+        ({"X_train": np.array([[1], None], dtype=object)}, "not with dtype object"),
+    ],
+)
+def test_npz_files_that_do_not_fit_are_named(tmp_path, changes, message):
+    path = tmp_path / "toy.npz"
+    np.savez(path, **{name: a for name, a in (PARTS | changes).items() if a is not None})
+    with pytest.raises(ValueError, match=message) as caught:
+        load_dataset(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_what_an_npz_file_holds_besides_arrays_is_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", X=X)
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("notes.txt", "hello")
+    with pytest.raises(ValueError, match=r"a\.npz: notes\.txt is not an array"):
+        load_dataset(tmp_path / "a.npz")
+
+
+def test_an_npy_file_under_another_name_is_refused(tmp_path):
+    np.save(tmp_path / "a.npy", X)
+    (tmp_path / "a.npy").rename(tmp_path / "a.npz")
+    with pytest.raises(ValueError, match=r"a\.npz: not a complete \.npz file \(File is not a zip file\)"):
+        load_dataset(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@given(data=st.data())
+def test_any_damage_of_an_npz_file_is_noticed_or_does_no_harm(scratch, save, data):
+    path = scratch.with_suffix(".npz")
+    save(path, X=X)
+    content = bytearray(path.read_bytes())
+    if data.draw(st.booleans()):
+        content = content[: data.draw(st.integers(0, len(content) - 1))]
+    else:
+        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    try:
+        found, message = read_npz(path).X, ""
+    except ValueError as error:
+        found, message = X, str(error)
+    np.testing.assert_array_equal(found, X)
+    assert not message or message.startswith(str(path))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from npvae.data import Dataset, content_hash
+from npvae.data import Dataset, Samples, content_hash
 from npvae.data.blocks import row_blocks
 
 
@@ -95,3 +95,29 @@ def test_row_blocks_are_the_array(rows, block_bytes):
         blocks = list(row_blocks(X))
     assert all(len(block) == 1 or block.nbytes <= block_bytes for block in blocks)
     np.testing.assert_array_equal(np.concatenate([X[:0], *blocks]), X)
+
+
+@given(n=st.integers(5, 40), seed=st.integers(0, 99), labelled=st.booleans())
+def test_splitting_samples_keeps_rows_labels_and_order(n, seed, labelled):
+    X = np.arange(3 * n, dtype=np.float32).reshape(n, 3)
+    samples = Samples("toy", X, np.arange(n) if labelled else None, (1, 3))
+    data = samples.split(0.3, seed)
+    assert (data.name, data.image_shape, data.n_features, samples.n_features) == ("toy", (1, 3), 3, 3)
+    for part, labels in [(data.X_train, data.y_train), (data.X_test, data.y_test)]:
+        assert np.all(np.diff(part[:, 0]) > 0)
+        if labelled:
+            np.testing.assert_array_equal(labels, part[:, 0] / 3)
+        else:
+            assert labels is None
+    np.testing.assert_array_equal(np.sort(np.concatenate([data.X_train, data.X_test]), axis=0), X)
+
+
+def test_stratified_samples_give_each_class_its_share():
+    labels = np.repeat([0, 1], [10, 90])
+    data = Samples("toy", np.zeros((100, 2), np.float32), labels, stratified=True).split(0.2)
+    np.testing.assert_array_equal(np.bincount(data.y_test), [2, 18])
+
+
+def test_too_few_samples_to_split_are_named():
+    with pytest.raises(ValueError, match=r"toy: a test_fraction of 0.2 of 2 samples leaves 2 for training"):
+        Samples("toy", np.zeros((2, 2), np.float32)).split()

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 import npvae
 from npvae import VAE, Autoencoder
@@ -238,3 +238,35 @@ def test_settings_changed_after_the_fit_do_not_spoil_the_file(tmp_path):
     loaded = npvae.load(tmp_path / "m.safetensors")
     assert (loaded.beta, loaded.hidden, loaded.latent_dim) == (1.0, (5,), 2)
     np.testing.assert_array_equal(loaded.transform(X), vae.transform(X))
+
+
+@pytest.mark.parametrize(
+    ("model", "shapes"),
+    [
+        (
+            VAE(2, hidden=(8, 5), noise_variance="learned", likelihood="gaussian", max_epochs=1),
+            {"mu": (5, 2), "log_var": (5, 2), "output.log_noise_var": (1,)},
+        ),
+        (Autoencoder(2, hidden=(8, 5), likelihood="bernoulli", max_epochs=1), {"code": (5, 2)}),
+    ],
+    ids=["VAE", "Autoencoder"],
+)
+def test_the_tensors_have_the_names_and_shapes_that_load_describes(model, shapes, X, path):
+    model.fit(X).save(path)
+    expected = {"output.log_noise_var": shapes.pop("output.log_noise_var", None)}
+    layers = {
+        "encoder.0": (4, 8),
+        "encoder.1": (8, 5),
+        "decoder.0": (2, 5),
+        "decoder.1": (5, 8),
+        "output": (8, 4),
+    }
+    for name, (n_in, n_out) in (layers | shapes).items():
+        expected |= {f"{name}.W": (n_in, n_out), f"{name}.b": (n_out,)}
+    tensors = load_file(path)
+    assert {name: tensor.shape for name, tensor in tensors.items()} == {
+        name: shape for name, shape in expected.items() if shape is not None
+    }
+    assert {tensor.dtype.name for tensor in tensors.values()} == {"float32"}
+    for name in tensors:
+        assert re.sub(r"\d", "i", name) in npvae.load.__doc__

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from npvae.view.table import Table, with_spread
+from npvae.study.table import Table, with_spread
 
 TABLE = Table(
     "Title & more",

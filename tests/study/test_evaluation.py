@@ -1,7 +1,9 @@
-"""The tables of evaluations whose numbers are made up here."""
+"""What is shown of evaluations whose numbers are made up here."""
 
 import json
+from collections import Counter
 from dataclasses import replace
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from npvae.study import (
     TwoSampleTest,
 )
 from npvae.study.normality import SimulatedTest
-from npvae.view.evaluate_table import evaluate_numbers, evaluate_table
+from npvae.study.plain import to_plain
 
 COLLAPSE = "Posterior collapse: nothing is left of it."
 
@@ -71,7 +73,7 @@ def of_ae(of_vae):
 
 
 def row(evaluation, label):
-    (line,) = [line for line in evaluate_table(evaluation, "toys").splitlines() if line.startswith(label)]
+    (line,) = [line for line in evaluation.text("toys").splitlines() if line.startswith(label)]
     return line[len(label) :].split()
 
 
@@ -97,7 +99,7 @@ def test_rows(label, cells, of_vae):
 
 
 def test_sentences(of_vae):
-    text = " ".join(evaluate_table(of_vae, "toys").split())
+    text = " ".join(of_vae.text("toys").split())
     for part in (
         "VAE on 456 samples of toys: 12 features, 3 latent dimensions, bernoulli likelihood, trained",
         "trained with beta = 0.5",
@@ -126,14 +128,14 @@ def test_sentences(of_vae):
 )
 def test_another_objective_is_named(objective, n_draws, said, of_vae):
     made = replace(of_vae, posterior=replace(of_vae.posterior, objective=objective, n_draws=n_draws))
-    head = " ".join(evaluate_table(made, "toys").partition("\n\n")[0].split())
+    head = " ".join(made.text("toys").partition("\n\n")[0].split())
     assert head.endswith(f"bernoulli likelihood, {said}")
-    found = evaluate_numbers(made)["posterior"]
+    found = to_plain(made)["posterior"]
     assert (found["objective"], found["n_draws"]) == (objective, n_draws)
 
 
 def test_an_autoencoder_has_no_posterior(of_ae):
-    text = evaluate_table(of_ae, "toys")
+    text = of_ae.text("toys")
     assert text.startswith("Autoencoder on 456 samples of toys: 12 features, 3 latent dimensions")
     assert "from the code, per sample" in text
     for word in ("ELBO", "KL", "ln p(x), in nats", "Active", "I(x; z)", "posterior", "beta", "Warning"):
@@ -157,14 +159,60 @@ def test_width(of_vae):
         ),
     )
     for evaluation in (of_vae, large):
-        lines = evaluate_table(evaluation, "a-folder-with-a-rather-long-name").splitlines()
+        lines = evaluation.text("a-folder-with-a-rather-long-name").splitlines()
         assert max(map(len, lines)) <= 100
         assert not any(line.endswith(" ") for line in lines)
 
 
+class Cells(HTMLParser):
+    """The texts between the tags of a page, and the tags that are open at its end."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.texts, self.open = [], []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        if tag != "br":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+@pytest.mark.parametrize("kind", ["VAE", "AE"])
+def test_a_notebook_shows_the_words_that_print_shows(kind, of_vae, of_ae):
+    evaluation = {"VAE": of_vae, "AE": of_ae}[kind]
+    cells = Cells(evaluation._repr_html_())
+    assert cells.open == []
+    assert Counter(" ".join(cells.texts).split()) == Counter(str(evaluation).split())
+    assert evaluation._repr_html_().count("<table>") == {"VAE": 4, "AE": 2}[kind]
+    assert str(evaluation) == evaluation.text()
+    assert evaluation._repr_html_() == evaluation.html()
+
+
+def test_the_name_of_the_data_can_be_left_out(of_vae):
+    named, unnamed = of_vae.text("toys"), str(of_vae)
+    assert " ".join(unnamed.split()) == " ".join(named.split()).replace(" of toys:", ":", 1)
+
+
+def test_html_is_escaped(of_vae):
+    hostile = replace(of_vae, warnings=("<script>alert('x & y')</script>",))
+    page = hostile.html("<b>toys</b>")
+    assert "<script>" not in page
+    assert "<b>" not in page
+    texts = "".join(Cells(page).texts)
+    assert "<script>alert('x & y')</script>" in texts
+    assert "samples of <b>toys</b>: 12 features" in texts
+
+
 def test_numbers(of_vae, of_ae):
     """All of them, as JSON knows them."""
-    numbers = json.loads(json.dumps(evaluate_numbers(of_vae), allow_nan=False))
+    numbers = json.loads(json.dumps(to_plain(of_vae), allow_nan=False))
     assert numbers["posterior"]["log_likelihoods"][0]["sampling_error"] is None
     assert numbers["posterior"]["log_likelihoods"][1]["effective_sample_size"] == 12.5
     assert numbers["posterior"]["aggregate_kl"]["lower"] == {"value": 0.625, "standard_error": 0.012}
@@ -173,4 +221,4 @@ def test_numbers(of_vae, of_ae):
     assert numbers["normality"]["classifier"]["accuracy"] == 0.875
     assert numbers["moments"]["std"] == [0.75, 1.5, 1.0]
     assert numbers["warnings"] == [COLLAPSE]
-    assert evaluate_numbers(of_ae)["posterior"] is None
+    assert to_plain(of_ae)["posterior"] is None

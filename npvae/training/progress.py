@@ -1,0 +1,36 @@
+"""The progress bar: which one, and how often it moves."""
+
+import sys
+import warnings
+
+from tqdm import tqdm
+
+
+def progress_bar(n_batches: int, *, shown: bool) -> tqdm:
+    """Return a bar on stderr, or in a notebook's output.
+
+    Parameters
+    ----------
+    n_batches : int
+        At its end.
+    shown : bool
+        False gives a bar that does nothing.
+
+    Returns
+    -------
+    tqdm
+        It moves every 0.2 s on a terminal, every second in a notebook, and every 10 s anywhere else, so that
+        a log file is not filled with bars. In a notebook with ipywidgets it is a widget.
+    """
+    in_notebook = "ipykernel" in sys.modules
+    bar = _notebook_bar() if in_notebook and shown else tqdm
+    interval = 0.2 if sys.stderr.isatty() else 1.0 if in_notebook else 10.0
+    return bar(total=n_batches, disable=not shown, unit="batch", mininterval=interval, miniters=1)
+
+
+def _notebook_bar() -> type[tqdm]:
+    """Return tqdm's own choice for a notebook, which it takes some time to import."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without ipywidgets tqdm says so, and takes the bar made of text
+        from tqdm.auto import tqdm as bar
+    return bar
