@@ -125,7 +125,8 @@ class Run:
             random_state=self.job.seed,
         )
         vae.network_, vae.params_ = self.stepper.network, self.stepper.params
-        vae.n_features_in_, vae.data_range_ = self.X.shape[1], (0.0, 1.0)
+        vae.n_features_in_, vae.pixels_ = self.X.shape[1], False
+        vae.data_range_ = np.array([[0.0], [1.0]]).repeat(self.X.shape[1], axis=1)
         vae.history_, vae.n_iter_ = self.history, self.epochs
         vae.stop_reason_, vae.best_epoch_ = "max_epochs", None
         return vae

@@ -17,7 +17,7 @@ PACKAGE = Path(npvae.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [str(path.relative_to(PACKAGE)) for path in MODULES]
 HEAVY = {"sklearn", "matplotlib", "numba", "scipy"}
-MOST_LINES = 330
+MOST_LINES = 500
 
 every_module = pytest.mark.parametrize("path", MODULES, ids=NAMES)
 

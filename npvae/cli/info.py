@@ -20,6 +20,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the file's description."""
     import dataclasses
 
+    import numpy as np
+
     from npvae.persistence import load_model
 
     network, params, metadata = load_model(args.model)
@@ -28,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({"network": dataclasses.asdict(network), "parameters": shapes, **metadata}))
         return 0
     training = metadata["training"]
-    low, high = metadata["data_range"]
+    low, high = np.min(metadata["data_range"]), np.max(metadata["data_range"])
     print(f"{args.model}: {metadata['estimator']}, written by npvae {metadata['npvae_version']}")
     print(f"  data       {network.n_features} features, trained on values from {low:g} to {high:g}")
     print(f"  training   {training['n_iter']} epochs, ended by {training['stop_reason']}")

@@ -97,9 +97,9 @@ def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False)
     )
     group.add_argument(
         "--noise-variance",
-        default="1",
+        default="learned",
         metavar="V",
-        help='of the gaussian likelihood: a number (default: 1), or "learned"',
+        help='of the gaussian likelihood: "learned" (default), or a number',
     )
     group.add_argument("--beta", type=float, default=1.0, help="weight of the VAE's KL term (default: 1)")
     group.add_argument(
@@ -192,6 +192,7 @@ def make_estimator(kind: str, args: argparse.Namespace, data: "Dataset") -> "VAE
         "max_grad_norm": args.max_grad_norm,
         "batch_size": args.batch_size if args.batch_size is not None else (128 if large else 32),
         "max_epochs": args.epochs if args.epochs is not None else (10 if large else 100),
+        "tol": None,  # this many, so that models can be compared
         "dynamic_binarization": args.binarize == "dynamic",
         "n_threads": args.threads,
         "random_state": args.seed,

@@ -66,13 +66,15 @@ class FarRows:
     ----------
     data_range : (2, D) array
         Least and greatest value of each column in training. Where a column was constant, or varied less than
-        columns do on average, their mean width counts.
+        columns do on average, their mean width counts. What lies between the extremes of all columns is never far
+        outside: pixels at the edge of images were rarely lit.
     """
 
     def __init__(self, data_range: np.ndarray) -> None:
         low, high = self._range = data_range
         margin = np.maximum(high - low, np.mean(high - low))
-        self._least, self._greatest = low - margin, high + margin
+        self._least = np.minimum(low - margin, low.min())
+        self._greatest = np.maximum(high + margin, high.max())
         self._found: list[tuple[int, int, float, int]] = []  # a block's first far number, and its far rows
 
     @property

@@ -84,14 +84,16 @@ def _cause(
                     f"Cause: noise_variance={v:g} is above the variance of the data in {where} (the largest is "
                     f'{largest:.3g}), so all of it counts as noise there. Take noise_variance="learned".'
                 )
-            if not unsettled:
-                return (
-                    f"The noise variance, {v:.3g}, has been learned, and the data vary by more than it in {n_above} "
-                    f"directions only (the largest variance is {largest:.3g}): there is no more to encode."
-                )
     if beta > 1:
         return f"The likely cause is beta={beta:g}, which multiplies the price of what z says; try beta=1."
-    return None if unsettled else "Neither beta nor the noise variance explains it; try a smaller latent_dim."
+    if unsettled:
+        return None
+    if network.likelihood == "gaussian" and network.noise_variance == "learned":
+        return (
+            f"The noise variance, {v:.3g}, has been learned, and the largest variance of the data in any direction is "
+            f"{largest:.3g}: columns have little in common that z could say."
+        )
+    return "Neither beta nor the noise variance explains it; try a smaller latent_dim."
 
 
 def log_var_warning(log_var: np.ndarray) -> str | None:

@@ -33,6 +33,8 @@ from npvae.training.step import Network
 # Epochs where max_epochs is None and the loss does not settle before.
 _FEWEST_EPOCHS, _MOST_STEPS = 40, 20_000
 
+_DIAGNOSED_TOL = 1e-2  # whether the loss has settled is asked with this where `tol` is None or 0
+
 
 class TrainableModel(LatentVariableModel):
     """Adds training to `LatentVariableModel`."""
@@ -155,8 +157,11 @@ class TrainableModel(LatentVariableModel):
             self.n_iter_ = len(training.history.get("loss", []))
             self.stop_reason_ = training.stop_reason
             self.best_epoch_ = training.best_epoch
-        self._warn_of_the_end(settings, first_epoch, len(rows))
-        for sentence in self._diagnose(data, rows):
+        window = settling_window(settings, len(rows))
+        fall = fall_of(self.history_["loss"][first_epoch:], window) if self.history_ else np.inf
+        self._warn_of_the_end(settings, fall, window)
+        unsettled = fall >= (settings.tol or _DIAGNOSED_TOL) * data.shape[1]
+        for sentence in self._diagnose(data, rows, unsettled):
             warnings.warn(sentence, UserWarning, stacklevel=2)
         return self
 
@@ -308,7 +313,7 @@ class TrainableModel(LatentVariableModel):
                 stacklevel=3,
             )
 
-    def _warn_of_the_end(self, settings: TrainingSettings, first_epoch: int, n_rows: int) -> None:
+    def _warn_of_the_end(self, settings: TrainingSettings, fall: float, window: int) -> None:
         if self.stop_reason_ == "interrupted":
             warnings.warn(
                 f"training was interrupted after {self.n_iter_} complete epochs; what was learned is kept",
@@ -317,24 +322,17 @@ class TrainableModel(LatentVariableModel):
             )
         if self.stop_reason_ != "max_epochs" or settings.tol is None:
             return
-        n_epochs = self.n_iter_ - first_epoch
-        n_steps = n_epochs * -(-n_rows // settings.batch_size)
-        if settings.early_stopping:
-            what = "the validation loss had stopped falling"
-        else:
-            what = "the loss had settled"
-            window = settling_window(settings, n_rows)
-            fall = fall_of(self.history_["loss"][first_epoch:], window)
-            if np.isfinite(fall):
-                what += f": it fell by {fall:.3g} nats per sample over the last {window} epochs"
+        what = "the validation loss had stopped falling" if settings.early_stopping else "the loss had settled"
+        if np.isfinite(fall) and not settings.early_stopping:
+            what += f": it fell by {fall:.3g} nats per sample over the last {window} epochs"
         warnings.warn(
-            f"training ended at max_epochs={settings.max_epochs} ({n_steps} steps), before {what}. Raise max_epochs "
-            "(None chooses a length by the size of the data), or set tol=None if this length is meant",
+            f"training ended at max_epochs={settings.max_epochs}, before {what}. Raise max_epochs (None chooses a "
+            "length by the size of the data), or set tol=None if this length is meant",
             ConvergenceWarning,
             stacklevel=3,
         )
 
-    def _diagnose(self, data: np.ndarray, rows: np.ndarray) -> list[str]:
+    def _diagnose(self, data: np.ndarray, rows: np.ndarray, unsettled: bool) -> list[str]:
         """Return what should be known before the fitted model is believed, a sentence or a few each."""
         return []
 

@@ -126,7 +126,7 @@ def check_unit_range(X: np.ndarray, name: str = "X") -> None:
             n_bad += int(bad.any(axis=1).sum())
     if n_bad:
         raise ValueError(
-            f'likelihood="bernoulli" needs data in [0, 1], got values from {low!r} to {high!r}: {n_bad} of '
+            f'likelihood="bernoulli" needs data in [0, 1], got values from {low:.9g} to {high:.9g}: {n_bad} of '
             f"{len(X)} rows of {name} are beyond it, first row {first[0]}, column {first[1]}. "
             "MinMaxScaler(clip=True) scales, and clips rows beyond the range that it was fitted on; pixels "
             '0..255 can be passed as uint8; likelihood="gaussian" takes any numbers'

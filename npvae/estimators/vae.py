@@ -271,13 +271,12 @@ class VAE(TrainableModel):
             total += network.reconstruction_forward(params, x, output)[0]
         return -(total / x.dtype.type(len(noise)) + kl)
 
-    def _diagnose(self, data: np.ndarray, rows: np.ndarray) -> list[str]:
+    def _diagnose(self, data: np.ndarray, rows: np.ndarray, unsettled: bool) -> list[str]:
         if not self.n_iter_:
             return []
         some = rows[np.linspace(0, len(rows) - 1, min(len(rows), _DIAGNOSED)).astype(np.int64)]
         x = as_floats(data[some], self.params_.flat.dtype)
         with np.errstate(over="ignore", invalid="ignore"):  # what is found is told
             mu, log_var = self.network_.encode(self.params_, x)
-            unsettled = self.stop_reason_ in ("max_epochs", "interrupted") and self.tol is not None
             collapse = collapse_warning(self.network_, self.params_, x, mu, log_var, unsettled=unsettled)
         return [sentence for sentence in (collapse, log_var_warning(log_var)) if sentence]

@@ -202,7 +202,6 @@ def test_the_objective_is_that_of_the_training(objective, n_draws, digits):
 def test_containers(vae, digits):
     X = digits.X_test[:40]
     expected = to_plain(evaluate(vae, X, **FAST))
-    assert to_plain(evaluate(vae, (255 * X).astype(np.uint8), **FAST)) == expected
     table = to_plain(evaluate(vae, pd.DataFrame(X), **FAST))
     assert table["posterior"]["elbo"] == pytest.approx(expected["posterior"]["elbo"], rel=1e-5)
 
@@ -283,7 +282,7 @@ def test_errors(vae, digits):
         evaluate(vae, X[:9])
     with pytest.raises(ValueError, match="X has 63 features, but VAE is expecting 64"):
         evaluate(vae, X[:, 1:])
-    with pytest.raises(ValueError, match=r"outside \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"outside \[0, 1\]"), pytest.warns(UserWarning, match="lie far outside"):
         evaluate(vae, X + 1.0)
     for name in ("n_importance_samples", "n_images"):
         with pytest.raises(ValueError, match=f"{name} must be an integer of at least 1, got 0"):

@@ -32,6 +32,15 @@ def models(data):
     }
 
 
+@pytest.fixture(scope="module")
+def models_of_pixels(models):
+    """The same, but they answer to uint8."""
+    twins = {kind: copy.copy(model) for kind, model in models.items()}
+    for twin in twins.values():
+        twin.pixels_ = True
+    return twins
+
+
 @pytest.fixture
 def collapsed(models):
     """An autoencoder that gives every image the same code."""
@@ -115,11 +124,11 @@ def binary(data):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 @pytest.mark.parametrize("kind", ["AE", "VAE"])
-def test_beside_binary_images_pixels_are_drawn_before_judging(kind, dtype, data, models):
+def test_beside_binary_images_pixels_are_drawn_before_judging(kind, dtype, data, models_of_pixels):
     """Each with its grey value as the probability; the pictures that are kept stay grey."""
     given = as_bytes(data) if dtype == np.uint8 else data
-    judged, samples = drawn(models[kind], binary(given))
-    grey, _ = drawn(models[kind], given)
+    judged, samples = drawn(models_of_pixels[kind], binary(given))
+    grey, _ = drawn(models_of_pixels[kind], given)
     assert tuple(judged) == WAYS[kind]
     for way, images in judged.items():
         p = grey[way].astype(np.float64)
@@ -142,11 +151,11 @@ def test_pixels_drawn_are_the_seeds(data, collapsed):
     assert len(np.unique(first, axis=0)) > 1
 
 
-def test_beside_grey_images_the_expectation_is_judged(data, models):
+def test_beside_grey_images_the_expectation_is_judged(data, models_of_pixels):
     X_test = binary(as_bytes(data)).X_test.copy()
     X_test[-1, -1] = 254
     for given in (data, replace(as_bytes(data), X_test=X_test)):
-        for way, images in drawn(models["AE"], given)[0].items():
+        for way, images in drawn(models_of_pixels["AE"], given)[0].items():
             assert len(np.unique(images)) > 2, way
 
 

@@ -40,5 +40,6 @@ def test_an_autoencoders_is_its_score():
 
 def test_data_out_of_the_likelihoods_range():
     model = VAE(likelihood="bernoulli", hidden=(8,), max_epochs=1, random_state=0).fit(PIXELS)
-    with pytest.raises(ValueError, match=r"outside \[0, 1\]"):
+    far = pytest.warns(UserWarning, match="Pixels 0..255 must be passed as uint8")
+    with far, pytest.raises(ValueError, match=r"outside \[0, 1\]"):
         reconstruction_error(model, PIXELS.astype(np.float64))
