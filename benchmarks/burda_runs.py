@@ -85,6 +85,7 @@ class Run:
                 learning_rate=self.rates[self.epochs],
                 batch_size=BATCH,
                 max_epochs=1,
+                tol=None,
                 dynamic_binarization=True,
                 n_threads=1,
             )

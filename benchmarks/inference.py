@@ -38,7 +38,7 @@ def prepare(mnist: str | None, folder: Path) -> tuple[Path, Path]:
         data = load_dataset(mnist)
         train, test = data.X_train[:10000], data.X_test
     model, images = folder / "vae.safetensors", folder / "images.npy"
-    VAE(20, likelihood="bernoulli", max_epochs=1, random_state=0).fit(train).save(model)
+    VAE(20, likelihood="bernoulli", max_epochs=1, tol=None, random_state=0).fit(train).save(model)
     np.save(images, test.astype(np.float32) / 255)
     return model, images
 

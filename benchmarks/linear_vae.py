@@ -46,7 +46,7 @@ def fitted(size: int, X: np.ndarray, steps: int) -> VAE:
     epochs = max(1, round(steps * batch_size / len(X)))
     return VAE(
         size, hidden=(), noise_variance="learned", learning_rate=CosineDecay(LEARNING_RATE, epochs),
-        init_output_bias=True, max_epochs=epochs, batch_size=batch_size, random_state=0, verbose=1,
+        init_output_bias=True, max_epochs=epochs, tol=None, batch_size=batch_size, random_state=0, verbose=1,
     ).fit(X)  # fmt: skip
 
 

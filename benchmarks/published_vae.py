@@ -32,7 +32,7 @@ def trained(seed: int, data: Dataset, folder: Path | None) -> VAE:
     path = folder / f"seed{seed}.safetensors" if folder else None
     if path and path.exists():
         return npvae.load(path)
-    vae = VAE(20, likelihood="bernoulli", max_epochs=10, random_state=seed, verbose=1)
+    vae = VAE(20, likelihood="bernoulli", max_epochs=10, tol=None, random_state=seed, verbose=1)
     vae.fit(data.X_train, X_val=data.X_test)
     if path:
         vae.save(path)

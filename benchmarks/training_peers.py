@@ -50,6 +50,7 @@ def with_npvae(
         likelihood="bernoulli",
         batch_size=case.batch_size,
         max_epochs=epochs,
+        tol=None,
         learning_rate=LEARNING_RATE,
         random_state=0,
         n_threads=n_threads,

@@ -1,5 +1,6 @@
 """How many threads a training step gets."""
 
+import functools
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +9,7 @@ from itertools import pairwise
 from statistics import mean, median
 from typing import Any, TypeVar
 
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from npvae.core.architecture import Architecture
 from npvae.kernels import LONG, Team, has_compiled_products, using_team
@@ -44,7 +45,13 @@ def available_threads(n_threads: int | None = None) -> int:
             raise ValueError(f"n_threads must be None or an integer of at least 1, got {n_threads!r}")
         return n_threads
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min([cores, *(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")])
+    return min([cores, *(pool["num_threads"] for pool in _thread_pools().info() if pool["user_api"] == "blas")])
+
+
+@functools.cache
+def _thread_pools() -> ThreadpoolController:
+    """Find the libraries with thread pools, which takes milliseconds; what they are set to is asked each time."""
+    return ThreadpoolController()
 
 
 class StepThreads:
