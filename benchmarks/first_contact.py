@@ -2,11 +2,11 @@
 
     python benchmarks/first_contact.py [MNIST] [--seeds 3] [--out FOLDER]
 
-On the digits, on tables of scikit-learn through StandardScaler and through MinMaxScaler, and on 5,000 images of
-MNIST, if its folder is given: R^2 of the reconstruction from two latent dimensions beside that of PCA with two
-components; the learned noise variance over the mean squared residual, which is the best variance for fixed
-reconstructions (Rybkin et al. 2021); seconds beside scikit-learn's MLPRegressor() trained to reproduce its input.
-Exits 1 if an R^2 is below 0.9 of PCA's, or not above it on images, or if a fit warns.
+On the digits, on tables of scikit-learn through StandardScaler and through MinMaxScaler, and on 5,000 images
+of MNIST, if its folder is given: R^2 of the reconstruction from two latent dimensions beside that of PCA with
+two components; the learned noise variance over the mean squared residual, which is the best variance for
+fixed reconstructions (Rybkin et al. 2021); seconds beside scikit-learn's MLPRegressor() trained to reproduce
+its input. Exits 1 if an R^2 is below 0.9 of PCA's, or not above it on images, or if a fit warns.
 """
 
 import argparse
@@ -93,7 +93,10 @@ def main() -> int:
     args = parser.parse_args()
     VAE(max_epochs=1, tol=None).fit(np.eye(4))  # compiled code is loaded
     results, failures = {}, []
-    print("| data | PCA | VAE R^2 | AE R^2 | epochs VAE, AE | s VAE | s AE | s MLPRegressor | v / residual VAE, AE |")
+    print(
+        "| data | PCA | VAE R^2 | AE R^2 | epochs VAE, AE | s VAE | s AE | s MLPRegressor | v / residual "
+        "VAE, AE |"
+    )
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
     for name, X in data_sets(args.mnist).items():
         numbers = X / 255 if X.dtype == np.uint8 else X

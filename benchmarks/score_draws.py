@@ -4,8 +4,9 @@
 
 All images share their draws, so that a score is a continuous function of the image, and the error of the mean
 does not average out over the images. Trains a 784-400-Z VAE for each size and compares, over seeds, the mean
-ELBO of the test images by `npvae.estimators.noise.shared_noise` and by independent draws that are shared, with
-the exact one: 100 draws of each image's own. Exits 1 if a standard deviation over seeds is above 0.1 nats.
+ELBO of the test images by `npvae.estimators.noise.shared_noise` and by independent draws that are shared,
+with the exact one: 100 draws of each image's own. Exits 1 if a standard deviation over seeds is above 0.1
+nats.
 """
 
 import argparse
@@ -23,7 +24,9 @@ LIMIT = 0.1  # nats
 
 def mean_scores(vae: VAE, X: np.ndarray, noises: list[np.ndarray]) -> np.ndarray:
     """Return the mean score of X (N, D) for each table of noise (K, Z)."""
-    return np.array([vae._in_blocks(lambda params, x, e=e: vae._scores(e, params, x), X).mean() for e in noises])
+    return np.array(
+        [vae._in_blocks(lambda params, x, e=e: vae._scores(e, params, x), X).mean() for e in noises]
+    )
 
 
 def main() -> int:
@@ -37,15 +40,22 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=10, help="default: 10")
     args = parser.parse_args()
     data, failed = load_dataset(args.mnist), False
-    print("| Z | mean ELBO | shared_noise: sd over seeds, mean error | independent draws, shared: sd, mean error |")
+    print(
+        "| Z | mean ELBO | shared_noise: sd over seeds, mean error | independent draws, shared: sd, mean "
+        "error |"
+    )
     print("|--:|--:|--:|--:|")
     for latent_dim in args.sizes:
-        vae = VAE(latent_dim, likelihood="bernoulli", max_epochs=10, tol=None, random_state=0).fit(data.X_train)
-        # With one importance sample, ln p(x) is estimated by the ELBO with a draw of each image's own; its drawn
-        # KL term is as good as the exact one over 10,000 images and 100 draws.
+        vae = VAE(latent_dim, likelihood="bernoulli", max_epochs=10, tol=None, random_state=0).fit(
+            data.X_train
+        )
+        # With one importance sample, ln p(x) is estimated by the ELBO with a draw of each image's own; its
+        # drawn KL term is as good as the exact one over 10,000 images and 100 draws.
         exact = np.mean(
             [
-                log_marginal_likelihood(vae, data.X_test, n_samples=1, random_state=seed).log_likelihood.mean()
+                log_marginal_likelihood(
+                    vae, data.X_test, n_samples=1, random_state=seed
+                ).log_likelihood.mean()
                 for seed in range(100)
             ]
         )

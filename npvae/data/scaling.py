@@ -60,6 +60,6 @@ def check_unit_interval(X: np.ndarray) -> None:
         )
     if low < -UNIT_TOLERANCE or high > 1 + UNIT_TOLERANCE:
         raise ValueError(
-            f"X has values from {float(low):.9g} to {float(high):.9g}, outside [0, 1]; scale it first, for example X / 255 for "
-            "pixels 0..255, or (X - X.min()) / (X.max() - X.min())"
+            f"X has values from {float(low):.9g} to {float(high):.9g}, outside [0, 1]; scale it first, for "
+            "example X / 255 for pixels 0..255, or (X - X.min()) / (X.max() - X.min())"
         )

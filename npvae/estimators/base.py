@@ -139,8 +139,9 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         random_state : int, Generator or RandomState, optional
             None draws anew in every call, from NumPy's global RandomState.
         noise : bool, default=False
-            Draw x from p(x | z), so that samples vary as data do: normal noise of the noise variance, or pixels
-            of 0 and 1 for the Bernoulli likelihood. False returns the mean E[x | z], as is usual for images.
+            Draw x from p(x | z), so that samples vary as data do: normal noise of the noise variance, or
+            pixels of 0 and 1 for the Bernoulli likelihood. False returns the mean E[x | z], as is usual for
+            images.
 
         Returns
         -------

@@ -66,8 +66,8 @@ class FarRows:
     ----------
     data_range : (2, D) array
         Least and greatest value of each column in training. Where a column was constant, or varied less than
-        columns do on average, their mean width counts. What lies between the extremes of all columns is never far
-        outside: pixels at the edge of images were rarely lit.
+        columns do on average, their mean width counts. What lies between the extremes of all columns is never
+        far outside: pixels at the edge of images were rarely lit.
     """
 
     def __init__(self, data_range: np.ndarray) -> None:
@@ -97,9 +97,9 @@ class FarRows:
         row, column, value, _ = min(self._found)
         low, high = self._range[:, column]
         text = (
-            f"{self.n} of {n_rows} rows lie far outside the data that this {model} was trained on. In row {row}, "
-            f"column {name_columns(np.array([column]), names)} is {value:.6g}; in training it was from {low:.6g} "
-            f"to {high:.6g}."
+            f"{self.n} of {n_rows} rows lie far outside the data that this {model} was trained on. In row "
+            f"{row}, column {name_columns(np.array([column]), names)} is {value:.6g}; in training it was "
+            f"from {low:.6g} to {high:.6g}."
         )
         return text + (" Pixels 0..255 must be passed as uint8, as in training." if pixels else "")
 
@@ -118,9 +118,9 @@ def scale_warning(columns: Columns, names: np.ndarray | None) -> str | None:
     if n_large > n_varying // 2:
         return None
     return (
-        f"Columns {name_columns(np.sort(order[:n_large]), names)} hold {100 * shares[n_large - 1]:.2f} % of the "
-        f"variance, so the other {n_varying - n_large} will hardly be learned. Bring columns to one scale first: "
-        "make_pipeline(StandardScaler(), ...) with sklearn.preprocessing.StandardScaler"
+        f"Columns {name_columns(np.sort(order[:n_large]), names)} hold {100 * shares[n_large - 1]:.2f} % of "
+        f"the variance, so the other {n_varying - n_large} will hardly be learned. Bring columns to one "
+        "scale first: make_pipeline(StandardScaler(), ...) with sklearn.preprocessing.StandardScaler"
     )
 
 

@@ -1,4 +1,4 @@
-"""What should be known before a fitted VAE is believed: collapsed units and their cause, extreme log-variances."""
+"""What should be known before a fitted VAE is believed: collapsed units and why, extreme log-variances."""
 
 import numpy as np
 
@@ -34,18 +34,20 @@ def collapse_warning(
     Returns
     -------
     str or None
-        Two sentences, the second naming the cause as far as the numbers show one, if more than half of the units
-        have a mean KL below 0.01 nats. None also where the only cause is that training was too short.
+        Two sentences, the second naming the cause as far as the numbers show one, if more than half of the
+        units have a mean KL below 0.01 nats. None also where the only cause is that training was too short.
 
     Notes
     -----
-    In a linear VAE a unit is used only if it can follow a direction of the data whose variance lambda exceeds the
-    noise variance times beta: lambda > beta v. Otherwise q(z | x) = p(z) is the optimum, and no training helps.
+    In a linear VAE a unit is used only if it can follow a direction of the data whose variance lambda exceeds
+    the noise variance times beta: lambda > beta v. Otherwise q(z | x) = p(z) is the optimum, and no training
+    helps.
 
     References
     ----------
-    Lucas, Tucker, Grosse & Norouzi (2019), Don't blame the ELBO! A linear VAE perspective on posterior collapse,
-    section 4. Dai, Wang & Wipf (2020), The usual suspects? Reassessing blame for VAE posterior collapse.
+    Lucas, Tucker, Grosse & Norouzi (2019), Don't blame the ELBO! A linear VAE perspective on posterior
+    collapse, section 4. Dai, Wang & Wipf (2020), The usual suspects? Reassessing blame for VAE posterior
+    collapse.
     """
     kl = (mu * mu + np.expm1(np.minimum(log_var, LARGEST_LOG_VAR)) - log_var).mean(axis=0) / 2
     n_units, n_unused = len(kl), int(np.sum(kl < LEAST_KL))
@@ -65,7 +67,8 @@ def _cause(
     network: VAENetwork, params: Parameters, x: np.ndarray, n_used: int, unsettled: bool
 ) -> str | None:
     """Name the cause; None where there is none but that training was too short."""
-    variances = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2 / len(x)  # of the principal components
+    # Of the principal components.
+    variances = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2 / len(x)
     if not variances.any():
         return "The data do not vary."
     beta = network.beta
@@ -76,12 +79,14 @@ def _cause(
         if n_above <= n_used:
             if beta > 1 and n_above_alone > n_used:
                 return (
-                    f"Cause: beta={beta:g} times the noise variance, {v:.3g}, is above the variance of the data in "
-                    f"{where} (the largest is {largest:.3g}); with beta=1, {n_above_alone} would be above it."
+                    f"Cause: beta={beta:g} times the noise variance, {v:.3g}, is above the variance of the "
+                    f"data in {where} (the largest is {largest:.3g}); with beta=1, {n_above_alone} would be "
+                    "above it."
                 )
             if network.noise_variance != "learned":
                 return (
-                    f"Cause: noise_variance={v:g} is above the variance of the data in {where} (the largest is "
+                    f"Cause: noise_variance={v:g} is above the variance of the data in {where} (the largest "
+                    "is "
                     f'{largest:.3g}), so all of it counts as noise there. Take noise_variance="learned".'
                 )
     if beta > 1:
@@ -90,8 +95,8 @@ def _cause(
         return None
     if network.likelihood == "gaussian" and network.noise_variance == "learned":
         return (
-            f"The noise variance, {v:.3g}, has been learned, and the largest variance of the data in any direction is "
-            f"{largest:.3g}: columns have little in common that z could say."
+            f"The noise variance, {v:.3g}, has been learned, and the largest variance of the data in any "
+            f"direction is {largest:.3g}: columns have little in common that z could say."
         )
     return "Neither beta nor the noise variance explains it; try a smaller latent_dim."
 
@@ -115,6 +120,6 @@ def log_var_warning(log_var: np.ndarray) -> str | None:
     return (
         f"Log-variances of {n_beyond} of {len(log_var)} samples are larger than {LARGEST_LOG_VAR:g} in size "
         f"(the largest is {sizes.max():.4g}): exp(log_var) overflows or vanishes in float32 near 88, so the "
-        "figures of these samples, and means over them, mean little. Scaling the columns of X (StandardScaler) "
-        "prevents this."
+        "figures of these samples, and means over them, mean little. Scaling the columns of X "
+        "(StandardScaler) prevents this."
     )

@@ -110,7 +110,9 @@ def _check_metadata(metadata: dict[str, Any], n_features: int) -> None:
     training = metadata["training"]
     low, high = metadata["data_range"]
     ranges = [low, high] if isinstance(low, list) else [[low], [high]]
-    if not all(isinstance(x, int | float) for numbers in [*ranges, *training["history"].values()] for x in numbers):
+    if not all(
+        isinstance(x, int | float) for numbers in [*ranges, *training["history"].values()] for x in numbers
+    ):
         raise ValueError("history and data range must be lists of numbers")
     if isinstance(low, list) and not len(low) == len(high) == n_features:
         raise ValueError(f"data_range must have two numbers for each of {n_features} features")

@@ -90,8 +90,8 @@ class TrainableModel(LatentVariableModel):
         ------
         ValueError
             A parameter is out of its range, or X is unsuitable: not finite, uint8 without a value above 1, or
-            outside of [0, 1] for the Bernoulli likelihood. X_val has other features than X. With `warm_start`,
-            the parameters or X describe another network than the one trained so far.
+            outside of [0, 1] for the Bernoulli likelihood. X_val has other features than X. With
+            `warm_start`, the parameters or X describe another network than the one trained so far.
         TypeError
             An unknown argument.
         TrainingDivergedError
@@ -102,8 +102,8 @@ class TrainableModel(LatentVariableModel):
         ConvergenceWarning
             Training ended at `max_epochs`, before the loss had settled.
         UserWarning
-            The model was trained before, and `warm_start` is False; a few columns hold nearly all of the variance;
-            the latent units collapsed; log-variances are at the limits of float32.
+            The model was trained before, and `warm_start` is False; a few columns hold nearly all of the
+            variance; the latent units collapsed; log-variances are at the limits of float32.
 
         Notes
         -----
@@ -186,9 +186,9 @@ class TrainableModel(LatentVariableModel):
 
         Notes
         -----
-        Each call is an epoch: it adds an entry to `history_`, and learning-rate schedules and KL warm-up count
-        it. Changes of the network's or the optimizer's settings after the first call take effect in the next
-        `fit`.
+        Each call is an epoch: it adds an entry to `history_`, and learning-rate schedules and KL warm-up
+        count it. Changes of the network's or the optimizer's settings after the first call take effect in the
+        next `fit`.
         """
         fitted = hasattr(self, "params_")
         if fitted:
@@ -232,7 +232,9 @@ class TrainableModel(LatentVariableModel):
         n_epochs = max(_FEWEST_EPOCHS, -(-_MOST_STEPS // n_steps))
         return dataclasses.replace(settings, max_epochs=settings.kl_warmup_epochs + n_epochs)
 
-    def _start(self, X: npt.ArrayLike, data: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> Stepper:
+    def _start(
+        self, X: npt.ArrayLike, data: np.ndarray, rows: np.ndarray, rng: np.random.Generator
+    ) -> Stepper:
         """Set the fitted attributes anew, once it is certain that all of them can be."""
         network = self._make_network(data.shape[1])
         params = init_parameters(network.blocks(), rng, self.init)
@@ -249,8 +251,8 @@ class TrainableModel(LatentVariableModel):
         stepper = Stepper(network, params, get_optimizer(self.optimizer), rng, self.max_grad_norm, least)
         if hasattr(self, "params_"):
             warnings.warn(
-                f"fit starts anew: the parameters of {self.n_iter_} earlier epochs are replaced. To train on, set "
-                "warm_start=True, or call partial_fit",
+                f"fit starts anew: the parameters of {self.n_iter_} earlier epochs are replaced. To train "
+                "on, set warm_start=True, or call partial_fit",
                 UserWarning,
                 stacklevel=3,
             )
@@ -268,8 +270,9 @@ class TrainableModel(LatentVariableModel):
         network = self._make_network(data.shape[1])
         if type(network) is not type(self.network_) or network.blocks() != self.network_.blocks():
             raise ValueError(
-                "warm_start=True trains the present parameters on, but the settings now describe a network with "
-                f"others: {network}; it was trained as {self.network_}. Set warm_start=False to start anew"
+                "warm_start=True trains the present parameters on, but the settings now describe a network "
+                f"with others: {network}; it was trained as {self.network_}. Set warm_start=False to start "
+                "anew"
             )
         optimizer = get_optimizer(self.optimizer)
         stepper = self._own_stepper()
@@ -299,7 +302,10 @@ class TrainableModel(LatentVariableModel):
             low, high = self.data_range_
             blocks = [(x.min(axis=0), x.max(axis=0)) for x in inference_blocks(data)]
             self.data_range_ = np.array(
-                [np.min([low, *(a for a, _ in blocks)], axis=0), np.max([high, *(b for _, b in blocks)], axis=0)]
+                [
+                    np.min([low, *(a for a, _ in blocks)], axis=0),
+                    np.max([high, *(b for _, b in blocks)], axis=0),
+                ]
             )
 
     def _warn_of_long_warmup(self, first_epoch: int, settings: TrainingSettings) -> None:
@@ -307,8 +313,8 @@ class TrainableModel(LatentVariableModel):
         if last < 1:
             warnings.warn(
                 f"kl_warmup_epochs={settings.kl_warmup_epochs} is longer than "
-                f"max_epochs={first_epoch + settings.max_epochs}: the weight of the KL term ends at {last:.2g} of "
-                "beta, and the loss never becomes the ELBO",
+                f"max_epochs={first_epoch + settings.max_epochs}: the weight of the KL term ends at "
+                f"{last:.2g} of beta, and the loss never becomes the ELBO",
                 UserWarning,
                 stacklevel=3,
             )
@@ -322,12 +328,14 @@ class TrainableModel(LatentVariableModel):
             )
         if self.stop_reason_ != "max_epochs" or settings.tol is None:
             return
-        what = "the validation loss had stopped falling" if settings.early_stopping else "the loss had settled"
+        what = (
+            "the validation loss had stopped falling" if settings.early_stopping else "the loss had settled"
+        )
         if np.isfinite(fall) and not settings.early_stopping:
             what += f": it fell by {fall:.3g} nats per sample over the last {window} epochs"
         warnings.warn(
-            f"training ended at max_epochs={settings.max_epochs}, before {what}. Raise max_epochs (None chooses a "
-            "length by the size of the data), or set tol=None if this length is meant",
+            f"training ended at max_epochs={settings.max_epochs}, before {what}. Raise max_epochs (None "
+            "chooses a length by the size of the data), or set tol=None if this length is meant",
             ConvergenceWarning,
             stacklevel=3,
         )

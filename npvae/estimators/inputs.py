@@ -50,8 +50,8 @@ def validate_rows(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
     rows = validate_data(estimator, X, ensure_all_finite=False, reset=False)
     if rows.dtype == np.uint8 and not estimator.pixels_:
         raise ValueError(
-            f"X is uint8, which means pixels 0..255, but this {type(estimator).__name__} was trained on other "
-            "numbers. Pass X.astype(np.float32) for the same numbers, or X / 255 for pixels"
+            f"X is uint8, which means pixels 0..255, but this {type(estimator).__name__} was trained on "
+            "other numbers. Pass X.astype(np.float32) for the same numbers, or X / 255 for pixels"
         )
     return rows
 
@@ -126,8 +126,8 @@ def check_unit_range(X: np.ndarray, name: str = "X") -> None:
             n_bad += int(bad.any(axis=1).sum())
     if n_bad:
         raise ValueError(
-            f'likelihood="bernoulli" needs data in [0, 1], got values from {low:.9g} to {high:.9g}: {n_bad} of '
-            f"{len(X)} rows of {name} are beyond it, first row {first[0]}, column {first[1]}. "
+            f'likelihood="bernoulli" needs data in [0, 1], got values from {low:.9g} to {high:.9g}: {n_bad} '
+            f"of {len(X)} rows of {name} are beyond it, first row {first[0]}, column {first[1]}. "
             "MinMaxScaler(clip=True) scales, and clips rows beyond the range that it was fitted on; pixels "
             '0..255 can be passed as uint8; likelihood="gaussian" takes any numbers'
         )

@@ -36,8 +36,8 @@ class VAE(TrainableModel):
     likelihood : {"gaussian", "bernoulli"}
         "bernoulli" is for data in [0, 1].
     noise_variance : "learned" or float, default="learned"
-        Of the Gaussian likelihood. "learned" makes it one more parameter, which starts at the mean variance of
-        the columns and follows the residuals: see `npvae.training.noise_variance`. 0.5 makes the
+        Of the Gaussian likelihood. "learned" makes it one more parameter, which starts at the mean variance
+        of the columns and follows the residuals: see `npvae.training.noise_variance`. 0.5 makes the
         reconstruction term the summed squared error, up to a constant.
     beta : float, default=1.0
         Weight of the KL term.
@@ -63,10 +63,10 @@ class VAE(TrainableModel):
     max_epochs : int, optional
         None: until the loss settles, at most 20,000 steps or 40 epochs, whichever is more.
     tol : float or None, default=0.01
-        Training ends when the loss falls by less than this, in nats per sample and feature, from one stretch of
-        epochs to the next; a stretch is `n_iter_no_change` epochs, and at least 200 steps. Where `max_epochs`
-        end it before, a ConvergenceWarning says so. None: train for `max_epochs`, and no warning. Early stopping,
-        where it is on, takes the place of `tol`.
+        Training ends when the loss falls by less than this, in nats per sample and feature, from one stretch
+        of epochs to the next; a stretch is `n_iter_no_change` epochs, and at least 200 steps. Where
+        `max_epochs` end it before, a ConvergenceWarning says so. None: train for `max_epochs`, and no
+        warning. Early stopping, where it is on, takes the place of `tol`.
     dynamic_binarization : bool, default=False
         Draw the pixels of every batch anew from Bernoulli(x).
     early_stopping : bool, default=False
@@ -103,8 +103,8 @@ class VAE(TrainableModel):
     best_epoch_ : int or None
         The epoch restored by early stopping.
     data_range_ : (2, D) array
-        Least and greatest value of each column of the training data ([0, 1] for pixels). Inference warns of rows
-        that are beyond it by more than its width.
+        Least and greatest value of each column of the training data ([0, 1] for pixels). Inference warns of
+        rows that are beyond it by more than its width.
     pixels_ : bool
         Whether the training data were uint8.
     n_features_in_ : int
@@ -252,7 +252,8 @@ class VAE(TrainableModel):
 
         See Also
         --------
-        npvae.study.log_marginal_likelihood : ln p(x) itself. Both serve to find outliers, which have low scores.
+        npvae.study.log_marginal_likelihood : ln p(x) itself. Both serve to find outliers, which have low
+        scores.
         """
         if not isinstance(n_draws, int | np.integer) or n_draws < 1:
             raise ValueError(f"n_draws must be an integer of at least 1, got {n_draws!r}")

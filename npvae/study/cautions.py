@@ -51,7 +51,8 @@ def effective_caution(effective_sample_size: float, n_importance_samples: int) -
     -------
     str or None
         A sentence if the effective sample size is below 10, although K is larger: a smaller K is no attempt
-        at ln p(x). None where it is NaN, of log-variances that `npvae.estimators.diagnosis.log_var_warning` speaks of.
+        at ln p(x). None where it is NaN, of log-variances that `npvae.estimators.diagnosis.log_var_warning`
+        speaks of.
     """
     if n_importance_samples <= LEAST_EFFECTIVE or np.isnan(effective_sample_size):
         return None

@@ -327,7 +327,8 @@ def validation_loss(
 def settling_window(settings: TrainingSettings, n_rows: int) -> int:
     """Return over how many epochs the loss is averaged to see whether it still falls.
 
-    As many as `n_iter_no_change`, but at least 200 steps' worth: an epoch of a small table is one step or two.
+    As many as `n_iter_no_change`, but at least 200 steps' worth: an epoch of a small table is one step or
+    two.
     """
     n_steps = -(-n_rows // settings.batch_size)
     return max(settings.n_iter_no_change, -(-_SETTLING_STEPS // n_steps))

@@ -27,22 +27,23 @@ def follow_residuals(
 
     Notes
     -----
-    With s = ln v and S the mean over the batch of a sample's summed squared residuals, dL/ds = (D - S / v) / 2,
-    so the gradient tells the variance at which it would vanish:
+    With s = ln v and S the mean over the batch of a sample's summed squared residuals, dL/ds = (D - S / v) /
+    2, so the gradient tells the variance at which it would vanish:
 
         S / D = v (1 - 2 dL/ds / D).
 
-    That is the batch's optimal variance (the analytic one of Rybkin et al. 2021). v becomes the mean of it and of
-    itself, weighted by N and by 128 rows:
+    That is the batch's optimal variance (the analytic one of Rybkin et al. 2021). v becomes the mean of it
+    and of itself, weighted by N and by 128 rows:
 
         v <- (1 - rho) v + rho S / D,    rho = N / (N + 128),
 
-    a step along the natural gradient, as the Fisher information of v is D / (2 v^2). An optimizer such as Adam
-    would move s by one learning rate a step, whatever the distance.
+    a step along the natural gradient, as the Fisher information of v is D / (2 v^2). An optimizer such as
+    Adam would move s by one learning rate a step, whatever the distance.
 
     References
     ----------
-    Rybkin, Daniilidis & Levine (2021), Simple and effective VAE training with calibrated decoders (sigma-VAE).
+    Rybkin, Daniilidis & Levine (2021), Simple and effective VAE training with calibrated decoders
+    (sigma-VAE).
     """
     rho = n_rows / (n_rows + _MEMORY)
     log_noise_var = float(params[LOG_NOISE_VARIANCE][0]) + math.log1p(-2 * rho * d_log_noise_var / n_features)

@@ -128,7 +128,8 @@ class Stepper:
             raise TrainingDivergedError(f"the squared norm, {norm:.0e} ^ 2, of the gradient")
         self.optimizer.update(self.params.flat, grads.flat, self.state, learning_rate)
         if LOG_NOISE_VARIANCE in grads:
-            follow_residuals(self.params, d_log_noise_var, *x.shape, self.least_noise_variance)
+            n, n_features = x.shape
+            follow_residuals(self.params, d_log_noise_var, n, n_features, self.least_noise_variance)
         return loss
 
     def _loss_and_gradient(self, x: np.ndarray, kl_weight: float) -> tuple[VAELoss | AutoencoderLoss, float]:

@@ -45,12 +45,14 @@ def available_threads(n_threads: int | None = None) -> int:
             raise ValueError(f"n_threads must be None or an integer of at least 1, got {n_threads!r}")
         return n_threads
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min([cores, *(pool["num_threads"] for pool in _thread_pools().info() if pool["user_api"] == "blas")])
+    return min(
+        [cores, *(pool["num_threads"] for pool in _thread_pools().info() if pool["user_api"] == "blas")]
+    )
 
 
 @functools.cache
 def _thread_pools() -> ThreadpoolController:
-    """Find the libraries with thread pools, which takes milliseconds; what they are set to is asked each time."""
+    """Find the libraries with thread pools, which takes milliseconds; their settings may change."""
     return ThreadpoolController()
 
 

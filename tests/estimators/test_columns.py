@@ -66,7 +66,9 @@ def test_rows_far_outside_are_told(cls, method, rng):
     model = cls(**SMALL).fit(pd.DataFrame(X, columns=["x", "y", "z"]))
     new = X.copy()
     new[400:403, 1], new[17, 2] = 2.5, -7
-    message = r"4 of 600 rows lie far outside .*In row 17, column 'z' is -7; in training it was from 0\.\d+ to 0\.9"
+    message = (
+        r"4 of 600 rows lie far outside .*In row 17, column 'z' is -7; in training it was from 0\.\d+ to 0\.9"
+    )
     with pytest.warns(UserWarning, match=message):
         getattr(model, method)(pd.DataFrame(new, columns=["x", "y", "z"]))
 
@@ -104,6 +106,6 @@ def test_pixels_given_as_numbers_are_told(cls, rng):
 @both
 def test_training_on_widens_the_range(cls, rng):
     X = rng.random((100, 3))
-    model = cls(**SMALL).fit(X).partial_fit(X + [0, 1, -1])
-    np.testing.assert_array_equal(model.data_range_[0], X.min(axis=0) - [0, 0, 1])
-    np.testing.assert_array_equal(model.data_range_[1], X.max(axis=0) + [0, 1, 0])
+    model = cls(**SMALL).fit(X).partial_fit(np.add(X, [0, 1, -1]))
+    np.testing.assert_array_equal(model.data_range_[0], np.subtract(X.min(axis=0), [0, 0, 1]))
+    np.testing.assert_array_equal(model.data_range_[1], np.add(X.max(axis=0), [0, 1, 0]))

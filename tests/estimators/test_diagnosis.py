@@ -1,4 +1,4 @@
-"""Warnings of `fit` about what it learned: each by a model that has the fault, and none for models without."""
+"""Warnings of `fit` about what it learned: each for a model that has the fault, and for no other."""
 
 import warnings
 
@@ -44,7 +44,9 @@ def test_a_noise_variance_above_the_datas_is_named(X):
 def test_what_is_advised_helps(X):
     collapsed = VAE(noise_variance=2.0, max_epochs=60, tol=None, **SETTINGS)
     assert warnings_of(collapsed, X)
-    assert warnings_of(collapsed.__class__(**{**collapsed.get_params(), "noise_variance": "learned"}), X) == []
+    assert (
+        warnings_of(collapsed.__class__(**{**collapsed.get_params(), "noise_variance": "learned"}), X) == []
+    )
 
 
 @pytest.mark.parametrize("noise_variance", ["learned", 0.3])

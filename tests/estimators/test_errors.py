@@ -116,7 +116,7 @@ def test_data_of_another_width(cls, method, X):
 
 @both
 def test_validation_data_of_another_width(cls, X):
-    with pytest.raises(ValueError, match="X_val does not fit X. X has 3 features, but .* is expecting 4"):
+    with pytest.raises(ValueError, match=r"X_val does not fit X\. X has 3 features, but .* is expecting 4"):
         cls(**SMALL).fit(X, X_val=X[:, :3])
 
 
@@ -196,7 +196,7 @@ def test_a_failed_fit_leaves_an_earlier_one_as_it_was(cls, case, X):
 def test_failed_validation_data_leave_an_earlier_fit_as_it_was(cls, X):
     model = cls(**SMALL).fit(X)
     codes = model.transform(X)
-    with pytest.raises(ValueError, match="X_val does not fit X. X has 4 features, but .* is expecting 3"):
+    with pytest.raises(ValueError, match=r"X_val does not fit X\. X has 4 features, but .* is expecting 3"):
         model.fit(X[:, :3], X_val=X)
     np.testing.assert_array_equal(model.transform(X), codes)
 

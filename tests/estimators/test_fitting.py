@@ -40,7 +40,9 @@ def test_a_generator_is_used_up_and_an_int_is_not(cls, X):
 def test_a_second_fit_starts_anew(cls, X):
     model = cls(**SMALL).fit(X)
     flat, history = model.params_.flat.copy(), model.history_
-    with pytest.warns(UserWarning, match=r"fit starts anew: the parameters of 4 earlier epochs.*warm_start=True"):
+    with pytest.warns(
+        UserWarning, match=r"fit starts anew: the parameters of 4 earlier epochs.*warm_start=True"
+    ):
         model.partial_fit(X).fit(X)
     np.testing.assert_array_equal(model.params_.flat, flat)
     assert model.n_iter_ == 3

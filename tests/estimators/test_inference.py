@@ -173,7 +173,9 @@ def test_without_a_seed_numpys_global_one_is_followed(cls, X):
 
 
 @both
-@pytest.mark.parametrize("seed", [0, np.random.default_rng(0), np.random.RandomState(0)], ids=["int", "Generator", "RandomState"])  # noqa: NPY002
+@pytest.mark.parametrize(
+    "seed", [0, np.random.default_rng(0), np.random.RandomState(0)], ids=["int", "Generator", "RandomState"]
+)
 def test_with_a_seed_the_global_random_state_is_not_touched(cls, seed, X):
     numpy_before, python_before = np.random.get_state(), random.getstate()  # noqa: NPY002
     model = cls(hidden=(4,), max_epochs=1, early_stopping=True, random_state=seed).fit(X)

@@ -1,4 +1,4 @@
-"""What users have at hand: MinMaxScaler's output, masks in uint8, pixels in another type, data frames in another order."""
+"""What users have at hand: MinMaxScaler's output, masks in uint8, data frames in another order."""
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,9 @@ def test_rounding_beyond_one_is_let_through_everywhere(cls, dynamic):
 def test_what_is_beyond_is_said_exactly():
     X = np.random.default_rng(0).random((500, 4))
     X[300, 2], X[450, 0] = 1.00001, 1.00002
-    message = r"from \S+ to 1\.00002: 2 of 500 rows of X .*first row 300, column 2\..*MinMaxScaler\(clip=True\)"
+    message = (
+        r"from \S+ to 1\.00002: 2 of 500 rows of X .*first row 300, column 2\..*MinMaxScaler\(clip=True\)"
+    )
     with pytest.raises(ValueError, match=message):
         VAE(**SMALL, likelihood="bernoulli").fit(X)
 
@@ -73,7 +75,9 @@ def test_masks_in_uint8_are_refused(cls, method):
 def test_a_model_of_other_numbers_does_not_take_them_for_pixels(cls, dtype, method):
     X = (load_digits().data[:100] > 7).astype(dtype)
     model = cls(**SMALL, likelihood="bernoulli").fit(X)
-    with pytest.raises(ValueError, match=r"uint8, which means pixels 0\.\.255, but this .* was trained on other"):
+    with pytest.raises(
+        ValueError, match=r"uint8, which means pixels 0\.\.255, but this .* was trained on other"
+    ):
         getattr(model, method)(X.astype(np.uint8))
     np.testing.assert_allclose(model.transform(X), model.transform(X.astype(np.int8)), rtol=1e-4, atol=1e-5)
 
@@ -81,7 +85,9 @@ def test_a_model_of_other_numbers_does_not_take_them_for_pixels(cls, dtype, meth
 def test_a_model_of_pixels_takes_a_blank_image():
     pixels = np.random.default_rng(0).integers(0, 256, (40, 9)).astype(np.uint8)
     model = VAE(**SMALL, likelihood="bernoulli").fit(pixels)
-    np.testing.assert_array_equal(model.transform(0 * pixels[:1]), model.transform(np.zeros((1, 9), np.float32)))
+    np.testing.assert_array_equal(
+        model.transform(0 * pixels[:1]), model.transform(np.zeros((1, 9), np.float32))
+    )
 
 
 @both

@@ -14,7 +14,14 @@ def digits():
     return (data.X_train > 0.5).astype(np.float32), (data.X_test > 0.5).astype(np.float32)
 
 
-OVERFIT = {"hidden": (64,), "learning_rate": 1e-2, "max_epochs": 400, "batch_size": 8, "tol": None, "random_state": 0}
+OVERFIT = {
+    "hidden": (64,),
+    "learning_rate": 1e-2,
+    "max_epochs": 400,
+    "batch_size": 8,
+    "tol": None,
+    "random_state": 0,
+}
 
 
 def test_an_autoencoder_learns_eight_images_by_heart(digits):

@@ -9,7 +9,14 @@ from npvae.core.multi_sample import MultiSampleVAENetwork
 from npvae.core.vae import VAENetwork
 from npvae.study.likelihood import log_marginal_likelihood
 
-SETTINGS = {"hidden": (16,), "likelihood": "bernoulli", "max_epochs": 40, "batch_size": 20, "tol": None, "random_state": 0}
+SETTINGS = {
+    "hidden": (16,),
+    "likelihood": "bernoulli",
+    "max_epochs": 40,
+    "batch_size": 20,
+    "tol": None,
+    "random_state": 0,
+}
 
 
 @pytest.fixture(scope="module")

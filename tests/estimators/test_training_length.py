@@ -1,4 +1,4 @@
-"""How long `fit` trains: until the loss settles, or for max_epochs with a warning; going on; early stopping."""
+"""How long `fit` trains: until the loss settles, or for max_epochs with a warning; and training on."""
 
 import warnings
 
@@ -51,10 +51,14 @@ def test_training_ends_when_the_loss_has_settled(cls, X):
 
 @both
 def test_a_loss_that_had_not_settled_is_told(cls, X):
-    message = r"training ended at max_epochs=50, before the loss had settled: it fell by [\d.]+ nats per sample"
+    message = (
+        r"training ended at max_epochs=50, before the loss had settled: it fell by [\d.]+ nats per sample"
+    )
     with pytest.warns(ConvergenceWarning, match=message):
         cls(hidden=(8,), batch_size=10, max_epochs=50, tol=1e-5, random_state=0).fit(X)
-    with pytest.warns(ConvergenceWarning, match=r"ended at max_epochs=3, before the loss had settled\. Raise"):
+    with pytest.warns(
+        ConvergenceWarning, match=r"ended at max_epochs=3, before the loss had settled\. Raise"
+    ):
         cls(**SMALL).fit(X)
 
 
@@ -87,7 +91,9 @@ def test_the_loss_is_not_judged_before_the_warmup_is_over(X):
 
 
 def test_early_stopping_waits_for_the_warmup(X):
-    model = VAE(hidden=(8,), early_stopping=True, n_iter_no_change=3, kl_warmup_epochs=40, random_state=0).fit(X)
+    model = VAE(
+        hidden=(8,), early_stopping=True, n_iter_no_change=3, kl_warmup_epochs=40, random_state=0
+    ).fit(X)
     assert model.best_epoch_ >= 39
     assert model.history_["beta"][model.best_epoch_] == 1
     best = np.argmin(model.history_["validation_loss"][39:]) + 39
@@ -129,7 +135,9 @@ def test_a_loaded_model_goes_on(cls, X, tmp_path):
     assert loaded.n_iter_ == 55
     assert max(loaded.history_["loss"][50:]) < model.history_["loss"][10]
     again = npvae.load(tmp_path / "m.safetensors").set_params(max_epochs=5)
-    with pytest.warns(UserWarning, match=r"fit starts anew: the parameters of 50 earlier epochs are replaced"):
+    with pytest.warns(
+        UserWarning, match=r"fit starts anew: the parameters of 50 earlier epochs are replaced"
+    ):
         again.fit(X)
     assert again.n_iter_ == 5
 
@@ -148,9 +156,11 @@ def test_a_warm_start_may_change_what_leaves_the_parameters_as_they_are(X):
 def test_a_warm_start_with_other_parameters_is_refused(cls, change, X):
     model = cls(**SMALL, warm_start=True).fit(X)
     codes = model.transform(X)
-    with pytest.raises(ValueError, match=r"warm_start=True trains the present parameters on.*Set warm_start=False"):
+    with pytest.raises(
+        ValueError, match=r"warm_start=True trains the present parameters on.*Set warm_start=False"
+    ):
         model.set_params(**change).fit(X)
-    with pytest.raises(ValueError, match="X has 4 features, but .* is expecting 5"):
+    with pytest.raises(ValueError, match=r"X has 4 features, but .* is expecting 5"):
         model.fit(X[:, :4])
     np.testing.assert_array_equal(model.transform(X), codes)
 

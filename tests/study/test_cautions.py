@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from npvae.study.cautions import effective_caution, grey_caution
 

@@ -18,9 +18,9 @@ both = pytest.mark.parametrize("cls", [VAE, Autoencoder])
 @pytest.fixture(scope="module")
 def X():
     rng = np.random.default_rng(5)
-    return (rng.standard_normal((300, 2)) @ rng.standard_normal((2, 6)) + 0.3 * rng.standard_normal((300, 6))).astype(
-        np.float32
-    )
+    return (
+        rng.standard_normal((300, 2)) @ rng.standard_normal((2, 6)) + 0.3 * rng.standard_normal((300, 6))
+    ).astype(np.float32)
 
 
 def stepper_of(network, log_noise_var, **options):
@@ -32,7 +32,7 @@ def stepper_of(network, log_noise_var, **options):
 @pytest.mark.parametrize("n_rows", [1, 100])
 @pytest.mark.parametrize("start", [-3.0, 0.0, 2.0])
 def test_a_step_averages_the_batchs_optimal_variance_with_the_current_one(n_rows, start, X):
-    """Nothing else moves at learning rate 0, so the residuals are those of the network's own reconstruction."""
+    """Nothing else moves at learning rate 0, so the residuals stay those of the start."""
     network, x = AutoencoderNetwork(**SETTINGS), X[:n_rows]
     stepper = stepper_of(network, start)
     best = np.mean((x - network.decode(stepper.params, network.encode(stepper.params, x))) ** 2)
@@ -69,7 +69,10 @@ def test_the_optimizer_does_not_see_it(X):
     _, grads = network.loss_and_grad(stepper_of(network, -6.0).params, X)
     others = np.linalg.norm(grads.flat[:-1].astype(np.float64))
     assert abs(grads.flat[-1]) > others / 1e3
-    start, limited = stepper_of(network, -6.0).params.flat, stepper_of(network, -6.0, max_grad_norm=1.01 * others)
+    start, limited = (
+        stepper_of(network, -6.0).params.flat,
+        stepper_of(network, -6.0, max_grad_norm=1.01 * others),
+    )
     limited.step(X, 1e-6)
     np.testing.assert_allclose(limited.params.flat - start, free.params.flat - start, rtol=1e-3, atol=1e-8)
 
