@@ -63,7 +63,7 @@ class Run:
             network = VAENetwork(**shape)
         else:
             network = MultiSampleVAENetwork(**shape, objective=job.objective, n_draws=job.k)
-        params = init_parameters(network.blocks(), self.generator(0), "glorot")
+        params = init_parameters(network.shapes(), self.generator(0), "glorot")
         params["output.b"] = output_bias(as_floats(X, np.dtype(np.float64)).mean(axis=0), "bernoulli")
         self.stepper = Stepper(network, params, ADAM, self.generator(0))
         if self.state.exists():

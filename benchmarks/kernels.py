@@ -1,12 +1,12 @@
-"""Compare the speed of everything that is compiled with that of its NumPy twin.
+"""Compare the speed of everything that is compiled with that of NumPy.
 
     python benchmarks/kernels.py [--rounds 21] [--out FILE.json]
 
-Every kernel of `npvae.kernels` on arrays of the 784-400-20 VAE at batch 128, in float32 and float64; the
+Every formula that has a compiled twin on arrays of the 784-400-20 VAE at batch 128, in float32 and float64; the
 eleven products of a training step of that network, of dense random matrices without zeros that could be left
 out; and the loss with the whole gradient of that network and of the VAE for digits, 64-64-2 at batch 32, in
 one compiled function. The last has two peers: `network.loss_and_grad` and the gradient's squared norm in
-NumPy, and as compiled kernels after one another.
+NumPy, and with the twins of its formulas.
 
 All take turns in one process, on one thread, BLAS limited to one too; what is compiled is called once before.
 A turn is as many calls as fill a millisecond, so the caches are warm. Prints microseconds per call. Exits 1
@@ -28,10 +28,11 @@ from measuring import Row, add_options, compared, conclude, contents, in_turns, 
 from threadpoolctl import threadpool_limits
 
 from npvae import kernels
-from npvae.checks.kernel_twins import kernel_names
+from npvae.checks.kernel_twins import twin_names
 from npvae.core.init import init_parameters
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
+from npvae.kernels.products import multiplied
 from npvae.training.fused import fused_gradient
 
 N, D, P = 128, 784, 653_000  # batch, pixels, parameters of the 784-400-20 VAE
@@ -58,36 +59,29 @@ class Case(NamedTuple):
 
 
 def twins(group: str, name: str, dtype: type, kernel: str, *arguments: Any) -> Case:
-    """Return the case of one kernel."""
-    call = partial(getattr(kernels, kernel), *arguments)
+    """Return the case of one formula and its twin."""
+    call = partial(kernels.FORMULAS[kernel], *arguments)
     both = {"npvae": Contender("compiled", call), "NumPy": Contender("reference", call)}
     return Case(group, name, np.dtype(dtype).name, both)
 
 
 def kernel_cases(dtype: type) -> Iterator[Case]:
-    """Give arguments to every kernel but the product."""
+    """Give arguments to every formula but the dense layer, whose products are cases of their own."""
     rng = np.random.default_rng(0)
-    a, b, dy = (rng.normal(size=shape).astype(dtype) for shape in [(N, D), (D,), (N, D)])
+    a = rng.normal(size=(N, D)).astype(dtype)
     x = rng.random((N, D)).astype(dtype)
     pixels = rng.integers(0, 256, (10_000, D), dtype=np.uint8)
     vectors = [np.abs(rng.normal(size=P)).astype(dtype) for _ in range(4)]
     arguments: dict[str, tuple[Any, ...]] = {
-        "relu": (a, b),
-        "relu_gradient": (dy, a),
-        "leaky_relu": (a, b, 0.01),
-        "leaky_relu_gradient": (dy, a, 0.01),
-        "tanh_gradient": (dy, np.tanh(a)),
-        "sigmoid": (a, b),
-        "sigmoid_gradient": (dy, x),
-        "softplus": (a, b),
-        "bernoulli": (x, a),
-        "scale_rows": (a, x[:, 0].copy()),
+        "sigmoid_forward": (a,),
+        "softplus_forward": (a,),
+        "bernoulli_forward": (x, a),
         "take_pixels": (pixels, rng.permutation(len(pixels))[:N]),
         "sgd": (*vectors[:3], 1e-3, 0.9),
         "adagrad": (*vectors[:3], 1e-3, 1e-10),
         "adam": (*vectors, 1e-3, 0.9, 0.999, 1e-8, 5),
     }
-    if forgotten := set(kernel_names()) - {"product", *arguments}:
+    if forgotten := set(twin_names()) - {"dense_forward", "dense_backward", *arguments}:
         raise SystemExit(f"no arguments for {', '.join(sorted(forgotten))}")
     for name, found in arguments.items():
         if name != "take_pixels" or dtype is np.float32:  # whose result is float32 always
@@ -103,8 +97,11 @@ def product_cases(dtype: type) -> Iterator[Case]:
         if i == 0:
             del work["dy @ W.T"]  # nobody needs the gradient of the data
         for name, (a, b) in work.items():
-            out = np.empty((a.shape[0], b.shape[1]), dtype)
-            yield twins("products", f"{name}, {fan_in}-{fan_out}", dtype, "product", a, b, None, out)
+            both = {
+                "npvae": Contender("compiled", partial(multiplied, a, b)),
+                "NumPy": Contender("reference", partial(np.matmul, a, b)),
+            }
+            yield Case("products", f"{name}, {fan_in}-{fan_out}", np.dtype(dtype).name, both)
 
 
 def gradient_cases() -> Iterator[Case]:
@@ -114,27 +111,27 @@ def gradient_cases() -> Iterator[Case]:
         network = VAENetwork(
             n_features=n_features, latent_dim=latent_dim, hidden=hidden, likelihood="bernoulli"
         )
-        params = init_parameters(network.blocks(), rng)
+        params = init_parameters(network.shapes(), rng)
         x = rng.random((batch_size, n_features), dtype=np.float32)
         eps = rng.standard_normal((batch_size, latent_dim), dtype=np.float32)
         grads = params.zeros_like()
         fused = fused_gradient(network, params)
         if fused is None:
             return
-        composed = partial(loss_and_gradient, network, params, x, eps, grads)
+        composed = partial(loss_and_gradient, network, params, x, eps)
         contenders = {
             "npvae": Contender("compiled", partial(fused, params, x, eps, network.beta, grads)),
             "NumPy": Contender("reference", composed),
-            "compiled kernels": Contender("compiled", composed),
+            "twins": Contender("compiled", composed),
         }
         yield Case("gradient", f"loss and gradient, {name}, batch {batch_size}", "float32", contenders)
 
 
 def loss_and_gradient(
-    network: VAENetwork, params: Parameters, x: np.ndarray, eps: np.ndarray, grads: Parameters
+    network: VAENetwork, params: Parameters, x: np.ndarray, eps: np.ndarray
 ) -> tuple[Any, Any]:
     """Return what the compiled function returns, the way a training step gets it where there is none."""
-    loss, _ = network.loss_and_grad(params, x, eps, out=grads)
+    loss, grads = network.loss_and_grad(params, x, eps)
     return loss, np.dot(grads.flat, grads.flat)
 
 

@@ -73,7 +73,7 @@ class Run:
         n_train, n_features = self.data.X_train.shape
         shape = {"n_features": n_features, "latent_dim": self.size, "hidden": (500,)}
         network = VAENetwork(**shape, activation="tanh", likelihood="bernoulli")
-        params, rng = Parameters(network.blocks()), self.generator()
+        params, rng = Parameters(network.shapes()), self.generator()
         params.flat[:] = np.sqrt(0.01) * rng.standard_normal(params.flat.size)
         self.stepper = Stepper(network, params, AdagradWithPrior(n_train=n_train), rng)
 

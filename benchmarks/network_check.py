@@ -46,7 +46,7 @@ def one(contender: str, batch_size: int) -> float:
     """Return how long a check or a step takes in this process."""
     rng = np.random.default_rng(0)
     network = VAENetwork(n_features=784, latent_dim=20, likelihood="bernoulli")
-    params = init_parameters(network.blocks(), rng, dtype=np.float64)
+    params = init_parameters(network.shapes(), rng, dtype=np.float64)
     x, eps = rng.random((batch_size, 784)), rng.standard_normal((batch_size, 20))
 
     def check() -> None:

@@ -73,7 +73,7 @@ def bare_step(case: Case, X: np.ndarray, X_test: np.ndarray, epochs: int) -> Ite
     network = VAENetwork(
         n_features=X.shape[1], latent_dim=case.latent_dim, hidden=case.hidden, likelihood="bernoulli"
     )
-    params = init_parameters(network.blocks(), rng)
+    params = init_parameters(network.shapes(), rng)
     stepper, rows = Stepper(network, params, Adam(), rng), np.arange(len(X))
     with step_threads(network, params.flat.size, case.batch_size) as threads:
         for _ in range(epochs):

@@ -75,7 +75,7 @@ def save_model(
             default=_plain,
         )
     }
-    # safetensors writes the memory of an array as it lies there, so a view of columns must be copied first.
+    # safetensors writes the memory of an array as it lies there, so it must be contiguous.
     tensors = {name: np.ascontiguousarray(view) for name, view in params.items()}
 
     def write(temporary: Path) -> None:
@@ -182,9 +182,7 @@ def _parameters(path: Path, network: Network, tensors: dict[str, np.ndarray]) ->
     dtypes = {tensor.dtype for tensor in tensors.values()}
     if len(dtypes) != 1 or dtypes.pop() not in (np.float32, np.float64):
         raise ModelFileError(f"{path}: the parameters must all be float32 or all be float64")
-    expected = {
-        name: shape for block in network.blocks() for name, shape in _shapes(block.names, block.shape)
-    }
+    expected = network.shapes()
     missing, extra = expected.keys() - tensors.keys(), tensors.keys() - expected.keys()
     if missing or extra:
         raise ModelFileError(
@@ -194,7 +192,7 @@ def _parameters(path: Path, network: Network, tensors: dict[str, np.ndarray]) ->
     for name, shape in expected.items():
         if tensors[name].shape != shape:
             raise ModelFileError(f"{path}: {name} must have shape {shape}, but has {tensors[name].shape}")
-    params = Parameters(network.blocks(), dtype=next(iter(tensors.values())).dtype)
+    params = Parameters(expected, dtype=next(iter(tensors.values())).dtype)
     for name, tensor in tensors.items():
         params[name] = tensor
     return params
@@ -205,7 +203,3 @@ def _plain(number: Any) -> Any:
     if isinstance(number, np.generic):
         return number.item()
     raise TypeError(f"{number!r} cannot be stored in a model file")
-
-
-def _shapes(names: tuple[str, ...], shape: tuple[int, ...]) -> list[tuple[str, tuple[int, ...]]]:
-    return [(name, (*shape[:-1], shape[-1] // len(names))) for name in names]

@@ -17,7 +17,7 @@ METADATA = {"text": 'z\u00fc\n"', "numbers": [1, 0.1, 1e-300, -0.0], "inside": {
 
 
 def make_params(network, dtype=np.float32):
-    return init_parameters(network.blocks(), np.random.default_rng(0), dtype=dtype)
+    return init_parameters(network.shapes(), np.random.default_rng(0), dtype=dtype)
 
 
 def content(path):

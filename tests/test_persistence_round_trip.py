@@ -25,7 +25,7 @@ def test_there_and_back(network, dtype, tmp_path):
     assert type(model.network) is type(network)
     assert model.params.flat.dtype == dtype
     assert model.params.flat.tobytes() == params.flat.tobytes()
-    assert model.params.blocks == params.blocks
+    assert model.params.shapes == params.shapes
     assert model.metadata == METADATA
 
 

@@ -1,20 +1,20 @@
-"""Each compiled kernel beside its NumPy twin: the same arguments, the same results.
+"""Each compiled twin beside its formula: the same arguments, the same results.
 
-A compiled kernel cannot be run on complex numbers, but its twin can and is checked so. What agrees with the
-twin to rounding has its derivatives.
+A compiled function cannot be run on complex numbers, but the formula can and is checked so. What agrees with the
+formula to rounding has its derivatives.
 """
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+import npvae.core.vae  # noqa: F401 (formulas are registered where they are defined)
+import npvae.training  # noqa: F401
 from npvae import kernels
 from npvae.gradcheck import Entry, Report
-from npvae.kernels import reference
 
 N, H, P = 33, 17, 101
 TERMS = 50  # of a product's sums
@@ -23,17 +23,13 @@ ROUNDINGS = 16  # of the size of the terms
 Array = npt.NDArray[Any]
 
 
-def kernel_names() -> list[str]:
-    """Return the names of all kernels."""
-    return [
-        name
-        for name, twin in vars(reference).items()
-        if inspect.isfunction(twin) and twin.__module__ == reference.__name__
-    ]
+def twin_names() -> list[str]:
+    """Return the names of all formulas that have a compiled twin."""
+    return list(kernels.FORMULAS)
 
 
 def check_twins(name: str, dtype: npt.DTypeLike, seed: int) -> Report:
-    """Compare the results of a kernel's two twins, and what each leaves in its arguments.
+    """Compare the results of a formula and of its twin, and what each leaves in its arguments.
 
     Parameters
     ----------
@@ -45,24 +41,28 @@ def check_twins(name: str, dtype: npt.DTypeLike, seed: int) -> Report:
     Returns
     -------
     Report
-        One entry for each result and each array argument; the NumPy twin's value stands under "numeric".
+        One entry for each result and each array argument; the formula's value stands under "numeric".
     """
     outcomes = []
     for choice in ("compiled", "reference"):
         args = _arguments(name, np.dtype(dtype), np.random.default_rng(seed))
         with kernels.using(choice):
-            result = getattr(kernels, name)(*args.values())
-        found = {
-            key: value
-            for key, value in args.items()
-            if isinstance(value, np.ndarray) and value.dtype.kind == "f"
-        }
-        parts = result if isinstance(result, tuple) else () if result is None else (result,)
-        found |= {f"result {i}": part for i, part in enumerate(parts)}
+            result = kernels.FORMULAS[name](*args)
+        found = {f"argument {i}": array for i, array in enumerate(_floats(args))}
+        found |= {f"result {i}": array for i, array in enumerate(_floats(result))}
         outcomes.append(found)
     compiled, numpy = outcomes
     entries = tuple(_entry(key, compiled[key], numpy[key]) for key in numpy)
-    return Report(f"kernel {name}", entries, seed, f"check_twins({name!r}, {np.dtype(dtype).name!r}, {seed})")
+    return Report(f"twin {name}", entries, seed, f"check_twins({name!r}, {np.dtype(dtype).name!r}, {seed})")
+
+
+def _floats(values: Any) -> list[Array]:
+    """List the arrays of floats among values, those in tuples included."""
+    if isinstance(values, np.ndarray):
+        return [values] if values.dtype.kind == "f" else []
+    if not isinstance(values, tuple | list):
+        return []
+    return [array for value in values for array in _floats(value)]
 
 
 def _entry(name: str, compiled: Array, numpy: Array) -> Entry:
@@ -84,45 +84,29 @@ def _entry(name: str, compiled: Array, numpy: Array) -> Entry:
         error=worst / scale if scale else worst,
         error_bar=0.0,
         tolerance=tolerance,
-        method="NumPy twin",
+        method="formula",
         checked="all",
     )
 
 
-def _arguments(name: str, dtype: np.dtype[Any], rng: np.random.Generator) -> dict[str, Any]:
-    """Draw an argument for each parameter of a kernel, by the parameter's name."""
-    vectors = {"theta", "gradient", "velocity", "m"}
-    squares = {"squares", "v"}
-    numbers = {
-        "slope": 0.2,
-        "learning_rate": 0.01,
-        "momentum": 0.9,
-        "epsilon": 1e-8,
-        "beta1": 0.9,
-        "beta2": 0.999,
-        "t": 3,
-    }
-    args: dict[str, Any] = {}
-    for parameter in inspect.signature(getattr(reference, name)).parameters:
-        if parameter in numbers:
-            args[parameter] = numbers[parameter]
-        elif parameter in vectors | squares:
-            vector = rng.standard_normal(P)
-            args[parameter] = (vector**2 if parameter in squares else vector).astype(dtype)
-        elif parameter == "out":
-            continue
-        elif parameter == "X":
-            args[parameter] = rng.integers(0, 256, (N, H), dtype=np.uint8)
-        elif parameter == "rows":
-            args[parameter] = rng.integers(0, N, P)
-        elif parameter == "x":
-            args[parameter] = rng.random((N, H)).astype(dtype)
-        else:
-            shapes = (
-                {"a": (N, TERMS), "b": (TERMS, H), "bias": (H,)}
-                if name == "product"
-                else {"b": (H,), "d": (N,)}
-            )
-            shape = shapes.get(parameter, (N, H))
-            args[parameter] = (3 * rng.standard_normal(shape)).astype(dtype)
-    return args
+def _arguments(name: str, dtype: np.dtype[Any], rng: np.random.Generator) -> list[Any]:
+    """Draw arguments of a formula."""
+
+    def normal(*shape: int) -> Array:
+        return rng.standard_normal(shape).astype(dtype)
+
+    if name == "dense_forward":
+        return [normal(N, TERMS), normal(TERMS, H), normal(H)]
+    if name == "dense_backward":
+        return [normal(N, H), (normal(N, TERMS), normal(TERMS, H))]
+    if name == "bernoulli_forward":
+        return [rng.random((N, H)).astype(dtype), 3 * normal(N, H)]
+    if name == "take_pixels":
+        return [rng.integers(0, 256, (N, H), dtype=np.uint8), rng.integers(0, N, P)]
+    if name == "sgd":
+        return [normal(P), normal(P), normal(P), 0.01, 0.9]
+    if name == "adagrad":
+        return [normal(P), normal(P), normal(P) ** 2, 0.01, 1e-8]
+    if name == "adam":
+        return [normal(P), normal(P), normal(P), normal(P) ** 2, 0.01, 0.9, 0.999, 1e-8, 3]
+    return [3 * normal(N, H)]

@@ -71,7 +71,7 @@ def check_case(network: VAENetwork | AutoencoderNetwork, dtype: npt.DTypeLike, s
     Report
     """
     rng = np.random.default_rng(seed)
-    params = Parameters(network.blocks(), dtype=dtype)
+    params = Parameters(network.shapes(), dtype=dtype)
     params.flat[:] = 0.5 * rng.standard_normal(params.flat.size)
     inputs = [rng.random((N, D)).astype(dtype)]
     if isinstance(network, VAENetwork):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npvae import kernels
-from npvae.checks.kernel_twins import check_twins, kernel_names
+from npvae.checks.kernel_twins import check_twins, twin_names
 from npvae.checks.networks import check_case, network_cases
 from npvae.checks.pairs import check_pair, pair_cases
 from npvae.gradcheck import Report
@@ -50,8 +50,8 @@ def own_checks() -> list[OwnCheck]:
         for choice in kernels.CHOICES
     ]
     twins = [
-        OwnCheck(Label(f"kernel {name}", dtype, "compiled"), partial(check_twins, name, np.dtype(dtype)))
-        for name in kernel_names()
+        OwnCheck(Label(f"twin {name}", dtype, "compiled"), partial(check_twins, name, np.dtype(dtype)))
+        for name in twin_names()
         for dtype in DTYPES
     ]
     return checks + twins

@@ -8,17 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from npvae.core.activations import ACTIVATIONS, get_activation
-from npvae.core.dense import dense_backward, dense_forward
-from npvae.core.gaussian import (
-    kl_backward,
-    kl_forward,
-    log_density_backward,
-    log_density_forward,
-    reparameterize_backward,
-    reparameterize_forward,
-)
+from npvae.core.gaussian import kl_backward, kl_forward, reparameterize_backward, reparameterize_forward
+from npvae.core.layers import dense_backward, dense_forward, mlp_backward, mlp_forward
 from npvae.core.likelihoods import bernoulli_backward, bernoulli_forward, gaussian_backward, gaussian_forward
-from npvae.core.mlp import layer_backward, layer_forward, mlp_backward, mlp_forward
 from npvae.core.multi_sample import (
     importance_bound_backward,
     importance_bound_forward,
@@ -51,14 +43,13 @@ class Case(NamedTuple):
 
 
 def pair_cases() -> dict[str, Case]:
-    """Return every pair of `npvae.core` by name; layers and chains with every activation."""
+    """Return every pair of `npvae.core` by name; chains of layers with every activation."""
     cases = {
         "dense": Case(dense_forward, dense_backward, normal((N, D), (D, H), (H,))),
         "reparameterize": Case(
             reparameterize_forward, reparameterize_backward, normal((N, Z), (N, Z), (N, Z)), ["mu", "log_var"]
         ),
         "kl": Case(kl_forward, kl_backward, normal((N, Z), (N, Z))),
-        "log_density": Case(log_density_forward, log_density_backward, normal((N, Z), (N, Z), (N, Z))),
         "importance_bound": Case(importance_bound_forward, importance_bound_backward, normal((N, H))),
         "log_ratio": Case(
             log_ratio_forward, log_ratio_backward, normal((N, Z), (N, Z), (N, Z)), ["z", "log_var"]
@@ -73,10 +64,7 @@ def pair_cases() -> dict[str, Case]:
     }
     for name in ACTIVATIONS:
         activation = get_activation(name, negative_slope=0.2)
-        cases[name] = Case(activation.forward, activation.backward, normal((N, H), (H,)), ["a"])
-        cases[f"layer, {name}"] = Case(
-            partial(_layer_forward, activation=activation), layer_backward, normal((N, D), (D, H), (H,))
-        )
+        cases[name] = Case(activation.forward, activation.backward, normal((N, H)), ["x"])
         cases[f"mlp, {name}"] = Case(
             partial(_mlp_forward, activation=activation),
             _mlp_backward,
@@ -111,10 +99,6 @@ def normal(*shapes: tuple[int, ...]) -> Callable[[np.random.Generator], list[Arr
 def pixels_and(others: Callable[[np.random.Generator], list[Array]]) -> Callable[..., list[Array]]:
     """Return a function that draws data (N, D) in [0, 1), and the other arguments."""
     return lambda rng: [rng.random((N, D)), *others(rng)]
-
-
-def _layer_forward(x: Array, W: Array, b: Array, *, activation: Any) -> tuple[Array, Any]:
-    return layer_forward(x, W, b, activation)
 
 
 def _mlp_forward(

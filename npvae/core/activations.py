@@ -1,12 +1,8 @@
-"""Elementwise nonlinearities y = f(a + b): the bias is added in the same pass.
+"""Elementwise nonlinearities y = f(x), each differentiated through its output.
 
-In a dense layer ``a`` is the product x W. Every derivative is written in terms
-of the output y, which the next layer keeps anyway as its input, so no pair
-caches another array. ``backward`` returns da; the gradient of b is the column
-sum of da, which ``dense_backward`` takes.
-
-The functions run on complex numbers too (complex-step differentiation); a
-complex a + b is on the side of the kink on which its real part is.
+f'(x) is written in terms of y, which the next layer keeps anyway as its input, so no pair caches another array.
+The functions run on complex numbers too (complex-step differentiation); NumPy compares these by their real parts
+first, so a complex x is on the side of a kink on which its real part is.
 """
 
 import functools
@@ -15,140 +11,109 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npvae import kernels
+from npvae.kernels import compiled_twin
 
 
-class OutputCache(NamedTuple):
-    """The output of the activation."""
-
-    y: np.ndarray  # (N, H)
-
-
-class LeakyReluCache(NamedTuple):
-    """The output of leaky_relu and its slope left of zero."""
-
-    y: np.ndarray  # (N, H)
-    slope: float
+def identity_forward(x: np.ndarray) -> tuple[np.ndarray, tuple[()]]:
+    """Return y = x, for layers without a nonlinearity."""
+    return x.copy(), ()
 
 
-def _check(a: np.ndarray, b: np.ndarray) -> None:
-    if a.ndim != 2 or b.shape != a.shape[1:]:
-        raise ValueError(f"a must be (N, H) and b (H,), got {a.shape} and {b.shape}")
+def identity_backward(dy: np.ndarray, cache: tuple[()]) -> np.ndarray:
+    """Return dx = dy: the derivative is 1."""
+    return dy.copy()
 
 
-def identity_forward(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, tuple[()]]:
-    """Compute y = a + b, for layers without a nonlinearity.
+def relu_forward(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute y = max(x, 0); the cache is y, of x's shape."""
+    y = np.maximum(x, 0)
+    return y, y
 
-    Parameters
-    ----------
-    a : (N, H) array
-    b : (H,) array
 
-    Returns
-    -------
-    y : (N, H) array
-    cache : empty tuple
+def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return dx: dy where y > 0, else 0.
+
+    Notes
+    -----
+    f'(x) = 1 for x > 0, 0 for x < 0. At the kink x = 0 any value in [0, 1] is a subgradient; 0 is taken, as
+    everybody does. y > 0 exactly where x > 0.
+    """
+    return np.where(y > 0, dy, 0)
+
+
+def leaky_relu_forward(x: np.ndarray, slope: float = 0.01) -> tuple[np.ndarray, tuple[np.ndarray, float]]:
+    """Compute y = x for x > 0 and slope * x elsewhere.
 
     Raises
     ------
     ValueError
-        The shapes are not (N, H) and (H,); so for every activation here.
+        The slope is not positive.
     """
-    _check(a, b)
-    return a + b, ()
-
-
-def identity_backward(dy: np.ndarray, cache: tuple[()]) -> np.ndarray:
-    """Return da = dy (N, H): the derivative is 1."""
-    return dy.copy()
-
-
-def relu_forward(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, OutputCache]:
-    """Compute y = max(a + b, 0); shapes as for `identity_forward`."""
-    _check(a, b)
-    y = kernels.relu(a, b)
-    return y, OutputCache(y)
-
-
-def relu_backward(dy: np.ndarray, cache: OutputCache) -> np.ndarray:
-    """Return da (N, H): dy where y > 0, else 0.
-
-    Notes
-    -----
-    f'(t) = 1 for t > 0, 0 for t < 0. At the kink t = 0 any value in [0, 1] is a
-    subgradient; 0 is taken, as everybody does. y > 0 exactly where t > 0.
-    """
-    return kernels.relu_gradient(dy, cache.y)
-
-
-def leaky_relu_forward(
-    a: np.ndarray, b: np.ndarray, slope: float = 0.01
-) -> tuple[np.ndarray, LeakyReluCache]:
-    """Compute y = t for t = a + b > 0 and slope * t elsewhere, shapes as for `identity_forward`."""
-    _check(a, b)
     if not slope > 0:
         raise ValueError(f"slope must be positive, got {slope}; for slope 0 take relu")
     slope = float(slope)  # a NumPy float64 would widen float32
-    y = kernels.leaky_relu(a, b, slope)
-    return y, LeakyReluCache(y, slope)
+    y = np.where(x > 0, x, slope * x)
+    return y, (y, slope)
 
 
-def leaky_relu_backward(dy: np.ndarray, cache: LeakyReluCache) -> np.ndarray:
-    """Return da (N, H): dy where y > 0, else slope * dy (y and t have the same sign as slope > 0)."""
-    return kernels.leaky_relu_gradient(dy, cache.y, cache.slope)
+def leaky_relu_backward(dy: np.ndarray, cache: tuple[np.ndarray, float]) -> np.ndarray:
+    """Return dx: dy where y > 0, else slope * dy (y and x have the same sign as slope > 0)."""
+    y, slope = cache
+    return np.where(y > 0, dy, slope * dy)
 
 
-def tanh_forward(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, OutputCache]:
-    """Compute y = tanh(a + b); shapes as for `identity_forward`."""
-    _check(a, b)
-    y = np.tanh(a + b)
-    return y, OutputCache(y)
+def tanh_forward(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute y = tanh(x)."""
+    y = np.tanh(x)
+    return y, y
 
 
-def tanh_backward(dy: np.ndarray, cache: OutputCache) -> np.ndarray:
-    """Return da = dy (1 - y^2), (N, H), since tanh = sinh / cosh and tanh' = 1 - tanh^2."""
-    return kernels.tanh_gradient(dy, cache.y)
+def tanh_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return dx = dy (1 - y²), since tanh = sinh / cosh and tanh' = 1 - tanh²."""
+    return dy * (1 - y * y)
 
 
-def sigmoid_forward(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, OutputCache]:
-    """Compute y = 1 / (1 + exp(-(a + b))); shapes as for `identity_forward`."""
-    _check(a, b)
-    y = kernels.sigmoid(a, b)
-    return y, OutputCache(y)
+@compiled_twin
+def sigmoid_forward(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute y = 1 / (1 + e⁻ˣ), which is eˣ / (1 + eˣ): no exponential of a positive number is taken."""
+    e = np.exp(np.where(x > 0, -x, x))  # at most 1
+    y = np.where(x > 0, 1, e) / (1 + e)
+    return y, y
 
 
-def sigmoid_backward(dy: np.ndarray, cache: OutputCache) -> np.ndarray:
-    """Return da = dy y (1 - y), (N, H).
-
-    Notes
-    -----
-    y = 1 / (1 + e^-t);  y' = e^-t / (1 + e^-t)^2 = y * e^-t / (1 + e^-t) = y (1 - y).
-    """
-    return kernels.sigmoid_gradient(dy, cache.y)
-
-
-def softplus_forward(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, OutputCache]:
-    """Compute y = ln(1 + exp(a + b)); shapes as for `identity_forward`."""
-    _check(a, b)
-    y = kernels.softplus(a, b)
-    return y, OutputCache(y)
-
-
-def softplus_backward(dy: np.ndarray, cache: OutputCache) -> np.ndarray:
-    """Return da = dy (1 - exp(-y)), (N, H).
+def sigmoid_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return dx = dy y (1 - y).
 
     Notes
     -----
-    y = ln(1 + e^t);  y' = e^t / (1 + e^t) = 1 - 1 / (1 + e^t) = 1 - e^-y. expm1 keeps
-    the digits where y is small and y' is nearly y.
+    y = 1 / (1 + e⁻ˣ);  y' = e⁻ˣ / (1 + e⁻ˣ)² = y e⁻ˣ / (1 + e⁻ˣ) = y (1 - y).
     """
-    return -dy * np.expm1(-cache.y)
+    return dy * y * (1 - y)
+
+
+@compiled_twin
+def softplus_forward(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute y = ln(1 + eˣ), which is x + ln(1 + e⁻ˣ): no exponential of a positive number is taken."""
+    e = np.exp(np.where(x > 0, -x, x))  # at most 1
+    y = np.where(x > 0, x, 0) + np.log1p(e)
+    return y, y
+
+
+def softplus_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return dx = dy (1 - e⁻ʸ).
+
+    Notes
+    -----
+    y = ln(1 + eˣ);  y' = eˣ / (1 + eˣ) = 1 - 1 / (1 + eˣ) = 1 - e⁻ʸ. expm1 keeps the digits where y is small and
+    y' is nearly y.
+    """
+    return -dy * np.expm1(-y)
 
 
 class Activation(NamedTuple):
-    """A forward and its backward."""
+    """A forward and its backward: ``forward(x) -> (y, cache)``, ``backward(dy, cache) -> dx``."""
 
-    forward: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, Any]]
+    forward: Callable[..., tuple[np.ndarray, Any]]
     backward: Callable[[np.ndarray, Any], np.ndarray]
 
 

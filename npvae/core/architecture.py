@@ -1,26 +1,17 @@
-"""What the AE and the VAE have in common: the encoder's hidden layers and the decoder."""
+"""What the AE and the VAE have in common: their description, the decoder and the reconstruction term."""
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
-from npvae import kernels
-from npvae.core.activations import Activation, get_activation
-from npvae.core.dense import DenseCache, dense_backward, dense_forward
+from npvae.core.activations import Activation, get_activation, sigmoid_forward
+from npvae.core.layers import Weights, dense_backward, dense_forward, mlp_backward, mlp_forward
 from npvae.core.likelihoods import bernoulli_backward, bernoulli_forward, gaussian_backward, gaussian_forward
-from npvae.core.mlp import LayerCache, Weights, mlp_backward, mlp_forward
-from npvae.core.parameters import Block, Parameters
+from npvae.core.parameters import Parameters
 
 LIKELIHOODS = ("bernoulli", "gaussian")
-
-
-class DecoderCache(NamedTuple):
-    """What the hidden layers and the output layer keep."""
-
-    hidden: tuple[LayerCache, ...]
-    output: DenseCache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +25,7 @@ class Architecture:
     latent_dim : int
         Z, the width of the code.
     hidden : tuple of int
-        Widths of the encoder's hidden layers; the decoder has the same in reverse. Empty: both
-        are linear.
+        Widths of the encoder's hidden layers; the decoder has the same in reverse. Empty: both are linear.
     activation : str
         A name in `npvae.core.activations.ACTIVATIONS`; follows every hidden layer.
     negative_slope : float
@@ -78,44 +68,44 @@ class Architecture:
                 f'noise_variance must be a positive number or "learned", got {self.noise_variance!r}'
             )
 
-    def encoder_blocks(self) -> list[Block]:
-        """Return the blocks of the encoder's hidden layers, encoder.0 and on."""
-        return _layer_blocks("encoder", (self.n_features, *self.hidden))
+    def encoder_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return names and shapes of the parameters of the encoder's hidden layers, encoder.0 and on."""
+        return _shapes("encoder", (self.n_features, *self.hidden))
 
-    def decoder_blocks(self) -> list[Block]:
-        """Return the blocks of the decoder: its hidden layers, the output layer, the noise."""
+    def head_shapes(self, name: str) -> dict[str, tuple[int, ...]]:
+        """Return those of a layer from the last hidden one to the code."""
+        width = self.hidden[-1] if self.hidden else self.n_features
+        return {f"{name}.W": (width, self.latent_dim), f"{name}.b": (self.latent_dim,)}
+
+    def decoder_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return those of the decoder: its hidden layers, the output layer, the noise."""
         widths = (self.latent_dim, *reversed(self.hidden))
-        blocks = _layer_blocks("decoder", widths)
-        blocks += [
-            Block(("output.W",), (widths[-1], self.n_features)),
-            Block(("output.b",), (self.n_features,)),
-        ]
+        shapes = _shapes("decoder", widths)
+        shapes |= {"output.W": (widths[-1], self.n_features), "output.b": (self.n_features,)}
         if self.likelihood == "gaussian" and self.noise_variance == "learned":
-            blocks.append(Block(("output.log_noise_var",), (1,)))
-        return blocks
+            shapes["output.log_noise_var"] = (1,)
+        return shapes
 
-    def code_width(self) -> int:
-        """Return the width of what the code is computed from: the last hidden layer's, or D."""
-        return self.hidden[-1] if self.hidden else self.n_features
+    def hidden_layers(self, part: str, params: Parameters) -> list[Weights]:
+        """Return W and b of each hidden layer of the "encoder" or the "decoder"."""
+        return [(params[f"{part}.{i}.W"], params[f"{part}.{i}.b"]) for i in range(len(self.hidden))]
 
-    def hidden_forward(self, params: Parameters, x: np.ndarray) -> tuple[np.ndarray, tuple[LayerCache, ...]]:
-        """Apply the encoder's hidden layers to x (N, D); returns h (N, H) and the caches."""
-        return mlp_forward(x, self._layers("encoder", params), self._activation())
+    def get_activation(self) -> Activation:
+        """Return the pair of the hidden layers' activation."""
+        return get_activation(self.activation, self.negative_slope)
 
-    def hidden_backward(self, dh: np.ndarray, caches: tuple[LayerCache, ...], grads: Parameters) -> None:
-        """Carry dL/dh (N, H) back and write the gradients of the encoder's hidden layers into `grads`."""
-        mlp_backward(dh, caches, out=self._layers("encoder", grads), need_dx=False)
-
-    def decoder_forward(self, params: Parameters, z: np.ndarray) -> tuple[np.ndarray, DecoderCache]:
+    def decoder_forward(self, params: Parameters, z: np.ndarray) -> tuple[np.ndarray, Any]:
         """Decode z (N, Z) into the output (N, D): logits or means, as the likelihood says."""
-        g, hidden = mlp_forward(z, self._layers("decoder", params), self._activation())
+        g, hidden = mlp_forward(z, self.hidden_layers("decoder", params), self.get_activation())
         output, dense = dense_forward(g, params["output.W"], params["output.b"])
-        return output, DecoderCache(hidden, dense)
+        return output, (hidden, dense)
 
-    def decoder_backward(self, d_output: np.ndarray, cache: DecoderCache, grads: Parameters) -> np.ndarray:
+    def decoder_backward(self, d_output: np.ndarray, cache: Any, grads: Parameters) -> np.ndarray:
         """Carry dL/doutput (N, D) back to dz (N, Z); write the decoder's gradients into `grads`."""
-        dg, _, _ = dense_backward(d_output, cache.output, out=(grads["output.W"], grads["output.b"]))
-        dz, _ = mlp_backward(dg, cache.hidden, out=self._layers("decoder", grads))
+        hidden, dense = cache
+        dg, grads["output.W"], grads["output.b"] = dense_backward(d_output, dense)
+        dz, gradients = mlp_backward(dg, hidden)
+        write_layers("decoder", gradients, grads)
         return dz
 
     def reconstruction_forward(
@@ -124,18 +114,17 @@ class Architecture:
         """Compute -ln p(x | z) (N,), in nats, of data x (N, D) from the decoder's output (N, D)."""
         if self.likelihood == "bernoulli":
             log_likelihood, cache = bernoulli_forward(x, output)
-            return -log_likelihood, cache
-        log_likelihood, gaussian_cache = gaussian_forward(x, output, self._log_noise_var(params))
-        return -log_likelihood, gaussian_cache
+        else:
+            log_likelihood, cache = gaussian_forward(x, output, self._log_noise_var(params))
+        return -log_likelihood, cache
 
     def reconstruction_backward(
         self, d_reconstruction: np.ndarray, cache: Any, grads: Parameters
     ) -> np.ndarray:
         """Carry dL/dreconstruction (N,) back to the output (N, D), and to the noise where it is learned."""
-        d_log_likelihood = -d_reconstruction
         if self.likelihood == "bernoulli":
-            return bernoulli_backward(d_log_likelihood, cache)
-        d_output, d_log_noise_var = gaussian_backward(d_log_likelihood, cache)
+            return bernoulli_backward(-d_reconstruction, cache)
+        d_output, d_log_noise_var = gaussian_backward(-d_reconstruction, cache)
         if self.noise_variance == "learned":
             grads["output.log_noise_var"] = d_log_noise_var
         return d_output
@@ -143,9 +132,7 @@ class Architecture:
     def decode(self, params: Parameters, z: np.ndarray) -> np.ndarray:
         """Return E[x | z] (N, D) for z (N, Z): probabilities for Bernoulli, means for Gaussian."""
         output, _ = self.decoder_forward(params, z)
-        if self.likelihood == "bernoulli":
-            return kernels.sigmoid(output, np.zeros(output.shape[1], output.dtype))
-        return output
+        return sigmoid_forward(output)[0] if self.likelihood == "bernoulli" else output
 
     def noise_var(self, params: Parameters) -> float:
         """Return the variance of the Gaussian likelihood, in the data's units squared."""
@@ -156,11 +143,11 @@ class Architecture:
             return params["output.log_noise_var"]
         return np.log(np.array([self.noise_variance], dtype=params.flat.dtype))
 
-    def _activation(self) -> Activation:
-        return get_activation(self.activation, self.negative_slope)
 
-    def _layers(self, part: str, params: Parameters) -> list[Weights]:
-        return [(params[f"{part}.{i}.W"], params[f"{part}.{i}.b"]) for i in range(len(self.hidden))]
+def write_layers(part: str, gradients: list[Weights], grads: Parameters) -> None:
+    """Write dW and db of each hidden layer of the "encoder" or the "decoder" into `grads`."""
+    for i, (dW, db) in enumerate(gradients):
+        grads[f"{part}.{i}.W"], grads[f"{part}.{i}.b"] = dW, db
 
 
 def batch_mean(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -174,11 +161,11 @@ def batch_mean(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return terms.sum() / n, np.full(n, terms.dtype.type(1) / n)
 
 
-def _layer_blocks(part: str, widths: tuple[int, ...]) -> list[Block]:
-    blocks = []
+def _shapes(part: str, widths: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
     for i, (fan_in, fan_out) in enumerate(pairwise(widths)):
-        blocks += [Block((f"{part}.{i}.W",), (fan_in, fan_out)), Block((f"{part}.{i}.b",), (fan_out,))]
-    return blocks
+        shapes |= {f"{part}.{i}.W": (fan_in, fan_out), f"{part}.{i}.b": (fan_out,)}
+    return shapes
 
 
 def _is_count(value: Any) -> bool:

@@ -1,11 +1,9 @@
 """Where training starts: random weights, and an output bias from the data's mean."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
-from npvae.core.parameters import Block, Parameters
+from npvae.core.parameters import Parameters, Shapes
 
 SCHEMES = ("uniform", "he", "glorot")
 
@@ -17,7 +15,7 @@ def check_scheme(scheme: str) -> None:
 
 
 def init_parameters(
-    blocks: Sequence[Block],
+    shapes: Shapes,
     rng: np.random.Generator,
     scheme: str = "uniform",
     dtype: npt.DTypeLike = np.float32,
@@ -26,8 +24,8 @@ def init_parameters(
 
     Parameters
     ----------
-    blocks : sequence of Block
-        A network's `blocks`.
+    shapes : mapping of str to tuple of int
+        A network's `shapes()`.
     rng : Generator
     scheme : {"uniform", "he", "glorot"}
         "uniform": W and b from U(-1, 1) / sqrt(fan_in), as PyTorch's Linear does.
@@ -53,13 +51,13 @@ def init_parameters(
     networks, equation 16. LeCun, Bottou, Orr & Mueller (1998), Efficient backprop, section 4.6.
     """
     check_scheme(scheme)
-    params = Parameters(blocks, dtype=dtype)
+    params = Parameters(shapes, dtype=dtype)
     for name in params:
         layer, _, kind = name.rpartition(".")
         if kind not in ("W", "b"):
             continue
         fan_in, fan_out = params[f"{layer}.W"].shape
-        shape = params[name].shape
+        shape = shapes[name]
         if scheme == "uniform":
             params[name] = rng.uniform(-1, 1, shape) / np.sqrt(fan_in)
         elif kind == "W" and scheme == "he":

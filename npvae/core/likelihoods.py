@@ -1,28 +1,23 @@
 """ln p(x | z): how well the decoder's output explains the data, in nats per sample."""
 
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
-from npvae import kernels
-from npvae.core.gaussian import LOG_2PI
+from npvae.kernels import compiled_twin
+
+LOG_2PI = float(np.log(2 * np.pi))
 
 
-class BernoulliCache(NamedTuple):
-    """The derivative of the log-likelihood, which the forward pass has at hand."""
-
-    residual: np.ndarray  # (N, D), x - sigmoid(logits)
-
-
-def bernoulli_forward(x: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, BernoulliCache]:
-    """Compute sum_d ln Bernoulli(x_d; sigmoid(logit_d)) of every sample.
+@compiled_twin
+def bernoulli_forward(x: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute Σ_d ln Bernoulli(x_d; sigmoid(logit_d)) of every sample.
 
     Parameters
     ----------
     x : (N, D) array in [0, 1]
-        Binary data. Grey values are allowed, as is customary, but then this is
-        minus a cross-entropy and not a likelihood: do not compare it with figures for
-        binarised data.
+        Binary data. Grey values are allowed, as is customary, but then this is minus a cross-entropy and not a
+        likelihood: do not compare it with figures for binarised data.
     logits : (N, D) array
         The decoder's output, any real numbers: ln(p / (1 - p)).
 
@@ -30,7 +25,8 @@ def bernoulli_forward(x: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, Be
     -------
     log_likelihood : (N,) array
         In nats.
-    cache : BernoulliCache
+    residual : (N, D) array
+        The cache: x - sigmoid(logits).
 
     Raises
     ------
@@ -39,12 +35,12 @@ def bernoulli_forward(x: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, Be
 
     Notes
     -----
-    With p = 1 / (1 + e^-l):  ln p = l - ln(1 + e^l)  and  ln(1 - p) = -ln(1 + e^l), so
+    With p = 1 / (1 + e⁻ˡ):  ln p = l - ln(1 + eˡ)  and  ln(1 - p) = -ln(1 + eˡ), so
 
-        x ln p + (1 - x) ln(1 - p) = x l - ln(1 + e^l) = x l - max(l, 0) - ln(1 + e^-|l|).
+        x ln p + (1 - x) ln(1 - p) = x l - ln(1 + eˡ) = x l - max(l, 0) - ln(1 + exp(-|l|)).
 
-    No exponential of a positive number is taken: nothing overflows, and nothing is
-    lost to p being rounded to 0 or 1.
+    No exponential of a positive number is taken: nothing overflows, and nothing is lost to p being rounded to
+    0 or 1.
 
     References
     ----------
@@ -52,31 +48,26 @@ def bernoulli_forward(x: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, Be
     """
     if x.shape != logits.shape or logits.ndim != 2:
         raise ValueError(f"x and logits must both be (N, D), got {x.shape} and {logits.shape}")
-    log_likelihood, residual = kernels.bernoulli(x, logits)
-    return log_likelihood, BernoulliCache(residual)
+    e = np.exp(np.where(logits > 0, -logits, logits))  # exp(-|l|), at most 1
+    log_likelihood = (x * logits - np.where(logits > 0, logits, 0) - np.log1p(e)).sum(axis=1)
+    p = np.where(logits > 0, 1, e) / (1 + e)  # sigmoid(l)
+    return log_likelihood, x - p
 
 
-def bernoulli_backward(d_log_likelihood: np.ndarray, cache: BernoulliCache) -> np.ndarray:
+def bernoulli_backward(d_log_likelihood: np.ndarray, residual: np.ndarray) -> np.ndarray:
     """Carry dL/dlog_likelihood (N,) back to the logits (N, D); x is data.
 
     Notes
     -----
-    d/dl [x l - ln(1 + e^l)] = x - e^l / (1 + e^l) = x - p: what is there minus what was expected.
+    ∂/∂l [x l - ln(1 + eˡ)] = x - eˡ / (1 + eˡ) = x - p: what is there minus what was expected.
     """
-    return kernels.scale_rows(cache.residual, d_log_likelihood)
-
-
-class GaussianCache(NamedTuple):
-    """The residual, and the noise's log-variance."""
-
-    residual: np.ndarray  # (N, D), x - mean
-    log_noise_var: np.ndarray  # (1,)
+    return d_log_likelihood[:, None] * residual
 
 
 def gaussian_forward(
     x: np.ndarray, mean: np.ndarray, log_noise_var: np.ndarray
-) -> tuple[np.ndarray, GaussianCache]:
-    """Compute sum_d ln N(x_d; mean_d, exp(log_noise_var)) of every sample.
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Compute Σ_d ln N(x_d; mean_d, exp(log_noise_var)) of every sample.
 
     Parameters
     ----------
@@ -89,7 +80,7 @@ def gaussian_forward(
     -------
     log_likelihood : (N,) array
         In nats.
-    cache : GaussianCache
+    cache : (x - mean, log_noise_var)
 
     Raises
     ------
@@ -98,8 +89,8 @@ def gaussian_forward(
 
     Notes
     -----
-    ln N = -(1/2) [ sum_d (x_d - m_d)^2 / v + D (ln v + ln(2 pi)) ]. The squared error summed over
-    the features is this with v = 1/2, up to a constant and the sign.
+    ln N = -(1/2) [ Σ_d (x_d - m_d)² / v + D (ln v + ln 2π) ]. The squared error summed over the features is this
+    with v = 1/2, up to a constant and the sign.
 
     References
     ----------
@@ -108,24 +99,23 @@ def gaussian_forward(
     if x.shape != mean.shape or mean.ndim != 2:
         raise ValueError(f"x and mean must both be (N, D), got {x.shape} and {mean.shape}")
     residual = x - mean
-    squares = np.einsum("nd,nd->n", residual, residual)
+    squares = (residual * residual).sum(axis=1)
     n_features = x.shape[1]
     log_likelihood = -(squares * np.exp(-log_noise_var) + n_features * (log_noise_var + LOG_2PI)) / 2
-    return log_likelihood, GaussianCache(residual, log_noise_var)
+    return log_likelihood, (residual, log_noise_var)
 
 
-def gaussian_backward(d_log_likelihood: np.ndarray, cache: GaussianCache) -> tuple[np.ndarray, np.ndarray]:
+def gaussian_backward(d_log_likelihood: np.ndarray, cache: Any) -> tuple[np.ndarray, np.ndarray]:
     """Carry dL/dlog_likelihood (N,) back to the mean (N, D) and log_noise_var (1,); x is data.
 
     Notes
     -----
-    With s = ln v:  d/dm [-(x - m)^2 e^-s / 2] = (x - m) e^-s,  and
-    d/ds [-(S e^-s + D s) / 2] = (S e^-s - D) / 2  where S is a sample's sum of squares. The noise
-    variance is shared by all samples, so its gradient sums over them.
+    With s = ln v:  ∂/∂m [-(x - m)² e⁻ˢ / 2] = (x - m) e⁻ˢ,  and  ∂/∂s [-(S e⁻ˢ + D s) / 2] = (S e⁻ˢ - D) / 2 where
+    S is a sample's sum of squares. The noise variance is shared by all samples, so its gradient sums over them.
     """
     residual, log_noise_var = cache
     precision = np.exp(-log_noise_var)  # (1,)
-    squares = np.einsum("nd,nd->n", residual, residual)
-    d_mean = kernels.scale_rows(residual, d_log_likelihood * precision)
+    squares = (residual * residual).sum(axis=1)
+    d_mean = (d_log_likelihood * precision)[:, None] * residual
     d_log_noise_var = np.sum(d_log_likelihood * (squares * precision - residual.shape[1])) / 2
     return d_mean, np.reshape(d_log_noise_var, (1,))

@@ -1,7 +1,7 @@
 """A VAE trained with several draws of z for each sample: the ELBO averaged over them, or the IWAE's bound.
 
-The encoder runs once for each sample, the decoder once for each draw. Where a number is copied to all
-draws, its gradient is the sum of the copies'.
+The encoder runs once for each sample, the decoder once for each draw: both are the stages of `VAENetwork`. Where a
+number is copied to all draws, its gradient is the sum of the copies'.
 """
 
 from dataclasses import dataclass
@@ -9,19 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npvae.core.architecture import DecoderCache, batch_mean
-from npvae.core.dense import DenseCache
-from npvae.core.gaussian import (
-    KLCache,
-    ReparameterizeCache,
-    kl_backward,
-    kl_forward,
-    reparameterize_backward,
-    reparameterize_forward,
-)
-from npvae.core.mlp import LayerCache
+from npvae.core.architecture import batch_mean
+from npvae.core.gaussian import kl_backward, kl_forward, reparameterize_backward, reparameterize_forward
 from npvae.core.parameters import Parameters
-from npvae.core.vae import VAEGradients, VAELoss, VAENetwork
+from npvae.core.vae import VAELoss, VAENetwork
 
 OBJECTIVES = ("elbo", "iwae")
 
@@ -120,48 +111,72 @@ class Terms(NamedTuple):
     kl: np.ndarray  # (N,), the KL in closed form
 
 
-class MultiSampleCache(NamedTuple):
-    """What each stage of the forward pass keeps, in order."""
+def terms_forward(
+    network: VAENetwork, params: Parameters, x: np.ndarray, eps: np.ndarray
+) -> tuple[Terms, tuple[Any, ...]]:
+    """Compute what the objectives are made of, for x (N, D) with the noise eps (N, k, Z)."""
+    n, k, _ = eps.shape
+    (mu, log_var), encoder = network.encoder_forward(params, x)
+    eps, mu_k, log_var_k = eps.reshape(n * k, -1), np.repeat(mu, k, axis=0), np.repeat(log_var, k, axis=0)
+    z, reparameterize = reparameterize_forward(mu_k, log_var_k, eps)  # (N k, Z)
+    output, decoder = network.decoder_forward(params, z)
+    reconstruction, likelihood = network.reconstruction_forward(params, np.repeat(x, k, axis=0), output)
+    log_ratio, ratio = log_ratio_forward(z, log_var_k, eps)
+    kl, kl_cache = kl_forward(mu, log_var)
+    terms = Terms(reconstruction.reshape(n, k), log_ratio.reshape(n, k), kl)
+    return terms, (params, encoder, reparameterize, decoder, likelihood, ratio, kl_cache)
 
-    params: Parameters
-    hidden: tuple[LayerCache, ...]
-    heads: DenseCache
-    reparameterize: ReparameterizeCache
-    decoder: DecoderCache
-    reconstruction: Any
-    log_ratio: np.ndarray
-    kl: KLCache
+
+def terms_backward(network: VAENetwork, d_terms: Terms, cache: tuple[Any, ...]) -> Parameters:
+    """Carry the gradients of the terms back to every parameter.
+
+    Notes
+    -----
+    From ln p(x | z) and from the ratio a path leads to mu and log_var by way of z, from the ratio one more straight
+    to log_var, and from the KL one to both.
+    """
+    params, encoder, reparameterize, decoder, likelihood, ratio, kl_cache = cache
+    grads, (n, k) = params.zeros_like(), d_terms.reconstruction.shape
+    d_output = network.reconstruction_backward(d_terms.reconstruction.reshape(-1), likelihood, grads)
+    dz = network.decoder_backward(d_output, decoder, grads)
+    dz_ratio, d_log_var_ratio = log_ratio_backward(d_terms.log_ratio.reshape(-1), ratio)
+    d_mu, d_log_var = reparameterize_backward(dz + dz_ratio, reparameterize)
+    d_log_var = d_log_var + d_log_var_ratio
+    d_mu_kl, d_log_var_kl = kl_backward(d_terms.kl, kl_cache)
+    d_mu = d_mu.reshape(n, k, -1).sum(axis=1) + d_mu_kl
+    d_log_var = d_log_var.reshape(n, k, -1).sum(axis=1) + d_log_var_kl
+    network.encoder_backward(d_mu, d_log_var, encoder, grads)
+    return grads
 
 
 @dataclass(frozen=True, kw_only=True)
 class MultiSampleVAENetwork(VAENetwork):
-    """A variational autoencoder whose loss has k draws of z for each sample.
+    """A variational autoencoder whose loss has k draws of z for each sample; its stages are those of a VAE.
 
     Parameters
     ----------
     **architecture, beta
         Those of `VAENetwork`.
     objective : {"iwae", "elbo"}
-        What minus the loss is: L_k of `importance_bound_forward`, or the ELBO with the reconstruction
-        averaged over k draws and the KL in closed form.
+        What minus the loss is: L_k of `importance_bound_forward`, or the ELBO with the reconstruction averaged over
+        k draws and the KL in closed form.
     n_draws : int
         k, at least 1.
-
-    Notes
-    -----
-    Averaging takes noise out of the ELBO's gradient and leaves what it is a gradient of. The bound L_k is
-    another objective: it is tighter, and it lets q(z | x) be wrong where other draws make up for it. With
-    beta, ln w = ln p(x | z) + beta (ln p(z) - ln q(z | x)), as in the ELBO, which is a bound for beta = 1
-    only.
-
-    References
-    ----------
-    Burda, Grosse & Salakhutdinov (2016), Importance weighted autoencoders.
 
     Raises
     ------
     ValueError
         A number is out of its range, or a name is unknown.
+
+    Notes
+    -----
+    Averaging takes noise out of the ELBO's gradient and leaves what it is a gradient of. The bound L_k is another
+    objective: it is tighter, and it lets q(z | x) be wrong where other draws make up for it. With beta,
+    ln w = ln p(x | z) + beta (ln p(z) - ln q(z | x)), as in the ELBO, which is a bound for beta = 1 only.
+
+    References
+    ----------
+    Burda, Grosse & Salakhutdinov (2016), Importance weighted autoencoders.
     """
 
     objective: str = "iwae"
@@ -182,82 +197,24 @@ class MultiSampleVAENetwork(VAENetwork):
         """Return the shape (N, k, Z) of the noise for n samples."""
         return n, self.n_draws, self.latent_dim
 
-    def terms_forward(
-        self, params: Parameters, x: np.ndarray, eps: np.ndarray
-    ) -> tuple[Terms, MultiSampleCache]:
-        """Compute what the objectives are made of for x (N, D) with the noise eps (N, k, Z)."""
-        n, k, latent_dim = eps.shape
-        h, hidden = self.hidden_forward(params, x)
-        mu, log_var, heads = self.heads_forward(params, h)
-        mu_of_draws, log_var_of_draws = np.repeat(mu, k, axis=0), np.repeat(log_var, k, axis=0)  # (N k, Z)
-        eps_of_draws = eps.reshape(n * k, latent_dim)
-        z, reparameterize = reparameterize_forward(mu_of_draws, log_var_of_draws, eps_of_draws)
-        output, decoder = self.decoder_forward(params, z)
-        reconstruction, likelihood = self.reconstruction_forward(params, np.repeat(x, k, axis=0), output)
-        log_ratio, ratio_cache = log_ratio_forward(z, log_var_of_draws, eps_of_draws)
-        kl, kl_cache = kl_forward(mu, log_var)
-        terms = Terms(reconstruction.reshape(n, k), log_ratio.reshape(n, k), kl)
-        return terms, MultiSampleCache(
-            params, hidden, heads, reparameterize, decoder, likelihood, ratio_cache, kl_cache
-        )
-
-    def terms_backward(
-        self, d_terms: Terms, cache: MultiSampleCache, *, out: Parameters | None = None
-    ) -> VAEGradients:
-        """Carry the gradients of the terms back to every parameter.
-
-        `out`, if given, is overwritten with the parameters' gradients.
-
-        Notes
-        -----
-        From ln p(x | z) and from the ratio a path leads to mu and log_var by way of z, from the ratio one
-        more straight to log_var, and from the KL one to both.
-        """
-        grads = out if out is not None else cache.params.zeros_like()
-        n, k = d_terms.reconstruction.shape
-        d_output = self.reconstruction_backward(
-            d_terms.reconstruction.reshape(-1), cache.reconstruction, grads
-        )
-        dz = self.decoder_backward(d_output, cache.decoder, grads)
-        dz_ratio, d_log_var_ratio = log_ratio_backward(d_terms.log_ratio.reshape(-1), cache.log_ratio)
-        dz = dz + dz_ratio
-        d_mu, d_log_var = reparameterize_backward(dz, cache.reparameterize)
-        d_mu = d_mu.reshape(n, k, -1).sum(axis=1)
-        d_log_var = (d_log_var + d_log_var_ratio).reshape(n, k, -1).sum(axis=1)
-        d_mu_kl, d_log_var_kl = kl_backward(d_terms.kl, cache.kl)
-        d_mu = d_mu + d_mu_kl
-        d_log_var = d_log_var + d_log_var_kl
-        dh = self.heads_backward(d_mu, d_log_var, cache.heads, grads)
-        self.hidden_backward(dh, cache.hidden, grads)
-        return VAEGradients(grads, d_output, dz, d_mu, d_log_var, dh)
-
     def loss(
         self, params: Parameters, x: np.ndarray, eps: np.ndarray, *, beta: float | None = None
     ) -> VAELoss:
         """Return the mean loss of x (N, D) with the noise eps (N, k, Z), without gradients.
 
-        Total is minus the objective. For "iwae" it is not the sum of the other two, which stay what they
-        are for the ELBO: the mean of -ln p(x | z), and the KL in closed form.
+        Total is minus the objective. For "iwae" it is not the sum of the other two, which stay what they are for the
+        ELBO: the mean of -ln p(x | z), and the KL in closed form.
         """
-        terms, _ = self.terms_forward(params, x, eps)
+        terms, _ = terms_forward(self, params, x, eps)
         return self._objective(terms, beta)[0]
 
     def loss_and_grad(
-        self,
-        params: Parameters,
-        x: np.ndarray,
-        eps: np.ndarray,
-        *,
-        beta: float | None = None,
-        out: Parameters | None = None,
+        self, params: Parameters, x: np.ndarray, eps: np.ndarray, *, beta: float | None = None
     ) -> tuple[VAELoss, Parameters]:
-        """Return the loss of x (N, D) with the noise eps (N, k, Z), and its gradient for every parameter.
-
-        `beta` takes the place of the network's own, for warm-up; for `out` see `terms_backward`.
-        """
-        terms, cache = self.terms_forward(params, x, eps)
+        """Return the loss of x (N, D) with the noise eps (N, k, Z), and its gradient for every parameter."""
+        terms, cache = terms_forward(self, params, x, eps)
         loss, d_terms = self._objective(terms, beta)
-        return loss, self.terms_backward(d_terms, cache, out=out).params
+        return loss, terms_backward(self, d_terms, cache)
 
     def _objective(self, terms: Terms, beta: float | None) -> tuple[VAELoss, Terms]:
         beta = float(self.beta if beta is None else beta)

@@ -5,18 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npvae.core.architecture import Architecture, DecoderCache, batch_mean, is_number
-from npvae.core.dense import DenseCache, dense_backward, dense_forward
-from npvae.core.gaussian import (
-    KLCache,
-    ReparameterizeCache,
-    kl_backward,
-    kl_forward,
-    reparameterize_backward,
-    reparameterize_forward,
-)
-from npvae.core.mlp import LayerCache
-from npvae.core.parameters import Block, Parameters
+from npvae.core.architecture import Architecture, batch_mean, is_number, write_layers
+from npvae.core.gaussian import kl_backward, kl_forward, reparameterize_backward, reparameterize_forward
+from npvae.core.layers import dense_backward, dense_forward, mlp_backward, mlp_forward
+from npvae.core.parameters import Parameters
 
 
 class VAELoss(NamedTuple):
@@ -31,12 +23,11 @@ class VAECache(NamedTuple):
     """What each stage of the forward pass keeps, in order."""
 
     params: Parameters
-    hidden: tuple[LayerCache, ...]
-    heads: DenseCache
-    reparameterize: ReparameterizeCache
-    decoder: DecoderCache
+    encoder: Any
+    reparameterize: Any
+    decoder: Any
     reconstruction: Any
-    kl: KLCache
+    kl: Any
 
 
 class VAEGradients(NamedTuple):
@@ -66,9 +57,9 @@ class VAENetwork(Architecture):
     ln p(x) >= E_q[ln p(x | z)] - KL(q(z | x) || p(z))
     with the prior p(z) = N(0, I) and the posterior q(z | x) = N(mu, diag(exp(log_var))).
 
-    The first term is estimated with one draw z = mu + exp(log_var / 2) * eps, the second is exact.
-    The KL term pulls every q(z | x) towards N(0, I), and the noise forbids gaps between them:
-    so what N(0, I) draws, the decoder has learned to decode.
+    The first term is estimated with one draw z = mu + exp(log_var / 2) * eps, the second is exact. The KL term pulls
+    every q(z | x) towards N(0, I), and the noise forbids gaps between them: so the decoder has learned to decode
+    what N(0, I) draws.
 
     References
     ----------
@@ -85,37 +76,37 @@ class VAENetwork(Architecture):
         if not is_number(self.beta) or not 0 <= self.beta < np.inf:
             raise ValueError(f"beta must be a number of at least 0, got {self.beta!r}")
 
-    def blocks(self) -> list[Block]:
-        """Return the layout of the parameters; the heads mu and log_var lie side by side."""
-        heads = [
-            Block(("mu.W", "log_var.W"), (self.code_width(), 2 * self.latent_dim)),
-            Block(("mu.b", "log_var.b"), (2 * self.latent_dim,)),
-        ]
-        return [*self.encoder_blocks(), *heads, *self.decoder_blocks()]
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return names and shapes of all parameters."""
+        heads = self.head_shapes("mu") | self.head_shapes("log_var")
+        return self.encoder_shapes() | heads | self.decoder_shapes()
 
     def noise_shape(self, n: int) -> tuple[int, ...]:
         """Return the shape (N, Z) of the noise for n samples."""
         return n, self.latent_dim
 
-    def heads_forward(self, params: Parameters, h: np.ndarray) -> tuple[np.ndarray, np.ndarray, DenseCache]:
-        """Compute mu and log_var, (N, Z) each, from h (N, H), in one product."""
-        W, b = params.block("mu.W", "log_var.W"), params.block("mu.b", "log_var.b")
-        heads, cache = dense_forward(h, W, b)  # (N, 2 Z)
-        return heads[:, : self.latent_dim], heads[:, self.latent_dim :], cache
+    def encoder_forward(self, params: Parameters, x: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], Any]:
+        """Compute mu and log_var, (N, Z) each, of q(z | x) for x (N, D)."""
+        h, hidden = mlp_forward(x, self.hidden_layers("encoder", params), self.get_activation())
+        mu, mu_cache = dense_forward(h, params["mu.W"], params["mu.b"])
+        log_var, log_var_cache = dense_forward(h, params["log_var.W"], params["log_var.b"])
+        return (mu, log_var), (hidden, mu_cache, log_var_cache)
 
-    def heads_backward(
-        self, d_mu: np.ndarray, d_log_var: np.ndarray, cache: DenseCache, grads: Parameters
+    def encoder_backward(
+        self, d_mu: np.ndarray, d_log_var: np.ndarray, cache: Any, grads: Parameters
     ) -> np.ndarray:
-        """Carry d_mu and d_log_var (N, Z) back to dh (N, H); write the heads' gradients into `grads`."""
-        dW, db = grads.block("mu.W", "log_var.W"), grads.block("mu.b", "log_var.b")
-        dh, _, _ = dense_backward(np.concatenate([d_mu, d_log_var], axis=1), cache, out=(dW, db))
+        """Carry d_mu and d_log_var (N, Z) back; write the encoder's gradients into `grads`, return dh (N, H)."""
+        hidden, mu_cache, log_var_cache = cache
+        dh_mu, grads["mu.W"], grads["mu.b"] = dense_backward(d_mu, mu_cache)
+        dh_log_var, grads["log_var.W"], grads["log_var.b"] = dense_backward(d_log_var, log_var_cache)
+        dh = dh_mu + dh_log_var  # both heads read h
+        _, gradients = mlp_backward(dh, hidden)
+        write_layers("encoder", gradients, grads)
         return dh
 
     def encode(self, params: Parameters, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mu and log_var, (N, Z) each, of q(z | x) for x (N, D)."""
-        h, _ = self.hidden_forward(params, x)
-        mu, log_var, _ = self.heads_forward(params, h)
-        return mu, log_var
+        return self.encoder_forward(params, x)[0]
 
     def forward(
         self, params: Parameters, x: np.ndarray, eps: np.ndarray
@@ -135,42 +126,29 @@ class VAENetwork(Architecture):
             -ln p(x | z) and KL(q(z | x) || N(0, I)), in nats. Minus their sum estimates the ELBO with one z.
         cache : VAECache
         """
-        h, hidden = self.hidden_forward(params, x)
-        mu, log_var, heads = self.heads_forward(params, h)
-        z, reparameterize = reparameterize_forward(mu, log_var, eps)
+        (mu, log_var), encoder = self.encoder_forward(params, x)
+        z, reparameterize = reparameterize_forward(mu, log_var, eps)  # z = mu + exp(log_var / 2) * eps
         output, decoder = self.decoder_forward(params, z)
-        reconstruction, likelihood = self.reconstruction_forward(params, x, output)
-        kl, kl_cache = kl_forward(mu, log_var)
-        cache = VAECache(params, hidden, heads, reparameterize, decoder, likelihood, kl_cache)
-        return (reconstruction, kl), cache
+        reconstruction, likelihood = self.reconstruction_forward(params, x, output)  # -ln p(x | z)
+        kl, kl_cache = kl_forward(mu, log_var)  # KL(q(z | x) || N(0, I))
+        return (reconstruction, kl), VAECache(params, encoder, reparameterize, decoder, likelihood, kl_cache)
 
-    def backward(
-        self,
-        d_reconstruction: np.ndarray,
-        d_kl: np.ndarray,
-        cache: VAECache,
-        *,
-        out: Parameters | None = None,
-    ) -> VAEGradients:
+    def backward(self, d_reconstruction: np.ndarray, d_kl: np.ndarray, cache: VAECache) -> VAEGradients:
         """Carry the gradients of the two terms, (N,) each, back to every parameter.
-
-        `out`, if given, is overwritten with the parameters' gradients.
 
         Notes
         -----
-        Two paths reach mu and log_var: one from the reconstruction, back through the
-        decoder and z, and one from the KL term, which never meets the decoder. Where
-        paths join, their gradients add.
+        Two paths reach mu and log_var: one from the reconstruction, back through the decoder and z, and one from the
+        KL term, which never meets the decoder. Where paths join, their gradients add.
         """
-        grads = out if out is not None else cache.params.zeros_like()
+        grads = cache.params.zeros_like()
         d_output = self.reconstruction_backward(d_reconstruction, cache.reconstruction, grads)
         dz = self.decoder_backward(d_output, cache.decoder, grads)
         d_mu, d_log_var = reparameterize_backward(dz, cache.reparameterize)
         d_mu_kl, d_log_var_kl = kl_backward(d_kl, cache.kl)
         d_mu = d_mu + d_mu_kl
         d_log_var = d_log_var + d_log_var_kl
-        dh = self.heads_backward(d_mu, d_log_var, cache.heads, grads)
-        self.hidden_backward(dh, cache.hidden, grads)
+        dh = self.encoder_backward(d_mu, d_log_var, cache.encoder, grads)
         return VAEGradients(grads, d_output, dz, d_mu, d_log_var, dh)
 
     def loss(
@@ -181,21 +159,15 @@ class VAENetwork(Architecture):
         return self._loss(reconstruction, kl, beta)[0]
 
     def loss_and_grad(
-        self,
-        params: Parameters,
-        x: np.ndarray,
-        eps: np.ndarray,
-        *,
-        beta: float | None = None,
-        out: Parameters | None = None,
+        self, params: Parameters, x: np.ndarray, eps: np.ndarray, *, beta: float | None = None
     ) -> tuple[VAELoss, Parameters]:
         """Return the mean loss of x (N, D) with the noise eps (N, Z), and its gradient for every parameter.
 
-        `beta` takes the place of the network's own, for warm-up; for `out` see `backward`.
+        `beta` takes the place of the network's own, for warm-up.
         """
         (reconstruction, kl), cache = self.forward(params, x, eps)
         loss, d_reconstruction, d_kl = self._loss(reconstruction, kl, beta)
-        return loss, self.backward(d_reconstruction, d_kl, cache, out=out).params
+        return loss, self.backward(d_reconstruction, d_kl, cache).params
 
     def _loss(
         self, reconstruction: np.ndarray, kl: np.ndarray, beta: float | None

@@ -237,7 +237,7 @@ class TrainableModel(LatentVariableModel):
     ) -> Stepper:
         """Set the fitted attributes anew, once it is certain that all of them can be."""
         network = self._make_network(data.shape[1])
-        params = init_parameters(network.blocks(), rng, self.init)
+        params = init_parameters(network.shapes(), rng, self.init)
         pixels, gaussian = data.dtype == np.uint8, self.likelihood == "gaussian"
         columns = Columns.of(data, rows) if gaussian or self.init_output_bias or not pixels else None
         data_range = np.array([[0.0], [1.0]]).repeat(data.shape[1], axis=1)
@@ -268,7 +268,7 @@ class TrainableModel(LatentVariableModel):
     def _continue(self, data: np.ndarray) -> Stepper:
         """Return the stepper of the training so far, with the network as the settings describe it now."""
         network = self._make_network(data.shape[1])
-        if type(network) is not type(self.network_) or network.blocks() != self.network_.blocks():
+        if type(network) is not type(self.network_) or network.shapes() != self.network_.shapes():
             raise ValueError(
                 "warm_start=True trains the present parameters on, but the settings now describe a network "
                 f"with others: {network}; it was trained as {self.network_}. Set warm_start=False to start "

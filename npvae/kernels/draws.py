@@ -10,11 +10,31 @@ import math
 import numpy as np
 
 from npvae.kernels import elementwise as f
-from npvae.kernels.compiled import ARITHMETIC, compile_kernel, exp_of_negative, log1p_of_unit
+from npvae.kernels.compiled import ARITHMETIC, EXACT, compile_kernel, exp_of_negative, log1p_of_unit
 from npvae.kernels.sums import sum_of, sum_of_squares
 
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
 _LOG_2PI = np.float32(np.log(2 * np.pi))
+
+
+@compile_kernel(EXACT)
+def gather_heads(theta, fan_in, n_latent, heads):
+    """Copy mu.W (H, Z), mu.b (Z,), log_var.W, log_var.b, which begin theta, into heads: (H, 2 Z), then (2 Z,)."""
+    size = (fan_in + 1) * n_latent
+    for i in range(fan_in + 1):
+        for j in range(n_latent):
+            heads[2 * i * n_latent + j] = theta[i * n_latent + j]
+            heads[(2 * i + 1) * n_latent + j] = theta[size + i * n_latent + j]
+
+
+@compile_kernel(EXACT)
+def scatter_heads(heads, fan_in, n_latent, theta):
+    """Copy back what `gather_heads` copies."""
+    size = (fan_in + 1) * n_latent
+    for i in range(fan_in + 1):
+        for j in range(n_latent):
+            theta[i * n_latent + j] = heads[2 * i * n_latent + j]
+            theta[size + i * n_latent + j] = heads[(2 * i + 1) * n_latent + j]
 
 
 @compile_kernel(ARITHMETIC)

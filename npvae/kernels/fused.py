@@ -13,7 +13,7 @@ import numpy as np
 
 from npvae.kernels.blocks import activate, carry_back
 from npvae.kernels.compiled import ARITHMETIC, EXACT, compile_kernel
-from npvae.kernels.draws import carry_back_to_heads, draw, reconstruct
+from npvae.kernels.draws import carry_back_to_heads, draw, gather_heads, reconstruct, scatter_heads
 from npvae.kernels.gemm import multiply
 from npvae.kernels.spinning import meet
 from npvae.kernels.sums import sum_columns, sum_of, sum_of_squares
@@ -22,7 +22,7 @@ from npvae.kernels.tiles import ROWS
 # Columns of `layers`, a row for each dense layer of the network, in order.
 FAN_IN, FAN_OUT, WEIGHTS, BIAS, OUTPUT = range(5)
 # Entries of `settings`, and of `numbers`.
-CODE_LAYER, LATENT_DIM, ACTIVATION, IS_VAE, IS_BERNOULLI, LOG_NOISE_VAR, N_DRAWS, IS_IWAE = range(8)
+CODE_LAYER, LATENT_DIM, ACTIVATION, IS_VAE, IS_BERNOULLI, LOG_NOISE_VAR, N_DRAWS, IS_IWAE, HEADS = range(9)
 BETA, SLOPE, FIXED_LOG_NOISE_VAR = range(3)
 # Entries of `results`; the pieces of the squared norm follow.
 RECONSTRUCTION, KL, BOUND, SQUARED_NORM, PIECES = range(5)
@@ -41,7 +41,7 @@ def workspace_size(layers: np.ndarray, latent_dim: int, n_draws: int) -> int:
 
 @compile_kernel(ARITHMETIC)
 def loss_and_gradient(
-    rank, n_threads, meeting, x, eps, theta, gradient, layers, settings, numbers, work, results
+    rank, n_threads, meeting, x, eps, theta, gradient, heads, d_heads, layers, settings, numbers, work, results
 ):  # fmt: skip
     """Compute a loss and its gradient; the part of thread number `rank`.
 
@@ -55,8 +55,11 @@ def loss_and_gradient(
         Noise of k draws for each sample; not read for an autoencoder.
     theta, gradient : (P,) arrays
         Parameters, and where their gradient is written.
+    heads, d_heads : arrays
+        Overwritten: mu's and log_var's weights side by side, (H, 2 Z) and (2 Z,), which one product takes, and
+        their gradient. Not used for an autoencoder.
     layers, settings : arrays of int64
-        See the names above. LOG_NOISE_VAR is that parameter's place in theta, or -1.
+        See the names above. LOG_NOISE_VAR is that parameter's place in theta, or -1, HEADS that of mu.W.
     numbers : (3,) array
     work : array
         Overwritten; see `workspace_size`.
@@ -79,10 +82,15 @@ def loss_and_gradient(
     top, bottom = _share(n, 1, rank, n_threads)  # this thread's samples
     first, end = top * k, bottom * k  # and their draws
 
+    if settings[IS_VAE] and rank == 0:
+        gather_heads(theta[settings[HEADS] :], layers[code, FAN_IN], settings[LATENT_DIM], heads)
+    if code == 0:
+        meet(meeting, n_threads)
+
     for layer in range(last + 1):
         h = _input(layer, x, z, layers, settings, work)
         y = _output(layer, layers, settings, work, n)
-        W, b = _weights(layer, layers, theta)
+        W, b = _weights(layer, layers, heads if settings[IS_VAE] and layer == code else theta)
         i, i_end, j, j_end = _block(y.shape[0], y.shape[1], rank, n_threads)
         multiply(h, False, W, False, b, y, i, i_end, j, j_end)
         if layer != code and layer != last:
@@ -108,8 +116,8 @@ def loss_and_gradient(
     for layer in range(last, -1, -1):
         h = _input(layer, x, z, layers, settings, work)
         dy = d_output[: h.shape[0] * layers[layer, FAN_OUT]].reshape(h.shape[0], layers[layer, FAN_OUT])
-        W, _ = _weights(layer, layers, theta)
-        dW, db = _weights(layer, layers, gradient)
+        W, _ = _weights(layer, layers, heads if settings[IS_VAE] and layer == code else theta)
+        dW, db = _weights(layer, layers, d_heads if settings[IS_VAE] and layer == code else gradient)
         multiply(h, True, dy, False, no_bias, dW, *_block(dW.shape[0], dW.shape[1], rank, n_threads))
         sum_columns(dy, db, *_share(db.size, _COLUMNS, rank, n_threads))
         if layer > 0:
@@ -121,17 +129,19 @@ def loss_and_gradient(
             d_output, d_input = d_input, d_output
         meet(meeting, n_threads)
         if layer == code + 1 and settings[IS_VAE]:
-            heads = _output(code, layers, settings, work, n)
-            d_heads = d_input[: heads.size].reshape(heads.shape)
+            codes = _output(code, layers, settings, work, n)  # mu and log_var, (N, 2 Z)
+            d_codes = d_input[: codes.size].reshape(codes.shape)
             dz = d_output[: z.size].reshape(z.shape)
             carry_back_to_heads(
-                dz[first:end], z[first:end], eps[first:end], heads[top:bottom], weights[first:end],
-                n, k, is_iwae, numbers[BETA], d_heads[top:bottom],
+                dz[first:end], z[first:end], eps[first:end], codes[top:bottom], weights[first:end],
+                n, k, is_iwae, numbers[BETA], d_codes[top:bottom],
             )  # fmt: skip
             d_output, d_input = d_input, d_output
             meet(meeting, n_threads)
 
     if rank == 0:
+        if settings[IS_VAE]:
+            scatter_heads(d_heads, layers[code, FAN_IN], settings[LATENT_DIM], gradient[settings[HEADS] :])
         results[RECONSTRUCTION] = sum_of(reconstruction) / np.float32(n * k)
         results[KL] = sum_of(kl) / np.float32(n)
         if is_iwae:

@@ -5,23 +5,20 @@ from collections.abc import Callable
 
 import numpy as np
 
-from npvae.kernels import reference
 from npvae.kernels.choice import choice
 
-_NO_BIAS = {np.dtype(kind): np.empty(0, kind) for kind in (np.float32, np.float64)}
+NO_BIAS = {np.dtype(kind): np.empty(0, kind) for kind in (np.float32, np.float64)}
 
 
-@functools.wraps(reference.product)
-def product(
-    a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None, out: np.ndarray | None = None
-) -> np.ndarray:
-    compiled = _compiled() if choice() == "compiled" and _suit(a, b, bias, out) else None
-    if compiled is None:
-        return reference.product(a, b, bias, out)
+def multiplied(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray | None:
+    """Return a (N, K) @ b (K, M) + bias (M,) by the compiled product; None if it is not for these arrays."""
+    multiply = _compiled()
+    if multiply is None or not _suit(a, b, bias):
+        return None
     n, m = a.shape[0], b.shape[1]
-    y = np.empty((n, m), a.dtype) if out is None else out
-    added = _NO_BIAS[a.dtype] if bias is None else bias
-    compiled(*_in_memory_order(a), *_in_memory_order(b), added, y, 0, n, 0, m)
+    y = np.empty((n, m), a.dtype)
+    added = NO_BIAS[a.dtype] if bias is None else bias
+    multiply(*_in_memory_order(a), *_in_memory_order(b), added, y, 0, n, 0, m)
     return y
 
 
@@ -41,20 +38,14 @@ def _compiled() -> Callable[..., None] | None:
     return multiply
 
 
-def _suit(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None, out: np.ndarray | None) -> bool:
+def _suit(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None) -> bool:
     """Say whether the compiled product can take these arrays; it checks nothing itself."""
     dtype = a.dtype
-    if dtype not in _NO_BIAS or b.dtype != dtype or a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
+    if dtype not in NO_BIAS or b.dtype != dtype or a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
         return False
-    for x in (a, b):
-        if not (x.flags.c_contiguous or x.flags.f_contiguous):
-            return False
-    for other, shape in ((bias, b.shape[1:]), (out, (a.shape[0], b.shape[1]))):
-        if other is None:
-            continue
-        if other.dtype != dtype or other.shape != shape or not other.flags.c_contiguous:
-            return False
-    return True
+    if not all(x.flags.c_contiguous or x.flags.f_contiguous for x in (a, b)):
+        return False
+    return bias is None or (bias.dtype == dtype and bias.shape == b.shape[1:] and bias.flags.c_contiguous)
 
 
 def _in_memory_order(x: np.ndarray) -> tuple[np.ndarray, bool]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from npvae.core.gaussian import LOG_2PI, kl_forward, reparameterize_forward
+from npvae.core.gaussian import kl_forward, reparameterize_forward
+from npvae.core.likelihoods import LOG_2PI
 from npvae.study.posterior import Estimate, as_posteriors, information_of_samples, log_mixture_density
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from npvae.core.gaussian import LOG_2PI, reparameterize_forward
+from npvae.core.gaussian import reparameterize_forward
+from npvae.core.likelihoods import LOG_2PI
 from npvae.study.arrays import as_rows, check_same_width
 
 if TYPE_CHECKING:

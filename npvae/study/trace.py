@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from npvae.core.gaussian import kl_forward, reparameterize_forward
-from npvae.core.mlp import mlp_backward
+from npvae.core.layers import dense_forward, mlp_backward, mlp_forward
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.gradcheck.oracles import central_difference, rounding_noise
@@ -152,13 +152,15 @@ def _forward_from(
     """Compute every node that is not given from those before it."""
     nodes = dict(given)
     if "hidden" not in nodes:
-        nodes["hidden"], _ = network.hidden_forward(params, nodes["x"])
-    mu, log_var, _ = network.heads_forward(params, nodes["hidden"])
+        layers, activation = network.hidden_layers("encoder", params), network.get_activation()
+        nodes["hidden"], _ = mlp_forward(nodes["x"], layers, activation)
+    mu, _ = dense_forward(nodes["hidden"], params["mu.W"], params["mu.b"])
+    log_var, _ = dense_forward(nodes["hidden"], params["log_var.W"], params["log_var.b"])
     nodes.setdefault("mu", mu)
     nodes.setdefault("log_var", log_var)
-    z, cache = reparameterize_forward(nodes["mu"], nodes["log_var"], nodes["eps"])
+    z, (std, _) = reparameterize_forward(nodes["mu"], nodes["log_var"], nodes["eps"])
     nodes.setdefault("z", nodes["mu"] + nodes["std"] * nodes["eps"] if "std" in nodes else z)
-    nodes.setdefault("std", cache.std)
+    nodes.setdefault("std", std)
     nodes.setdefault("output", network.decoder_forward(params, nodes["z"])[0])
     nodes.setdefault("reconstruction", network.reconstruction_forward(params, target, nodes["output"])[0])
     nodes.setdefault("kl", kl_forward(nodes["mu"], nodes["log_var"])[0])
@@ -173,8 +175,9 @@ def _gradients(
     _, cache = network.forward(params, x, eps)
     d_reconstruction, d_kl = (np.array([weight]) for weight in weights)
     at = network.backward(d_reconstruction, d_kl, cache)
-    dx, _ = mlp_backward(at.hidden, cache.hidden)
-    std = cache.reparameterize.std
+    hidden, *_ = cache.encoder
+    dx, _ = mlp_backward(at.hidden, hidden)
+    std, _ = cache.reparameterize
     return {
         "x": dx,
         "hidden": at.hidden,

@@ -5,13 +5,19 @@ from collections.abc import Iterator
 import numpy as np
 
 from npvae.data import binarize, to_unit_interval
-from npvae.kernels import take_pixels
+from npvae.kernels import compiled_twin
 
 
 def as_floats(rows: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return rows in `dtype`; uint8 means pixels, 0..255, and is scaled to [0, 1]."""
     rows = to_unit_interval(rows) if rows.dtype == np.uint8 else rows
     return rows.astype(dtype, copy=False)
+
+
+@compiled_twin
+def take_pixels(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return rows (n,) of pixels X (M, D), uint8 for 0..255, as (n, D) float32 in [0, 1]."""
+    return np.divide(X[rows], 255, dtype=np.float32)
 
 
 def minibatches(

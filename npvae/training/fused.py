@@ -1,5 +1,6 @@
 """The loss and gradient of a network by one compiled function, wherever there is one that fits."""
 
+import math
 from functools import partial
 
 import numpy as np
@@ -31,27 +32,34 @@ class FusedGradient:
         if isinstance(network, VAENetwork):
             n_draws, self._is_iwae = network.n_draws, network.objective == "iwae"
         code_layer = len(network.hidden)
+        is_vae = isinstance(network, VAENetwork)
         starts, start = {}, 0
         layers: list[tuple[int, ...]] = []
-        outputs = 0
-        for block in network.blocks():
-            starts[block.names[0]] = start
-            if len(block.shape) == 2:
-                fan_in, fan_out = block.shape
+        outputs = heads = 0
+        for name, shape in network.shapes().items():
+            starts[name] = start
+            if name.endswith(".W") and name != "log_var.W":
+                fan_in, fan_out = shape
+                place = start
+                if name == "mu.W":  # mu and log_var are one layer of two outputs, kept by itself
+                    place, fan_out = 0, 2 * fan_out
+                    heads = (fan_in + 1) * fan_out
                 rows = n_draws if len(layers) > code_layer else 1  # for each sample
-                layers.append((fan_in, fan_out, start, start + fan_in * fan_out, outputs))
+                layers.append((fan_in, fan_out, place, place + fan_in * fan_out, outputs))
                 outputs += rows * fan_out
-            start += int(np.prod(block.shape))
+            start += math.prod(shape)
         self._layers, self._n_params = np.array(layers), start
+        self._heads, self._d_heads = np.empty(heads, np.float32), np.empty(heads, np.float32)
         settings = {
             fused.CODE_LAYER: code_layer,
             fused.LATENT_DIM: network.latent_dim,
             fused.ACTIVATION: getattr(elementwise, network.activation.upper()),
-            fused.IS_VAE: isinstance(network, VAENetwork),
+            fused.IS_VAE: is_vae,
             fused.IS_BERNOULLI: network.likelihood == "bernoulli",
             fused.LOG_NOISE_VAR: starts.get("output.log_noise_var", -1),
             fused.N_DRAWS: n_draws,
             fused.IS_IWAE: self._is_iwae,
+            fused.HEADS: starts.get("mu.W", 0),
         }
         self._settings = np.array([settings[place] for place in range(len(settings))])
         self._numbers = np.zeros(3, np.float32)
@@ -123,8 +131,8 @@ class FusedGradient:
         self, meeting: np.ndarray, params: Parameters, x: np.ndarray, eps: np.ndarray, out: Parameters
     ) -> tuple[np.ndarray, ...]:
         return (
-            meeting, x, eps, params.flat, out.flat, self._layers, self._settings, self._numbers,
-            self._work, self._results,
+            meeting, x, eps, params.flat, out.flat, self._heads, self._d_heads, self._layers, self._settings,
+            self._numbers, self._work, self._results,
         )  # fmt: skip
 
     def _check(self, params: Parameters, x: np.ndarray, eps: np.ndarray | None, out: Parameters) -> None:

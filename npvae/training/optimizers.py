@@ -1,7 +1,6 @@
 """Gradient descent and two of its adaptive forms, each one loop over the flat vector.
 
-An optimizer is a description without state; `start` makes the state, `update` changes
-parameters and state in place. The rules themselves are in ``npvae/kernels/reference.py``.
+An optimizer is a description without state; `start` makes the state, `update` changes parameters and state in place.
 """
 
 from dataclasses import dataclass
@@ -9,7 +8,101 @@ from typing import Protocol
 
 import numpy as np
 
-from npvae import kernels
+from npvae.kernels import compiled_twin, shared_out
+from npvae.kernels.subnormal import negligible
+
+
+@shared_out
+@compiled_twin
+def sgd(
+    theta: np.ndarray, gradient: np.ndarray, velocity: np.ndarray, learning_rate: float, momentum: float
+) -> None:
+    """One step of gradient descent with momentum, in place.
+
+    velocity <- momentum velocity + gradient;  theta <- theta - learning_rate velocity
+
+    A velocity smaller than `npvae.kernels.subnormal.negligible` becomes 0.
+
+    Parameters
+    ----------
+    theta, gradient, velocity : (P,) arrays
+        `theta` and `velocity` are changed.
+    learning_rate, momentum : float
+
+    References
+    ----------
+    Sutskever, Martens, Dahl & Hinton (2013), On the importance of initialization and momentum
+    in deep learning, equations 1 and 2, with the learning rate outside of the velocity.
+    """
+    velocity *= momentum
+    velocity += gradient
+    velocity[np.abs(velocity) < negligible(velocity.dtype)] = 0
+    theta -= learning_rate * velocity
+
+
+@shared_out
+@compiled_twin
+def adagrad(
+    theta: np.ndarray, gradient: np.ndarray, squares: np.ndarray, learning_rate: float, epsilon: float
+) -> None:
+    """One step of Adagrad, in place.
+
+    squares <- squares + gradient^2;  theta <- theta - learning_rate gradient / (sqrt(squares) + epsilon)
+
+    Parameters
+    ----------
+    theta, gradient, squares : (P,) arrays
+        `theta` and `squares` are changed.
+    learning_rate, epsilon : float
+
+    References
+    ----------
+    Duchi, Hazan & Singer (2011), Adaptive subgradient methods, figure 1 (diagonal case).
+    """
+    squares += gradient * gradient
+    theta -= learning_rate * gradient / (np.sqrt(squares) + epsilon)
+
+
+@shared_out
+@compiled_twin
+def adam(
+    theta: np.ndarray,
+    gradient: np.ndarray,
+    m: np.ndarray,
+    v: np.ndarray,
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    t: int,
+) -> None:
+    """Step number t = 1, 2, ... of Adam, in place.
+
+    m <- beta1 m + (1 - beta1) gradient;  v <- beta2 v + (1 - beta2) gradient^2
+    theta <- theta - learning_rate m_hat / (sqrt(v_hat) + epsilon),
+    m_hat = m / (1 - beta1^t),  v_hat = v / (1 - beta2^t)
+
+    An m smaller than `npvae.kernels.subnormal.negligible`, and a v that is nearly subnormal, become 0.
+
+    Parameters
+    ----------
+    theta, gradient, m, v : (P,) arrays
+        `theta`, `m` and `v` are changed.
+    learning_rate, beta1, beta2, epsilon : float
+    t : int
+
+    References
+    ----------
+    Kingma & Ba (2015), Adam, algorithm 1.
+    """
+    m *= beta1
+    m += (1 - beta1) * gradient
+    m[np.abs(m) < negligible(m.dtype)] = 0
+    v *= beta2
+    v += (1 - beta2) * gradient * gradient
+    v[v < 8 * np.finfo(v.dtype).tiny] = 0
+    step = learning_rate / (1 - beta1**t)
+    theta -= step * m / (np.sqrt(v / (1 - beta2**t)) + epsilon)
 
 
 @dataclass
@@ -34,7 +127,7 @@ class Optimizer(Protocol):
 
 @dataclass(frozen=True)
 class SGD:
-    """Gradient descent with momentum: see `npvae.kernels.reference.sgd`.
+    """Gradient descent with momentum: see `sgd`.
 
     Parameters
     ----------
@@ -55,12 +148,12 @@ class SGD:
     ) -> None:
         """Take one step in place."""
         state.t += 1
-        kernels.sgd(theta, gradient, *state.vectors, learning_rate, self.momentum)
+        sgd(theta, gradient, *state.vectors, learning_rate, self.momentum)
 
 
 @dataclass(frozen=True)
 class Adagrad:
-    """Adagrad: see `npvae.kernels.reference.adagrad`.
+    """Adagrad: see `adagrad`.
 
     Parameters
     ----------
@@ -81,12 +174,12 @@ class Adagrad:
     ) -> None:
         """Take one step in place."""
         state.t += 1
-        kernels.adagrad(theta, gradient, *state.vectors, learning_rate, self.epsilon)
+        adagrad(theta, gradient, *state.vectors, learning_rate, self.epsilon)
 
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam: see `npvae.kernels.reference.adam`.
+    """Adam: see `adam`.
 
     Parameters
     ----------
@@ -113,7 +206,7 @@ class Adam:
         """Take one step in place."""
         state.t += 1
         m, v = state.vectors
-        kernels.adam(theta, gradient, m, v, learning_rate, self.beta1, self.beta2, self.epsilon, state.t)
+        adam(theta, gradient, m, v, learning_rate, self.beta1, self.beta2, self.epsilon, state.t)
 
 
 OPTIMIZERS: dict[str, type[SGD] | type[Adagrad] | type[Adam]] = {"adam": Adam, "adagrad": Adagrad, "sgd": SGD}

@@ -144,9 +144,10 @@ class Stepper:
         loss: VAELoss | AutoencoderLoss
         with np.errstate(over="ignore", invalid="ignore"):  # `step` finds and reports it
             if isinstance(network, VAENetwork) and eps is not None:
-                loss, grads = network.loss_and_grad(params, x, eps, beta=beta, out=self._grads)
+                loss, grads = network.loss_and_grad(params, x, eps, beta=beta)
             elif isinstance(network, AutoencoderNetwork):
-                loss, grads = network.loss_and_grad(params, x, out=self._grads)
+                loss, grads = network.loss_and_grad(params, x)
+            self._grads = grads
             return loss, float(np.dot(grads.flat, grads.flat))
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from npvae import kernels
 from npvae.checks import own
-from npvae.checks.kernel_twins import check_twins, kernel_names
+from npvae.checks.kernel_twins import check_twins, twin_names
 from npvae.checks.networks import network_cases
 from npvae.checks.pairs import check_pair, pair_cases
-from npvae.core import activations, dense, gaussian, likelihoods
-from npvae.kernels import compiled
+from npvae.core import activations, gaussian, layers, likelihoods
+from npvae.kernels import twins
 from npvae.view.gradcheck_table import own_table
 
 CHECKS = own.own_checks()
@@ -19,7 +19,7 @@ CHECKS = own.own_checks()
 
 def test_every_pair_of_the_core_is_checked():
     checked = {getattr(case.backward, "__name__", "") for case in pair_cases().values()}
-    for module in (dense, activations, gaussian, likelihoods):
+    for module in (layers, activations, gaussian, likelihoods):
         defined = {name for name, f in vars(module).items() if inspect.isfunction(f)}
         assert {name for name in defined if name.endswith("_backward")} <= checked
 
@@ -30,7 +30,7 @@ def test_everything_is_checked_in_both_dtypes_and_on_both_kernels():
     for part in [*pair_cases(), *network_cases()]:
         found = {(label.dtype, label.kernels) for label in labels if label.part == part}
         assert found == {(d, k) for d in ("float64", "float32") for k in ("compiled", "reference")}
-    assert {f"kernel {name}" for name in kernel_names()} <= {label.part for label in labels}
+    assert {f"twin {name}" for name in twin_names()} <= {label.part for label in labels}
 
 
 def test_networks_are_of_every_kind():
@@ -66,17 +66,18 @@ def test_a_wrong_pair_fails():
     assert "0 of 1 checks passed" in table
 
 
-def test_a_wrong_kernel_fails(monkeypatch):
-    right = compiled.softplus
-    kernels._compiled.cache_clear()
-    monkeypatch.setattr(compiled, "softplus", lambda a, b: right(a, b) * np.float32(1.001))
-    assert check_twins("softplus", np.float32, 0).verdict == "fail"
-    kernels._compiled.cache_clear()
-
-
-@pytest.mark.parametrize("wrong", [lambda a, b: a[:1], lambda a, b: a.astype(np.float64)])
-def test_a_kernel_of_another_shape_or_dtype_fails(monkeypatch, wrong):
-    kernels._compiled.cache_clear()
-    monkeypatch.setattr(compiled, "relu", wrong)
-    assert check_twins("relu", np.float32, 0).verdict == "fail"
-    kernels._compiled.cache_clear()
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda y: (y * np.float32(1.001), y),
+        lambda y: (y[:1], y),
+        lambda y: (y.astype(np.float64), y),
+    ],
+    ids=["value", "shape", "type"],
+)
+def test_a_wrong_twin_fails(monkeypatch, wrong):
+    right = twins.softplus_forward
+    kernels._twin.cache_clear()
+    monkeypatch.setattr(twins, "softplus_forward", lambda x: wrong(right(x)[0]))
+    assert check_twins("softplus_forward", np.float32, 0).verdict == "fail"
+    kernels._twin.cache_clear()

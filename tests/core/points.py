@@ -39,7 +39,7 @@ def label(settings):
 
 def random_parameters(network, rng, scale=1.0, dtype=np.float64):
     """Draw every parameter from N(0, scale^2), noise variance included."""
-    params = Parameters(network.blocks(), dtype=dtype)
+    params = Parameters(network.shapes(), dtype=dtype)
     params.flat[:] = scale * rng.standard_normal(params.flat.size)
     return params
 

@@ -13,7 +13,7 @@ from tests.core.points import random_parameters
 
 def decoder(**settings):
     network = Architecture(n_features=4, latent_dim=2, **settings)
-    return network, Parameters(network.decoder_blocks(), dtype=np.float64)
+    return network, Parameters(network.decoder_shapes(), dtype=np.float64)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_description_is_frozen_and_compares_by_value():
 
 def test_names_and_shapes_of_an_autoencoder():
     network = AutoencoderNetwork(n_features=7, latent_dim=2, hidden=(5, 4))
-    shapes = {name: view.shape for name, view in Parameters(network.blocks()).items()}
+    shapes = {name: view.shape for name, view in Parameters(network.shapes()).items()}
     assert shapes == {
         "encoder.0.W": (7, 5),
         "encoder.0.b": (5,),
@@ -72,7 +72,7 @@ def test_names_and_shapes_of_an_autoencoder():
 
 def test_names_and_shapes_of_a_linear_vae_with_learned_noise():
     network = VAENetwork(n_features=7, latent_dim=2, hidden=(), noise_variance="learned")
-    shapes = {name: view.shape for name, view in Parameters(network.blocks()).items()}
+    shapes = {name: view.shape for name, view in Parameters(network.shapes()).items()}
     assert shapes == {
         "mu.W": (7, 2),
         "log_var.W": (7, 2),

@@ -4,14 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from npvae.core.gaussian import (
-    kl_backward,
-    kl_forward,
-    log_density_backward,
-    log_density_forward,
-    reparameterize_backward,
-    reparameterize_forward,
-)
+from npvae.core.gaussian import kl_backward, kl_forward, reparameterize_backward, reparameterize_forward
 
 N_DRAWS = 200_000
 MU = np.array([[-2.0, 0.0, 0.7, 5.0]])
@@ -107,30 +100,12 @@ def test_kl_sums_over_dimensions_and_not_over_samples(rng):
     np.testing.assert_allclose(kl, sum(columns), rtol=1e-14)
 
 
-def test_log_density_equals_scipy(rng):
-    z, mu, log_var = 3 * rng.standard_normal((3, 6, 4))
-    log_density, _ = log_density_forward(z, mu, log_var)
-    expected = stats.norm.logpdf(z, mu, np.exp(log_var / 2)).sum(axis=1)
-    np.testing.assert_allclose(log_density, expected, rtol=1e-13)
-
-
-def test_log_density_is_stationary_at_its_maximum():
-    """The density of one point is largest where mu is the point, over variances where they are (z - mu)^2."""
-    z, mu = np.array([[1.0, -2.0]]), np.array([[0.5, 1.0]])
-    _, cache = log_density_forward(z, z, np.zeros_like(z))
-    dz, d_mu, _ = log_density_backward(np.ones(1), cache)
-    np.testing.assert_array_equal([dz, d_mu], 0)
-    _, cache = log_density_forward(z, mu, np.log((z - mu) ** 2))
-    np.testing.assert_allclose(log_density_backward(np.ones(1), cache)[2], 0, atol=1e-15)
-
-
 def backward_passes(rng):
     z, mu, log_var = rng.standard_normal((3, 5, 2))
     per_sample = rng.standard_normal(5)
     return [
         (reparameterize_backward, rng.standard_normal((5, 2)), reparameterize_forward(mu, log_var, z)[1]),
         (kl_backward, per_sample, kl_forward(mu, log_var)[1]),
-        (log_density_backward, per_sample, log_density_forward(z, mu, log_var)[1]),
     ]
 
 
@@ -154,9 +129,7 @@ def test_data_type_is_kept(dtype, rng):
     z, mu, log_var = rng.standard_normal((3, 5, 2)).astype(dtype)
     draw, sampled = reparameterize_forward(mu, log_var, z)
     kl, kl_cache = kl_forward(mu, log_var)
-    log_density, density = log_density_forward(z, mu, log_var)
-    arrays = [draw, kl, log_density, *reparameterize_backward(z, sampled)]
-    arrays += [*kl_backward(kl, kl_cache), *log_density_backward(kl, density)]
+    arrays = [draw, kl, *reparameterize_backward(z, sampled), *kl_backward(kl, kl_cache)]
     assert {array.dtype for array in arrays} == {np.dtype(dtype)}
 
 

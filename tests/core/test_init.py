@@ -4,15 +4,14 @@ from scipy import special
 
 from npvae.core.autoencoder import AutoencoderNetwork
 from npvae.core.init import SCHEMES, init_parameters, output_bias
-from npvae.core.parameters import Block
 from npvae.core.vae import VAENetwork
 
 FAN_IN, FAN_OUT = 200, 300
-LAYER = [Block(("encoder.0.W",), (FAN_IN, FAN_OUT)), Block(("encoder.0.b",), (FAN_OUT,))]
+LAYER = {"encoder.0.W": (FAN_IN, FAN_OUT), "encoder.0.b": (FAN_OUT,)}
 
 
-def draw(scheme, seed=0, blocks=LAYER, **options):
-    return init_parameters(blocks, np.random.default_rng(seed), scheme, **options)
+def draw(scheme, seed=0, shapes=LAYER, **options):
+    return init_parameters(shapes, np.random.default_rng(seed), scheme, **options)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +51,7 @@ def test_other_biases_start_at_zero(scheme):
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_heads_side_by_side_are_scaled_as_two_layers(scheme):
     network = VAENetwork(n_features=50, latent_dim=400, hidden=())
-    params = draw(scheme, blocks=network.blocks())
+    params = draw(scheme, shapes=network.shapes())
     fans = {"uniform": 1 / np.sqrt(3 * 50), "he": np.sqrt(2 / 50), "glorot": np.sqrt(2 / 450)}
     for name in ("mu.W", "log_var.W"):
         assert abs(params[name].std() / fans[scheme] - 1) < 4.5 / np.sqrt(2 * params[name].size)
@@ -78,14 +77,14 @@ def test_data_types_differ_by_rounding_alone():
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_log_noise_variance_starts_at_zero(scheme):
     network = VAENetwork(n_features=3, latent_dim=2, noise_variance="learned")
-    assert draw(scheme, blocks=network.blocks())["output.log_noise_var"] == 0
+    assert draw(scheme, shapes=network.shapes())["output.log_noise_var"] == 0
 
 
 def test_he_keeps_the_second_moment_through_relu_layers(rng):
     """He et al.: each layer of relu(x W) halves it, and 2 / fan_in doubles it."""
     h = rng.standard_normal((200, 400))
     for seed in range(5):
-        W = draw("he", seed, blocks=[Block(("encoder.0.W",), (400, 400))], dtype=np.float64)["encoder.0.W"]
+        W = draw("he", seed, shapes={"encoder.0.W": (400, 400)}, dtype=np.float64)["encoder.0.W"]
         h = np.maximum(h @ W, 0)
     assert 0.7 < np.mean(h**2) < 1.4
 
@@ -100,7 +99,7 @@ def test_unknown_scheme_is_refused():
 def test_decoder_with_the_output_bias_predicts_the_mean(network_type, likelihood, rng):
     data = rng.uniform(size=(100, 6)) * [0.1, 0.5, 1, 1, 1, 1]
     network = network_type(n_features=6, latent_dim=2, hidden=(4,), likelihood=likelihood)
-    params = draw("he", blocks=network.blocks(), dtype=np.float64)
+    params = draw("he", shapes=network.shapes(), dtype=np.float64)
     params["output.W"][:] = 0
     params["output.b"] = output_bias(data.mean(axis=0), likelihood)
     decoded = network.decode(params, rng.standard_normal((3, 2)))

@@ -5,20 +5,22 @@ import joblib
 import numpy as np
 import pytest
 
-from npvae.core.parameters import Block, Parameters
+from npvae.core.parameters import Parameters
 
-BLOCKS = [
-    Block(("encoder.0.W",), (2, 3)),
-    Block(("mu.W", "log_var.W"), (3, 4)),
-    Block(("mu.b", "log_var.b"), (4,)),
-    Block(("output.log_noise_var",), (1,)),
-]
-SIZE = 6 + 12 + 4 + 1
+SHAPES = {
+    "encoder.0.W": (2, 3),
+    "mu.W": (3, 2),
+    "mu.b": (2,),
+    "log_var.W": (3, 2),
+    "log_var.b": (2,),
+    "output.log_noise_var": (1,),
+}
+SIZE = 6 + 6 + 2 + 6 + 2 + 1
 
 
 @pytest.fixture
 def params():
-    return Parameters(BLOCKS, np.arange(SIZE, dtype=np.float64))
+    return Parameters(SHAPES, np.arange(SIZE, dtype=np.float64))
 
 
 def assert_views_alive(params):
@@ -31,8 +33,8 @@ def assert_views_alive(params):
     assert all(np.all(view == -1) for view in params.values())
 
 
-def test_names_come_in_the_order_of_the_blocks(params):
-    assert list(params) == ["encoder.0.W", "mu.W", "log_var.W", "mu.b", "log_var.b", "output.log_noise_var"]
+def test_names_come_in_the_order_of_the_shapes(params):
+    assert list(params) == list(SHAPES)
     assert len(params) == 6
     assert "mu.W" in params
     assert "mu" not in params
@@ -40,39 +42,24 @@ def test_names_come_in_the_order_of_the_blocks(params):
 
 def test_vector_is_used_and_not_copied():
     flat = np.zeros(SIZE)
-    assert Parameters(BLOCKS, flat).flat is flat
+    assert Parameters(SHAPES, flat).flat is flat
 
 
 def test_zeros_of_float32_by_default():
-    params = Parameters(BLOCKS)
+    params = Parameters(SHAPES)
     assert params.flat.dtype == np.float32
     assert not params.flat.any()
 
 
-def test_values_lie_where_the_blocks_say(params):
+def test_values_lie_where_the_order_says(params):
     np.testing.assert_array_equal(params["encoder.0.W"], [[0, 1, 2], [3, 4, 5]])
-    np.testing.assert_array_equal(params["mu.W"], [[6, 7], [10, 11], [14, 15]])
-    np.testing.assert_array_equal(params["log_var.W"], [[8, 9], [12, 13], [16, 17]])
-    np.testing.assert_array_equal(params["log_var.b"], [20, 21])
+    np.testing.assert_array_equal(params["mu.W"], [[6, 7], [8, 9], [10, 11]])
+    np.testing.assert_array_equal(params["mu.b"], [12, 13])
+    np.testing.assert_array_equal(params["log_var.W"], [[14, 15], [16, 17], [18, 19]])
 
 
 def test_views_are_alive(params):
     assert_views_alive(params)
-
-
-def test_block_is_the_undivided_array_of_its_parts(params):
-    block = params.block("mu.W", "log_var.W")
-    assert block.shape == (3, 4)
-    np.testing.assert_array_equal(block, np.hstack([params["mu.W"], params["log_var.W"]]))
-    for name in ("mu.W", "log_var.W"):
-        assert np.shares_memory(block, params[name])
-    assert np.shares_memory(block, params.flat)
-
-
-@pytest.mark.parametrize("names", [("mu.W",), ("log_var.W", "mu.W"), ("mu.W", "mu.b")])
-def test_block_of_names_that_are_no_block(params, names):
-    with pytest.raises(KeyError):
-        params.block(*names)
 
 
 def test_setting_copies_the_values(params):
@@ -96,19 +83,16 @@ def test_setting_an_unknown_name_is_refused(params):
 
 
 @pytest.mark.parametrize(
-    ("blocks", "flat", "match"),
+    ("shapes", "flat", "match"),
     [
-        ([Block(("W",), (2,)), Block(("W",), (3,))], None, "two parameters are named 'W'"),
-        ([Block(("W", "W"), (4,))], None, "two parameters are named 'W'"),
-        ([Block(("a", "b"), (2, 3))], None, "cannot be cut into 2 equal parts"),
-        (BLOCKS, np.zeros(SIZE + 1), f"contiguous vector of {SIZE} entries"),
-        (BLOCKS, np.zeros((SIZE, 1)), f"contiguous vector of {SIZE} entries"),
-        (BLOCKS, np.zeros(2 * SIZE)[::2], "contiguous"),
+        (SHAPES, np.zeros(SIZE + 1), f"contiguous vector of {SIZE} entries"),
+        (SHAPES, np.zeros((SIZE, 1)), f"contiguous vector of {SIZE} entries"),
+        (SHAPES, np.zeros(2 * SIZE)[::2], "contiguous"),
     ],
 )
-def test_bad_layouts_are_refused(blocks, flat, match):
+def test_bad_layouts_are_refused(shapes, flat, match):
     with pytest.raises(ValueError, match=match):
-        Parameters(blocks, flat)
+        Parameters(shapes, flat)
 
 
 def test_equality_compares_names_shapes_and_values(params):
@@ -117,7 +101,7 @@ def test_equality_compares_names_shapes_and_values(params):
     changed = params.copy()
     changed.flat[3] += 1
     assert params != changed
-    assert params != Parameters([Block(("all",), (SIZE,))], params.flat)
+    assert params != Parameters({"all": (SIZE,)}, params.flat)
     assert params != params.flat.tolist()
 
 
@@ -157,7 +141,7 @@ def test_views_of_a_duplicate_are_alive(params, duplicate):
     other = duplicate(params)
     assert other == params
     assert list(other) == list(params)
-    assert np.shares_memory(other.block("mu.W", "log_var.W"), other["mu.W"])
+    assert np.shares_memory(other.flat, other["mu.W"])
     assert_views_alive(other)
 
 
@@ -184,7 +168,7 @@ def test_joblib_worker_gets_read_only_views_and_its_copy_can_be_trained(params):
             "kind": type(received.flat).__name__,
             "writable": received.flat.flags.writeable,
             "views alive": views_alive,
-            "entries of the copy": own.flat[18:20].tolist(),
+            "entries of the copy": own.flat[12:14].tolist(),
             "params": received,
         }
 
@@ -199,7 +183,7 @@ def test_joblib_worker_gets_read_only_views_and_its_copy_can_be_trained(params):
 
 def test_read_only_vector_can_be_read_and_copied(params):
     params.flat.flags.writeable = False
-    frozen = Parameters(BLOCKS, params.flat)
+    frozen = Parameters(SHAPES, params.flat)
     with pytest.raises(ValueError, match="read-only"):
         frozen["mu.b"] = [1, 2]
     assert_views_alive(frozen.copy())

@@ -139,17 +139,6 @@ def test_loss_is_a_mean_over_the_batch(rng):
     np.testing.assert_allclose(twice_grads.flat, grads.flat, rtol=1e-11, atol=1e-13)
 
 
-def test_out_is_overwritten_in_every_entry(rng):
-    network = VAENetwork(n_features=4, latent_dim=2, hidden=(5, 4), noise_variance="learned")
-    params, x, eps = point(network, rng)
-    _, grads = network.loss_and_grad(params, x, eps)
-    out = grads.zeros_like()
-    out.flat[:] = np.nan
-    for _ in range(2):
-        assert network.loss_and_grad(params, x, eps, out=out)[1] is out
-        np.testing.assert_array_equal(out.flat, grads.flat)
-
-
 @pytest.mark.parametrize("settings", EVERY_KIND[::4], ids=label)
 def test_nothing_that_is_passed_in_changes(settings, rng):
     network = VAENetwork(**settings)

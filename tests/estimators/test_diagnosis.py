@@ -89,7 +89,7 @@ def units(*kl):
 )
 def test_most_units_must_be_unused(kl, expected, rng):
     network = VAENetwork(n_features=4, latent_dim=len(kl), beta=9.0, likelihood="bernoulli", hidden=())
-    params = init_parameters(network.blocks(), rng)
+    params = init_parameters(network.shapes(), rng)
     found = collapse_warning(network, params, rng.random((7, 4)), *units(*kl))
     assert (found is None) == (expected is None)
     if expected:
@@ -99,7 +99,7 @@ def test_most_units_must_be_unused(kl, expected, rng):
 def test_training_that_was_too_short_is_not_called_a_collapse(rng):
     """The ConvergenceWarning says what there is to say."""
     network = VAENetwork(n_features=4, latent_dim=2, likelihood="bernoulli", hidden=())
-    params = init_parameters(network.blocks(), rng)
+    params = init_parameters(network.shapes(), rng)
     arguments = (network, params, rng.random((7, 4)), *units(0.0, 0.0))
     assert collapse_warning(*arguments, unsettled=True) is None
     assert "Neither beta nor the noise variance explains it" in collapse_warning(*arguments)
@@ -107,7 +107,7 @@ def test_training_that_was_too_short_is_not_called_a_collapse(rng):
 
 def test_data_that_do_not_vary(rng):
     network = VAENetwork(n_features=4, latent_dim=2, hidden=())
-    params = init_parameters(network.blocks(), rng)
+    params = init_parameters(network.shapes(), rng)
     assert "The data do not vary" in collapse_warning(network, params, np.ones((7, 4)), *units(0.0, 0.0))
 
 

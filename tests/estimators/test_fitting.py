@@ -167,7 +167,7 @@ def test_a_memory_map_is_read_batch_by_batch(cls, dtype, early_stopping, tmp_pat
 def test_partial_fit_is_one_step_of_the_optimizer(X):
     """Adam's first step is the learning rate times the gradient's sign, nearly."""
     model = Autoencoder(hidden=(8,), random_state=0, optimizer=Adam(epsilon=1e-30)).partial_fit(X)
-    start = init_parameters(model.network_.blocks(), np.random.default_rng(0))
+    start = init_parameters(model.network_.shapes(), np.random.default_rng(0))
     start["output.log_noise_var"] = np.log([X.var(axis=0, dtype=np.float64).mean()])
     _, grads = model.network_.loss_and_grad(start, X)
     moved = model.params_.flat.astype(np.float64) - start.flat

@@ -3,13 +3,10 @@
 import numpy as np
 import pytest
 
-from npvae.kernels import compiled, reference
 from tests import oracles
+from tests.kernels.cases import both_dtypes, both_twins
 
 N_STEPS, SIZE = 12, 40
-
-both_twins = pytest.mark.parametrize("twin", [compiled, reference], ids=["compiled", "reference"])
-both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 @pytest.fixture

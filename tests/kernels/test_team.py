@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npvae import kernels
 from npvae.kernels import Team, current_team, cuts, using_team
+from npvae.training import optimizers
 from tests.kernels.cases import OPTIMIZERS, optimizer_arguments
 
 sizes = pytest.mark.parametrize("n_threads", [1, 2, 3, 5])
@@ -160,11 +160,11 @@ def test_optimizers_shared_by_a_team(name, rng):
     n_vectors = OPTIMIZERS[name][0]
     args = optimizer_arguments(name, rng, 200_003, np.float32)
     expected = [np.copy(arg) for arg in args[:n_vectors]]
-    getattr(kernels, name)(*expected, *args[n_vectors:])
+    getattr(optimizers, name)(*expected, *args[n_vectors:])
     for n_threads in (1, 2, 3):
         changed = [np.copy(arg) for arg in args[:n_vectors]]
         with using_team(n_threads):
-            getattr(kernels, name)(*changed, *args[n_vectors:])
+            getattr(optimizers, name)(*changed, *args[n_vectors:])
         for result, right in zip(changed, expected, strict=True):
             np.testing.assert_array_equal(result, right)
 

@@ -14,7 +14,7 @@ LIKELIHOODS = [("bernoulli", 1.0), ("gaussian", 1.0), ("gaussian", 0.3), ("gauss
 
 def make(cls, rng, hidden=(40, 33), **settings):
     network = cls(n_features=D, latent_dim=Z, hidden=hidden, **settings)
-    params = init_parameters(network.blocks(), rng)
+    params = init_parameters(network.shapes(), rng)
     params.flat += 0.1 * rng.standard_normal(params.flat.size, dtype=np.float32)
     return network, params
 

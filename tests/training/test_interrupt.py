@@ -31,7 +31,7 @@ class InterruptedStepper(Stepper):
 
     def __init__(self, at, times=1):
         rng = np.random.default_rng(0)
-        super().__init__(NETWORK, init_parameters(NETWORK.blocks(), rng), SGD(), rng)
+        super().__init__(NETWORK, init_parameters(NETWORK.shapes(), rng), SGD(), rng)
         self.at, self.times, self.n_steps = at, times, 0
 
     def step(self, x, learning_rate, kl_weight=1.0):

@@ -34,7 +34,7 @@ class CountingStepper(Stepper):
 
 def make_stepper(network, seed=0, **options):
     rng = np.random.default_rng(seed)
-    return CountingStepper(network, init_parameters(network.blocks(), rng), Adam(), rng, **options)
+    return CountingStepper(network, init_parameters(network.shapes(), rng), Adam(), rng, **options)
 
 
 def run(network, X, *, seed=0, X_val=None, callbacks=(), verbose=False, **settings):

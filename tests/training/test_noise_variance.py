@@ -24,7 +24,7 @@ def X():
 
 
 def stepper_of(network, log_noise_var, **options):
-    params = init_parameters(network.blocks(), np.random.default_rng(0))
+    params = init_parameters(network.shapes(), np.random.default_rng(0))
     params[LOG_NOISE_VARIANCE] = [log_noise_var]
     return Stepper(network, params, SGD(0.0), np.random.default_rng(1), **options)
 
@@ -78,7 +78,7 @@ def test_the_optimizer_does_not_see_it(X):
 
 
 def test_it_does_not_fall_below_the_least():
-    params = init_parameters(AutoencoderNetwork(**SETTINGS).blocks(), np.random.default_rng(0))
+    params = init_parameters(AutoencoderNetwork(**SETTINGS).shapes(), np.random.default_rng(0))
     for _ in range(200):
         follow_residuals(params, 3.0, 100, 6, 1e-4)  # no residual at all
     assert np.exp(params[LOG_NOISE_VARIANCE][0]) == pytest.approx(1e-4, rel=1e-5)

@@ -32,7 +32,7 @@ class Recorder:
 
 
 def make_params(network, seed=0):
-    return init_parameters(network.blocks(), np.random.default_rng(seed))
+    return init_parameters(network.shapes(), np.random.default_rng(seed))
 
 
 def recorded_gradient(network, x, *, kl_weight=1.0, **options):
@@ -86,7 +86,7 @@ def test_clipping_leaves_a_smaller_gradient_as_it_is(x):
 
 
 def test_clipping_a_gradient_whose_squares_overflow():
-    params = Parameters(LINEAR.blocks())
+    params = Parameters(LINEAR.shapes())
     params["output.W"] = np.ones((1, 3))  # the gradient of code.W is -x * 3 x, that of output.b -x
     recorder = Recorder()
     stepper = Stepper(LINEAR, params, recorder, np.random.default_rng(0), max_grad_norm=1.0)
@@ -139,7 +139,7 @@ def test_a_decoder_that_runs_away_is_named(x):
 
 def test_a_gradient_that_overflows_alone_is_named():
     """loss = x^2 / 2 = 5e35 is finite; the gradient of code.W is -x^2 W_out = -1e39."""
-    params = Parameters(LINEAR.blocks())
+    params = Parameters(LINEAR.shapes())
     params["output.W"] = np.full((1, 3), 1e3)
     stepper = Stepper(LINEAR, params, SGD(), np.random.default_rng(0))
     assert_refused(stepper, np.full((1, 3), 1e18, np.float32), r"the gradient of code\.W is not finite")
@@ -171,7 +171,7 @@ def test_the_largest_steps_leave_finite_parameters(x):
 
 def test_a_gradient_whose_square_overflows_does_not_freeze_adam():
     """Once a second moment is infinite, its parameter never moves again."""
-    params = Parameters(LINEAR.blocks())
+    params = Parameters(LINEAR.shapes())
     params["output.W"] = np.ones((1, 3))
     stepper = Stepper(LINEAR, params, Adam(), np.random.default_rng(0))
     with contextlib.suppress(TrainingDivergedError):

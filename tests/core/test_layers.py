@@ -1,10 +1,64 @@
+"""Dense layers and chains of them."""
+
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from npvae.core.activations import ACTIVATIONS, get_activation
-from npvae.core.mlp import layer_backward, layer_forward, mlp_backward, mlp_forward
+from npvae.core.layers import dense_backward, dense_forward, mlp_backward, mlp_forward
+X = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+W = np.array([[1.0, 0.0, -1.0], [2.0, 1.0, 0.5]])
+B = np.array([10.0, 20.0, 30.0])
+DY = np.array([[1.0, 0.0, 2.0], [0.0, 1.0, 0.0], [-1.0, 3.0, 1.0]])
+
+
+def test_forward_by_hand():
+    y, _ = dense_forward(X, W, B)
+    np.testing.assert_array_equal(y, [[15, 22, 30], [21, 24, 29], [27, 26, 28]])
+
+
+def test_backward_by_hand():
+    dx, dW, db = dense_backward(DY, (X, W))
+    np.testing.assert_array_equal(dx, [[-1, 3], [0, 1], [-2, 1.5]])
+    np.testing.assert_array_equal(dW, [[-4, 18, 7], [-4, 22, 10]])
+    np.testing.assert_array_equal(db, [0, 4, 3])
+
+
+def test_backward_changes_none_of_its_inputs():
+    arguments = [DY.copy(), X.copy(), W.copy()]
+    dense_backward(arguments[0], tuple(arguments[1:]))
+    for after, before in zip(arguments, [DY, X, W], strict=True):
+        np.testing.assert_array_equal(after, before)
+
+
+def test_empty_batch():
+    y, cache = dense_forward(X[:0], W, B)
+    dx, dW, db = dense_backward(DY[:0], cache)
+    assert (y.shape, dx.shape) == ((0, 3), (0, 2))
+    np.testing.assert_array_equal(dW, np.zeros((2, 3)))
+    np.testing.assert_array_equal(db, np.zeros(3))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.longdouble, np.complex128])
+def test_data_type_is_kept(dtype):
+    y, cache = dense_forward(X.astype(dtype), W.astype(dtype), B.astype(dtype))
+    arrays = [y, *dense_backward(DY.astype(dtype), cache)]
+    assert {array.dtype for array in arrays} == {np.dtype(dtype)}
+
+
+def test_any_memory_layout():
+    y, cache = dense_forward(np.asfortranarray(X), np.repeat(W, 2, axis=1)[:, ::2], B[::-1][::-1])
+    np.testing.assert_array_equal(y, X @ W + B)
+    _, dW, _ = dense_backward(np.asfortranarray(DY), cache)
+    np.testing.assert_array_equal(dW, X.T @ DY)
+
+
+def test_complex_bias_alone():
+    """Complex step along b: one argument is complex, the others stay real."""
+    y, _ = dense_forward(X, W, B + 1e-30j)
+    np.testing.assert_array_equal(y.imag, np.full((3, 3), 1e-30))
+
 
 WIDTHS = (3, 5, 4, 2)
 
@@ -14,19 +68,11 @@ def layers(rng):
     return [(rng.standard_normal((i, o)), rng.standard_normal(o)) for i, o in pairwise(WIDTHS)]
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_layer_is_the_activation_of_an_affine_map(name, layers, rng):
-    x, (W, b) = rng.standard_normal((6, 3)), layers[0]
-    y, _ = layer_forward(x, W, b, ACTIVATIONS[name])
-    expected, _ = ACTIVATIONS[name].forward(x @ W + b, np.zeros(5))
-    np.testing.assert_allclose(y, expected, rtol=1e-12)
-
-
-def test_relu_layer_by_hand():
+def test_a_relu_layer_by_hand():
     x, W, b = np.array([[1.0, 2.0]]), np.array([[1.0, -1.0], [1.0, 0.0]]), np.array([0.5, 0.5])
-    y, cache = layer_forward(x, W, b, get_activation("relu"))
+    y, caches = mlp_forward(x, [(W, b)], get_activation("relu"))
     np.testing.assert_array_equal(y, [[3.5, 0]])
-    dx, dW, db = layer_backward(np.array([[2.0, 7.0]]), cache)
+    dx, [(dW, db)] = mlp_backward(np.array([[2.0, 7.0]]), caches)
     np.testing.assert_array_equal(dx, [[2, 2]])
     np.testing.assert_array_equal(dW, [[2, 0], [4, 0]])
     np.testing.assert_array_equal(db, [2, 0])
@@ -37,7 +83,7 @@ def test_mlp_is_its_layers_one_after_another(layers, rng):
     y, caches = mlp_forward(x, layers, get_activation("tanh"))
     for W, b in layers:
         x = np.tanh(x @ W + b)
-    np.testing.assert_allclose(y, x, rtol=1e-13)
+    np.testing.assert_allclose(y, x, rtol=1e-11)
     assert len(caches) == len(layers)
 
 
@@ -56,28 +102,10 @@ def test_gradients_come_in_the_order_of_the_layers(layers, rng):
     assert [(dW.shape, db.shape) for dW, db in gradients] == [(W.shape, b.shape) for W, b in layers]
 
 
-def test_out_is_overwritten(layers, rng):
-    y, caches = mlp_forward(rng.standard_normal((6, 3)), layers, get_activation("softplus"))
-    dx, gradients = mlp_backward(y, caches)
-    out = [(np.full_like(W, np.nan), np.full_like(b, np.nan)) for W, b in layers]
-    out_dx, _ = mlp_backward(y, caches, out=out)
-    np.testing.assert_array_equal(out_dx, dx)
-    for (dW, db), (out_dW, out_db) in zip(gradients, out, strict=True):
-        np.testing.assert_array_equal(out_dW, dW)
-        np.testing.assert_array_equal(out_db, db)
-
-
-def test_dx_can_be_left_out(layers, rng):
-    y, caches = mlp_forward(rng.standard_normal((6, 3)), layers, get_activation("tanh"))
-    dx, gradients = mlp_backward(y, caches, need_dx=False)
-    assert dx is None
-    np.testing.assert_array_equal(gradients[0][0], mlp_backward(y, caches)[1][0][0])
-
-
 def test_no_layers_at_all(rng):
     x = rng.standard_normal((6, 3))
     y, caches = mlp_forward(x, [], get_activation("relu"))
-    dx, gradients = mlp_backward(x, caches, out=[])
+    dx, gradients = mlp_backward(x, caches)
     np.testing.assert_array_equal(y, x)
     np.testing.assert_array_equal(dx, x)
     assert (caches, gradients) == ((), [])
