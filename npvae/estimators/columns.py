@@ -56,7 +56,9 @@ class Columns:
         low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
         blocks = inference_blocks(X) if rows is None else (X[some] for some in inference_blocks(rows))
         for block in blocks:
-            with np.errstate(over="ignore", invalid="ignore"):  # who checks the result says what is not finite
+            with np.errstate(
+                over="ignore", invalid="ignore"
+            ):  # who checks the result says what is not finite
                 x = as_floats(block, np.dtype(np.float64))
             low, high = np.minimum(low, x.min(axis=0)), np.maximum(high, x.max(axis=0))
             with np.errstate(over="ignore", invalid="ignore"):
@@ -69,7 +71,7 @@ class Columns:
 
 
 def examine(X: np.ndarray, likelihood: str, name: str = "X") -> Columns | None:
-    """Read training data X (N, D) once, and return their columns; None for pixels, which can be nothing but fine.
+    """Read training data X (N, D) once, and return their columns; None for pixels, which are always fine.
 
     Raises
     ------

@@ -35,8 +35,8 @@ def collapse_warning(
     -------
     str or None
         Two sentences, the second naming the cause as far as the numbers show one, if all units have a mean KL
-        below 0.01 nats, or more than half of them because of a setting. (Without one, these units are more than
-        the data have use for.)
+        below 0.01 nats, or more than half of them because of a setting. (Without one, these units are more
+        than the data have use for.)
 
     Notes
     -----
@@ -107,9 +107,9 @@ def _no_cause(network: VAENetwork, params: Parameters, x: np.ndarray) -> str:
         return f"The likely cause is beta={network.beta:g}, which multiplies the price of what z says."
     if network.likelihood == "gaussian" and network.noise_variance == "learned":
         return (
-            f"The noise variance, {network.noise_var(params):.3g}, has been learned, and the largest variance of "
-            f"the data in any direction is {_principal_variances(x)[0]:.3g}: columns have little in common that z "
-            "could say."
+            f"The noise variance, {network.noise_var(params):.3g}, has been learned, and the largest "
+            f"variance of the data in any direction is {_principal_variances(x)[0]:.3g}: columns have "
+            "little in common that z could say."
         )
     return "Neither beta nor the noise variance explains it."
 

@@ -129,7 +129,9 @@ class TrainableModel(LatentVariableModel):
             rows, rows_val = self._split(len(data), rng, again=goes_on)
             validation = data
         settings = self._settings(len(rows))
-        stepper = self._continue(columns, data.shape[1]) if goes_on else self._start(X, data, rows, rng, columns)
+        stepper = (
+            self._continue(columns, data.shape[1]) if goes_on else self._start(X, data, rows, rng, columns)
+        )
         training = Training(self.history_ if goes_on else {})
         first_epoch = len(training.history.get("loss", []))
         self._warn_of_long_warmup(first_epoch, settings)
@@ -248,7 +250,8 @@ class TrainableModel(LatentVariableModel):
     ) -> Stepper:
         """Set the fitted attributes anew, once it is certain that all of them can be.
 
-        `columns` are those of all rows, or None for pixels; of pixels they are computed where they are needed.
+        `columns` are those of all rows, or None for pixels; of pixels they are computed where they are
+        needed.
         """
         network = self._make_network(data.shape[1])
         pixels, gaussian = columns is None, self.likelihood == "gaussian"
@@ -344,9 +347,9 @@ class TrainableModel(LatentVariableModel):
         last = kl_weight(first_epoch + settings.max_epochs - 1, settings.kl_warmup_epochs)
         if last < 1:
             warnings.warn(
-                f"kl_warmup_epochs={settings.kl_warmup_epochs} is longer than max_epochs="
-                f"{settings.max_epochs}{' and the epochs before' if first_epoch else ''}: the weight of the KL "
-                f"term ends at {last:.2g} of beta, and the loss never becomes the ELBO",
+                f"kl_warmup_epochs={settings.kl_warmup_epochs} is longer than "
+                f"max_epochs={settings.max_epochs}{' and the epochs before' if first_epoch else ''}: the "
+                f"weight of the KL term ends at {last:.2g} of beta, and the loss never becomes the ELBO",
                 UserWarning,
                 stacklevel=3,
             )

@@ -238,8 +238,8 @@ class VAE(TrainableModel):
         X : (N, D) array
         n_draws : int, optional
             Draws of z that the reconstruction term is averaged over. They are the same for all samples
-            (`npvae.estimators.noise.shared_noise`), so the score is a continuous function of the sample. None: 16
-            for up to 3 latent dimensions, else 64. Each costs a pass through the decoder.
+            (`npvae.estimators.noise.shared_noise`), so the score is a continuous function of the sample.
+            None: 16 for up to 3 latent dimensions, else 64. Each costs a pass through the decoder.
 
         Returns
         -------

@@ -1,8 +1,8 @@
 """Training in units in which the data have mean 0 and variance 1, on average over the columns.
 
 A network starts with weights for such data, and optimizers take steps of about the learning rate whatever the
-units. An affine map between the data and those units can be moved into the first and the last layer, so what is
-trained in one is the same network in the other.
+units. An affine map between the data and those units can be moved into the first and the last layer, so what
+is trained in one is the same network in the other.
 """
 
 import dataclasses
@@ -50,8 +50,8 @@ class Units(NamedTuple):
 
         Notes
         -----
-        In the first layers (x - m) / s W + b = x (W / s) + (b - m W / s); behind the last one, a mean y of data in
-        these units is s y + m, and a variance is multiplied by s^2.
+        In the first layers (x - m) / s W + b = x (W / s) + (b - m W / s); behind the last one, a mean y of
+        data in these units is s y + m, and a variance is multiplied by s^2.
         """
         exact, result = params.astype(np.float64), params.copy()
         first = ("encoder.0",) if "encoder.0.W" in params else ("mu", "log_var", "code")

@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 import pytest
-
 from sklearn.datasets import load_iris, load_wine
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
@@ -120,7 +119,9 @@ def test_training_that_was_too_short_is_named(rng):
     params = init_parameters(network.blocks(), rng)
     x = (np.arange(8)[:, None] % 2) * np.ones(4)
     arguments = (network, params, x, *units(0.0, 0.0))
-    assert collapse_warning(*arguments, unsettled=True).endswith("Training ended before the loss had settled.")
+    assert collapse_warning(*arguments, unsettled=True).endswith(
+        "Training ended before the loss had settled."
+    )
     assert "Neither beta nor the noise variance explains it" in collapse_warning(*arguments)
 
 

@@ -128,6 +128,18 @@ def test_a_warm_start_goes_on_as_one_longer_training(cls, X):
 
 
 @both
+def test_a_warm_start_sets_the_same_rows_aside(cls):
+    """What was trained on is never validated on."""
+    X = np.random.default_rng(0).random((100, 4))
+    model = cls(**SMALL, early_stopping=True, warm_start=True).fit(X)
+    _, (rows, held_out) = model._held_out
+    model.fit(X)
+    np.testing.assert_array_equal(model._held_out[1][1], held_out)
+    assert len(rows) == 90
+    assert len(model.fit(X[:50])._held_out[1][1]) == 5
+
+
+@both
 def test_a_loaded_model_goes_on(cls, X, tmp_path):
     model = cls(hidden=(8,), batch_size=20, tol=None, max_epochs=50, random_state=0).fit(X)
     model.save(tmp_path / "m.safetensors")

@@ -21,7 +21,13 @@ def networks():
     for hidden in ((), (5,), (5, 4)):
         for noise_variance in ("learned", 0.3):
             for cls in (VAENetwork, AutoencoderNetwork):
-                yield cls(n_features=3, latent_dim=2, hidden=hidden, noise_variance=noise_variance, activation="tanh")
+                yield cls(
+                    n_features=3,
+                    latent_dim=2,
+                    hidden=hidden,
+                    noise_variance=noise_variance,
+                    activation="tanh",
+                )
 
 
 def loss_of(network, params, x, seed=0):
@@ -30,13 +36,18 @@ def loss_of(network, params, x, seed=0):
     return network.loss(params, x)
 
 
-@pytest.mark.parametrize("network", list(networks()), ids=lambda n: f"{type(n).__name__} {n.hidden} {n.noise_variance}")
+@pytest.mark.parametrize(
+    "network", list(networks()), ids=lambda n: f"{type(n).__name__} {n.hidden} {n.noise_variance}"
+)
 def test_it_is_the_same_network(network, rng):
     """Densities differ by the volume of the map, the KL and the codes do not."""
     inner = init_parameters(network.blocks(), rng, dtype=np.float64)
     x = 40 * rng.standard_normal((7, 3)) + UNITS.mean
     params = UNITS.params_out(inner)
-    in_data, in_units = loss_of(network, params, x), loss_of(UNITS.network_in(network), inner, UNITS.standardize(x))
+    in_data, in_units = (
+        loss_of(network, params, x),
+        loss_of(UNITS.network_in(network), inner, UNITS.standardize(x)),
+    )
     assert in_data.reconstruction == pytest.approx(in_units.reconstruction + 3 * np.log(40.0), rel=1e-10)
     assert in_data[2:] == pytest.approx(in_units[2:], rel=1e-9)
     np.testing.assert_allclose(UNITS.params_in(params).flat, inner.flat, rtol=1e-9, atol=1e-11)
