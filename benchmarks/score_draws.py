@@ -1,6 +1,6 @@
 """How exact the mean score of MNIST's test images is, with as few draws of z as `score_samples` takes.
 
-    python benchmarks/score_draws.py MNIST [--sizes 2 20 50] [--draws 64] [--seeds 10]
+    python benchmarks/score_draws.py MNIST [--sizes 2 20 50] [--draws K] [--seeds 10]
 
 All images share their draws, so that a score is a continuous function of the image, and the error of the mean
 does not average out over the images. Trains a 784-400-Z VAE for each size and compares, over seeds, the mean
@@ -16,7 +16,7 @@ import numpy as np
 
 from npvae import VAE
 from npvae.data import load_dataset
-from npvae.estimators.noise import N_DRAWS, shared_noise
+from npvae.estimators.noise import default_n_draws, shared_noise
 from npvae.study.likelihood import log_marginal_likelihood
 
 LIMIT = 0.1  # nats
@@ -36,7 +36,7 @@ def main() -> int:
     )
     parser.add_argument("mnist", metavar="MNIST", help="a folder with MNIST's IDX files")
     parser.add_argument("--sizes", type=int, nargs="+", default=[2, 20, 50], help="default: 2 20 50")
-    parser.add_argument("--draws", type=int, default=N_DRAWS, help=f"default: {N_DRAWS}")
+    parser.add_argument("--draws", type=int, help="default: as score_samples does")
     parser.add_argument("--seeds", type=int, default=10, help="default: 10")
     args = parser.parse_args()
     data, failed = load_dataset(args.mnist), False
@@ -46,6 +46,7 @@ def main() -> int:
     )
     print("|--:|--:|--:|--:|")
     for latent_dim in args.sizes:
+        n_draws = args.draws or default_n_draws(latent_dim)
         vae = VAE(latent_dim, likelihood="bernoulli", max_epochs=10, tol=None, random_state=0).fit(
             data.X_train
         )
@@ -61,8 +62,8 @@ def main() -> int:
         )
         cells = []
         for noises in (
-            [shared_noise(args.draws, latent_dim, seed) for seed in range(args.seeds)],
-            [np.random.default_rng(s).standard_normal((args.draws, latent_dim)) for s in range(args.seeds)],
+            [shared_noise(n_draws, latent_dim, seed) for seed in range(args.seeds)],
+            [np.random.default_rng(s).standard_normal((n_draws, latent_dim)) for s in range(args.seeds)],
         ):
             means = mean_scores(vae, data.X_test, noises)
             cells.append((means.std(ddof=1), means.mean() - exact))

@@ -92,8 +92,7 @@ def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False)
     group.add_argument(
         "--likelihood",
         choices=["bernoulli", "gaussian"],
-        default="bernoulli",
-        help="of the decoder's output (default: bernoulli, for data in [0, 1])",
+        help="of the decoder's output (default: bernoulli for data in [0, 1], gaussian for others)",
     )
     group.add_argument(
         "--noise-variance",
@@ -181,11 +180,13 @@ def make_estimator(kind: str, args: argparse.Namespace, data: "Dataset") -> "VAE
     from npvae.estimators import VAE, Autoencoder
 
     large = len(data.X_train) >= LARGE
+    low, high = data.value_range
+    in_unit_interval = data.X_train.dtype == np.uint8 or (low >= 0 and high <= 1)
     settings: dict[str, Any] = {
         "latent_dim": args.latent_dim,
         "hidden": tuple(args.hidden),
         "activation": args.activation,
-        "likelihood": args.likelihood,
+        "likelihood": args.likelihood or ("bernoulli" if in_unit_interval else "gaussian"),
         "noise_variance": _noise_variance(args.noise_variance),
         "optimizer": args.optimizer,
         "learning_rate": args.learning_rate,
@@ -210,8 +211,7 @@ def make_estimator(kind: str, args: argparse.Namespace, data: "Dataset") -> "VAE
             n_draws=args.draws if args.draws is not None else (5 if args.objective == "iwae" else 1),
         )
     model.check_settings(data.X_train.shape[1])
-    low, high = data.value_range
-    if args.likelihood == "bernoulli" and data.X_train.dtype != np.uint8 and (low < 0 or high > 1):
+    if args.likelihood == "bernoulli" and not in_unit_interval:
         raise ValueError(
             f"{data.name} has values from {low:g} to {high:g}, but --likelihood bernoulli is for data in "
             "[0, 1]; take --likelihood gaussian, or scale the data"

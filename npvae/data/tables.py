@@ -88,6 +88,11 @@ def _delimiter(line: str) -> str:
 def _header(cells: list[str], place: str) -> list[str]:
     """Return the names of the columns, or nothing if the line is a sample."""
     values = [_number(cell) for cell in cells]
+    if len(cells) > 2 and not cells[0].strip() and values[1:] == list(range(len(cells) - 1)):
+        raise ValueError(
+            f"{place} is an empty name and 0, 1, 2, ..., as pandas writes row numbers and columns without "
+            "names; write the file with index=False, header=False"
+        )
     if all(value is not None or not cell.strip() for value, cell in zip(values, cells, strict=True)):
         if len(cells) > 2 and values == list(range(len(cells))):
             raise ValueError(
@@ -105,7 +110,10 @@ def _header(cells: list[str], place: str) -> list[str]:
 
 
 def _number(cell: str) -> float | None:
-    """Return the number in a cell; None for text, which 1_000 is, though Python reads it as a number."""
+    """Return the number in a cell, 1 and 0 for true and false; None for text, which 1_000 counts as."""
+    truth = {"true": 1.0, "false": 0.0}.get(cell.strip().lower())
+    if truth is not None:
+        return truth
     try:
         return None if "_" in cell else float(cell)
     except ValueError:

@@ -215,13 +215,9 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _validate_range(self, X: npt.ArrayLike) -> np.ndarray:
         rows = self._validate_shape(X)
-        self._check_range(rows, self.network_.likelihood)
+        if self.network_.likelihood == "bernoulli":
+            check_unit_range(rows)
         return rows
-
-    def _check_range(self, X: np.ndarray, likelihood: str, name: str = "X") -> None:
-        if likelihood == "bernoulli":
-            check_finite(X, name)
-            check_unit_range(X, name)
 
     def _in_blocks(
         self, function: Callable[[Parameters, np.ndarray], np.ndarray], X: np.ndarray, *, data: bool = True

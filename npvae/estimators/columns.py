@@ -5,7 +5,8 @@ from typing import Self
 
 import numpy as np
 
-from npvae.estimators.inputs import inference_blocks
+from npvae.data.scaling import UNIT_TOLERANCE
+from npvae.estimators.inputs import check_finite, check_unit_range, inference_blocks
 from npvae.training.batches import as_floats
 
 # The noise's standard deviation is at least this part of the mean range of a column: beyond it float32 has
@@ -13,6 +14,10 @@ from npvae.training.batches import as_floats
 _LEAST_NOISE = 1e-4
 
 _NEARLY_ALL = 0.999  # of the variance
+
+# Columns have one scale if the median of their widths is more than this part of the largest.
+_ONE_SCALE = 0.1
+_ROUNDING = 1e-6  # of a number; a column that was constant may differ by it
 
 _MOST_NAMED = 5
 
@@ -45,18 +50,44 @@ class Columns:
         Moments are taken about the first row, so that a mean far from zero costs the variance no digits.
         """
         n = len(X) if rows is None else len(rows)
+        rows = None if rows is None else np.sort(rows)  # as they lie in the file
         origin = as_floats(X[:1] if rows is None else X[rows[:1]], np.dtype(np.float64))
         total, squares = np.zeros((2, X.shape[1]))
         low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
         blocks = inference_blocks(X) if rows is None else (X[some] for some in inference_blocks(rows))
         for block in blocks:
-            x = as_floats(block, np.dtype(np.float64))
+            with np.errstate(
+                over="ignore", invalid="ignore"
+            ):  # who checks the result says what is not finite
+                x = as_floats(block, np.dtype(np.float64))
             low, high = np.minimum(low, x.min(axis=0)), np.maximum(high, x.max(axis=0))
-            x = x - origin
-            total += x.sum(axis=0)
-            squares += np.einsum("nd,nd->d", x, x)
-        mean = total / n
-        return cls(n, origin[0] + mean, np.maximum(squares / n - mean**2, 0), low, high)
+            with np.errstate(over="ignore", invalid="ignore"):
+                x = x - origin
+                total += x.sum(axis=0)
+                squares += np.einsum("nd,nd->d", x, x)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = total / n
+            return cls(n, origin[0] + mean, np.maximum(squares / n - mean**2, 0), low, high)
+
+
+def examine(X: np.ndarray, likelihood: str, name: str = "X") -> Columns | None:
+    """Read training data X (N, D) once, and return their columns; None for pixels, which are always fine.
+
+    Raises
+    ------
+    ValueError
+        X is not finite, or not in [0, 1] where the likelihood is Bernoulli's; says where.
+    """
+    if X.dtype == np.uint8:
+        return None
+    columns = Columns.of(X)
+    if not (np.isfinite(columns.low).all() and np.isfinite(columns.high).all()):
+        check_finite(X, name)
+    if likelihood == "bernoulli":
+        low, high = columns.low.min(), columns.high.max()
+        if low < -UNIT_TOLERANCE or high > 1 + UNIT_TOLERANCE:
+            check_unit_range(X, name)
+    return columns
 
 
 class FarRows:
@@ -65,16 +96,21 @@ class FarRows:
     Parameters
     ----------
     data_range : (2, D) array
-        Least and greatest value of each column in training. Where a column was constant, or varied less than
-        columns do on average, their mean width counts. What lies between the extremes of all columns is never
-        far outside: pixels at the edge of images were rarely lit.
+        Least and greatest value of each column in training. Where all columns have one scale, a column that
+        hardly varied is given the mean width of all, and what lies between the extremes of all columns is
+        never far outside: pixels at the edge of images were rarely lit.
     """
 
     def __init__(self, data_range: np.ndarray) -> None:
         low, high = self._range = data_range
-        margin = np.maximum(high - low, np.mean(high - low))
-        self._least = np.minimum(low - margin, low.min())
-        self._greatest = np.maximum(high + margin, high.max())
+        width = high - low
+        if np.median(width) > _ONE_SCALE * width.max():
+            margin = np.maximum(width, width.mean())
+            self._least = np.minimum(low - margin, low.min())
+            self._greatest = np.maximum(high + margin, high.max())
+        else:
+            margin = np.maximum(width, _ROUNDING * np.abs(data_range).max(axis=0))
+            self._least, self._greatest = low - margin, high + margin
         self._found: list[tuple[int, int, float, int]] = []  # a block's first far number, and its far rows
 
     @property
@@ -110,12 +146,12 @@ def scale_warning(columns: Columns, names: np.ndarray | None) -> str | None:
     Returns
     -------
     str or None
-        A sentence if at most half of the columns that vary hold 99.9 % of the variance.
+        A sentence if at most two thirds of the columns that vary hold 99.9 % of the variance.
     """
     order = np.argsort(columns.variance)[::-1]
     shares = np.cumsum(columns.variance[order]) / max(columns.variance.sum(), np.finfo(float).tiny)
     n_large, n_varying = int(np.sum(shares < _NEARLY_ALL)) + 1, int(np.count_nonzero(columns.variance))
-    if n_large > n_varying // 2:
+    if 3 * n_large > 2 * n_varying:
         return None
     return (
         f"Columns {name_columns(np.sort(order[:n_large]), names)} hold {100 * shares[n_large - 1]:.2f} % of "

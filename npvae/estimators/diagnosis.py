@@ -34,14 +34,15 @@ def collapse_warning(
     Returns
     -------
     str or None
-        Two sentences, the second naming the cause as far as the numbers show one, if more than half of the
-        units have a mean KL below 0.01 nats. None also where the only cause is that training was too short.
+        Two sentences, the second naming the cause as far as the numbers show one, if all units have a mean KL
+        below 0.01 nats, or more than half of them because of a setting. (Without one, these units are more
+        than the data have use for.)
 
     Notes
     -----
     In a linear VAE a unit is used only if it can follow a direction of the data whose variance lambda exceeds
     the noise variance times beta: lambda > beta v. Otherwise q(z | x) = p(z) is the optimum, and no training
-    helps.
+    helps. The Bernoulli likelihood's noise is that of a coin flip, p (1 - p), with p the column's mean.
 
     References
     ----------
@@ -53,52 +54,68 @@ def collapse_warning(
     n_units, n_unused = len(kl), int(np.sum(kl < LEAST_KL))
     if 2 * n_unused <= n_units:
         return None
-    if n_unused == n_units:
+    cause = _cause(network, params, x, n_units - n_unused)
+    if n_unused < n_units:
+        if cause is None:
+            return None  # as many units as the data have use for
+        what, effect = f"{n_unused} of {n_units} latent units have", "so they are unused"
+    else:
         what = f"all {n_units} latent units have" if n_units > 1 else "the latent unit has"
         effect = "so z says nothing about x, and every sample decodes to nearly the same"
-    else:
-        what, effect = f"{n_unused} of {n_units} latent units have", "so they are unused"
+    if cause is None and unsettled:
+        cause = "Training ended before the loss had settled."
     sentence = f"Posterior collapse: {what} a mean KL below {LEAST_KL} nats, {effect}."
-    cause = _cause(network, params, x, n_units - n_unused, unsettled)
-    return f"{sentence} {cause}" if cause else None
+    return f"{sentence} {cause or _no_cause(network, params, x)}"
 
 
-def _cause(
-    network: VAENetwork, params: Parameters, x: np.ndarray, n_used: int, unsettled: bool
-) -> str | None:
-    """Name the cause; None where there is none but that training was too short."""
-    # Of the principal components.
-    variances = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2 / len(x)
+def _cause(network: VAENetwork, params: Parameters, x: np.ndarray, n_used: int) -> str | None:
+    """Name the setting that leaves no more units in use than there are, if one does."""
+    variances = _principal_variances(x)
     if not variances.any():
         return "The data do not vary."
-    beta = network.beta
+    beta, largest = network.beta, float(variances[0])
     if network.likelihood == "gaussian":
-        v, largest = network.noise_var(params), float(variances[0])
-        n_above, n_above_alone = int(np.sum(variances > beta * v)), int(np.sum(variances > v))
-        where = "every direction" if n_above == 0 else f"all but {n_above} directions"
-        if n_above <= n_used:
-            if beta > 1 and n_above_alone > n_used:
-                return (
-                    f"Cause: beta={beta:g} times the noise variance, {v:.3g}, is above the variance of the "
-                    f"data in {where} (the largest is {largest:.3g}); with beta=1, {n_above_alone} would be "
-                    "above it."
-                )
-            if network.noise_variance != "learned":
-                return (
-                    f"Cause: noise_variance={v:g} is above the variance of the data in {where} (the largest "
-                    "is "
-                    f'{largest:.3g}), so all of it counts as noise there. Take noise_variance="learned".'
-                )
-    if beta > 1:
-        return f"The likely cause is beta={beta:g}, which multiplies the price of what z says; try beta=1."
-    if unsettled:
+        v = network.noise_var(params)
+    else:
+        p = x.mean(axis=0)
+        v = float(np.mean(p * (1 - p)))
+    n_above, n_above_alone = int(np.sum(variances > beta * v)), int(np.sum(variances > v))
+    if n_above > n_used:
         return None
+    where = "every direction" if n_above == 0 else f"all but {n_above} directions"
+    if beta > 1 and n_above_alone > n_used:
+        return (
+            f"Cause: beta={beta:g} times the noise variance, {v:.3g}, is above the variance of the data in "
+            f"{where} (the largest is {largest:.3g}); with beta=1, {n_above_alone} would be above it."
+        )
+    if network.likelihood == "bernoulli":
+        return (
+            "Cause: the Bernoulli likelihood counts numbers between 0 and 1 as coin flips, of variance "
+            f"p (1 - p), {v:.3g} on average, which is above the variance of the data in {where} (the largest "
+            f'is {largest:.3g}). Take likelihood="gaussian".'
+        )
+    if network.noise_variance != "learned":
+        return (
+            f"Cause: noise_variance={v:g} is above the variance of the data in {where} (the largest is "
+            f'{largest:.3g}), so all of it counts as noise there. Take noise_variance="learned".'
+        )
+    return None
+
+
+def _no_cause(network: VAENetwork, params: Parameters, x: np.ndarray) -> str:
+    if network.beta > 1:
+        return f"The likely cause is beta={network.beta:g}, which multiplies the price of what z says."
     if network.likelihood == "gaussian" and network.noise_variance == "learned":
         return (
-            f"The noise variance, {v:.3g}, has been learned, and the largest variance of the data in any "
-            f"direction is {largest:.3g}: columns have little in common that z could say."
+            f"The noise variance, {network.noise_var(params):.3g}, has been learned, and the largest "
+            f"variance of the data in any direction is {_principal_variances(x)[0]:.3g}: columns have "
+            "little in common that z could say."
         )
-    return "Neither beta nor the noise variance explains it; try a smaller latent_dim."
+    return "Neither beta nor the noise variance explains it."
+
+
+def _principal_variances(x: np.ndarray) -> np.ndarray:
+    return np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2 / len(x)
 
 
 def log_var_warning(log_var: np.ndarray) -> str | None:

@@ -14,12 +14,11 @@ from sklearn.exceptions import ConvergenceWarning
 from npvae.core.architecture import is_number
 from npvae.core.init import check_scheme, init_parameters, output_bias
 from npvae.estimators.base import LatentVariableModel
-from npvae.estimators.columns import Columns, least_noise_variance, scale_warning
+from npvae.estimators.columns import Columns, examine, least_noise_variance, scale_warning
 from npvae.estimators.inputs import (
     check_pixels,
     check_rows,
     check_validation_rows,
-    inference_blocks,
     make_generator,
     remember_features,
 )
@@ -29,6 +28,7 @@ from npvae.training.noise_variance import LOG_NOISE_VARIANCE
 from npvae.training.optimizers import Optimizer, get_optimizer
 from npvae.training.schedules import kl_weight
 from npvae.training.step import Network
+from npvae.training.units import Units
 
 # Epochs where max_epochs is None and the loss does not settle before.
 _FEWEST_EPOCHS, _MOST_STEPS = 40, 20_000
@@ -119,17 +119,19 @@ class TrainableModel(LatentVariableModel):
             self._validate_shape(X)
         data, validation = check_rows(self, X), None
         check_pixels(data)
-        self._check_range(data, self.likelihood)
+        columns = examine(data, self.likelihood)
         if X_val is not None:
-            validation = check_validation_rows(self, X, X_val)
-            self._check_range(validation, self.likelihood, "X_val")
-        rng = self._own_stepper().rng if goes_on else make_generator(self.random_state)
+            validation = check_validation_rows(self, X, data, X_val)
+            examine(validation, self.likelihood, "X_val")
+        rng = self._own_stepper(columns).rng if goes_on else make_generator(self.random_state)
         rows, rows_val = np.arange(len(data)), None
         if validation is None and self.early_stopping:
-            rows, rows_val = split_rows(len(data), self.validation_fraction, rng)
+            rows, rows_val = self._split(len(data), rng, again=goes_on)
             validation = data
         settings = self._settings(len(rows))
-        stepper = self._continue(data) if goes_on else self._start(X, data, rows, rng)
+        stepper = (
+            self._continue(columns, data.shape[1]) if goes_on else self._start(X, data, rows, rng, columns)
+        )
         training = Training(self.history_ if goes_on else {})
         first_epoch = len(training.history.get("loss", []))
         self._warn_of_long_warmup(first_epoch, settings)
@@ -153,6 +155,7 @@ class TrainableModel(LatentVariableModel):
             training.stop_reason = "interrupted"
             raise
         finally:
+            self.params_ = stepper.data_params()
             self.history_ = training.history
             self.n_iter_ = len(training.history.get("loss", []))
             self.stop_reason_ = training.stop_reason
@@ -161,6 +164,7 @@ class TrainableModel(LatentVariableModel):
         fall = fall_of(self.history_["loss"][first_epoch:], window) if self.history_ else np.inf
         self._warn_of_the_end(settings, fall, window)
         unsettled = fall >= (settings.tol or _DIAGNOSED_TOL) * data.shape[1]
+        unsettled = unsettled and self.stop_reason_ != "early_stopping"
         for sentence in self._diagnose(data, rows, unsettled):
             warnings.warn(sentence, UserWarning, stacklevel=2)
         return self
@@ -196,17 +200,21 @@ class TrainableModel(LatentVariableModel):
         data = check_rows(self, X)
         if not fitted:
             check_pixels(data)
-        self._check_range(data, self.network_.likelihood if fitted else self.likelihood)
+        columns = examine(data, self.network_.likelihood if fitted else self.likelihood)
         settings = dataclasses.replace(
             self._settings(len(data)), max_epochs=1, tol=None, early_stopping=False
         )
         if fitted:
-            stepper = self._own_stepper()
-            self._widen_range(data)
+            stepper = self._own_stepper(columns)
+            self._widen_range(columns)
         else:
-            stepper = self._start(X, data, np.arange(len(data)), make_generator(self.random_state))
+            rows, rng = np.arange(len(data)), make_generator(self.random_state)
+            stepper = self._start(X, data, rows, rng, columns)
             self.history_, self.n_iter_, self.stop_reason_, self.best_epoch_ = {}, 0, "partial_fit", None
-        train(stepper, data, settings, stepper.rng, training=Training(self.history_))
+        try:
+            train(stepper, data, settings, stepper.rng, training=Training(self.history_))
+        finally:
+            self.params_ = stepper.data_params()
         self.n_iter_ = len(self.history_["loss"])
         return self
 
@@ -233,22 +241,36 @@ class TrainableModel(LatentVariableModel):
         return dataclasses.replace(settings, max_epochs=settings.kl_warmup_epochs + n_epochs)
 
     def _start(
-        self, X: npt.ArrayLike, data: np.ndarray, rows: np.ndarray, rng: np.random.Generator
+        self,
+        X: npt.ArrayLike,
+        data: np.ndarray,
+        rows: np.ndarray,
+        rng: np.random.Generator,
+        columns: Columns | None,
     ) -> Stepper:
-        """Set the fitted attributes anew, once it is certain that all of them can be."""
+        """Set the fitted attributes anew, once it is certain that all of them can be.
+
+        `columns` are those of all rows, or None for pixels; of pixels they are computed where they are
+        needed.
+        """
         network = self._make_network(data.shape[1])
-        params = init_parameters(network.shapes(), rng, self.init)
-        pixels, gaussian = data.dtype == np.uint8, self.likelihood == "gaussian"
-        columns = Columns.of(data, rows) if gaussian or self.init_output_bias or not pixels else None
+        pixels, gaussian = columns is None, self.likelihood == "gaussian"
         data_range = np.array([[0.0], [1.0]]).repeat(data.shape[1], axis=1)
-        if columns is not None and not pixels:
+        if columns is not None:
             data_range = np.array([columns.low, columns.high])
-        if columns is not None and self.init_output_bias:
-            params["output.b"] = output_bias(columns.mean, self.likelihood)
+        if len(rows) < len(data) or (columns is None and (gaussian or self.init_output_bias)):
+            columns = Columns.of(data, rows)
+        units = self._units(columns)
         least = least_noise_variance(data_range)
-        if columns is not None and LOG_NOISE_VARIANCE in params:
-            params[LOG_NOISE_VARIANCE] = [np.log(max(columns.variance.mean(), least))]
-        stepper = Stepper(network, params, get_optimizer(self.optimizer), rng, self.max_grad_norm, least)
+        params = init_parameters(network.shapes(), rng, self.init)
+        if columns is not None and self.init_output_bias:
+            params["output.b"] = 0 * columns.mean if units else output_bias(columns.mean, self.likelihood)
+        if columns is not None and units is None and LOG_NOISE_VARIANCE in params:
+            params[LOG_NOISE_VARIANCE] = [np.log(max(columns.variance.mean(), least))]  # with units it is 0
+        if units is not None:
+            params = units.params_out(params)
+        optimizer = get_optimizer(self.optimizer)
+        stepper = Stepper(network, params, optimizer, rng, self.max_grad_norm, least, units)
         if hasattr(self, "params_"):
             warnings.warn(
                 f"fit starts anew: the parameters of {self.n_iter_} earlier epochs are replaced. To train "
@@ -259,15 +281,21 @@ class TrainableModel(LatentVariableModel):
         remember_features(self, X)
         self._stepper, self.network_, self.params_ = stepper, network, params
         self.data_range_, self.pixels_ = data_range, pixels
-        if columns is not None and gaussian:
+        if columns is not None and gaussian and not pixels:
             warning = scale_warning(columns, getattr(self, "feature_names_in_", None))
             if warning:
                 warnings.warn(warning, UserWarning, stacklevel=3)
         return stepper
 
-    def _continue(self, data: np.ndarray) -> Stepper:
+    def _units(self, columns: Columns | None) -> Units | None:
+        """Return the units to train in; None for a likelihood that is about numbers in [0, 1]."""
+        if columns is None or self.likelihood != "gaussian" or not columns.variance.any():
+            return None
+        return Units(columns.mean, float(np.sqrt(columns.variance.mean())))
+
+    def _continue(self, columns: Columns | None, n_features: int) -> Stepper:
         """Return the stepper of the training so far, with the network as the settings describe it now."""
-        network = self._make_network(data.shape[1])
+        network = self._make_network(n_features)
         if type(network) is not type(self.network_) or network.shapes() != self.network_.shapes():
             raise ValueError(
                 "warm_start=True trains the present parameters on, but the settings now describe a network "
@@ -275,46 +303,53 @@ class TrainableModel(LatentVariableModel):
                 "anew"
             )
         optimizer = get_optimizer(self.optimizer)
-        stepper = self._own_stepper()
+        stepper = self._own_stepper(columns)
         if stepper.optimizer != optimizer:
-            stepper = self._make_stepper(network, optimizer, stepper.rng)
+            stepper = self._make_stepper(network, optimizer, stepper.rng, stepper.units)
         stepper.retarget(network, self.max_grad_norm)
         self._stepper, self.network_ = stepper, network
-        self._widen_range(data)
+        self._widen_range(columns)
         return stepper
 
-    def _own_stepper(self) -> Stepper:
-        """Return the stepper of the training so far; a loaded model gets one with a new optimizer's state."""
+    def _own_stepper(self, columns: Columns | None) -> Stepper:
+        """Return the stepper of the training so far.
+
+        A loaded model gets one with a new optimizer's state, in the units of the data to train on now.
+        """
         if not hasattr(self, "_stepper"):
-            rng = make_generator(self.random_state)
-            self._stepper = self._make_stepper(self.network_, get_optimizer(self.optimizer), rng)
-        if not self.params_.flat.flags.writeable:  # joblib hands its workers read-only memory maps
+            rng, optimizer = make_generator(self.random_state), get_optimizer(self.optimizer)
+            units = self._units(columns)
+            self._stepper = self._make_stepper(self.network_, optimizer, rng, units)
+        if not self._stepper.params.flat.flags.writeable:  # joblib hands its workers read-only memory maps
             self._stepper = copy.deepcopy(self._stepper)
-            self.params_ = self._stepper.params
+            self.params_ = self._stepper.data_params()
         return self._stepper
 
-    def _make_stepper(self, network: Network, optimizer: Optimizer, rng: np.random.Generator) -> Stepper:
+    def _make_stepper(
+        self, network: Network, optimizer: Optimizer, rng: np.random.Generator, units: Units | None
+    ) -> Stepper:
         least = least_noise_variance(self.data_range_)
-        return Stepper(network, self.params_, optimizer, rng, self.max_grad_norm, least)
+        return Stepper(network, self.params_, optimizer, rng, self.max_grad_norm, least, units)
 
-    def _widen_range(self, data: np.ndarray) -> None:
-        if data.dtype != np.uint8:
+    def _split(self, n: int, rng: np.random.Generator, *, again: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Set rows aside for early stopping; the same as before for as many rows in training that goes on."""
+        kept = getattr(self, "_held_out", None)
+        if not (again and kept is not None and kept[0] == (n, self.validation_fraction)):
+            self._held_out = (n, self.validation_fraction), split_rows(n, self.validation_fraction, rng)
+        return self._held_out[1]
+
+    def _widen_range(self, columns: Columns | None) -> None:
+        if columns is not None:
             low, high = self.data_range_
-            blocks = [(x.min(axis=0), x.max(axis=0)) for x in inference_blocks(data)]
-            self.data_range_ = np.array(
-                [
-                    np.min([low, *(a for a, _ in blocks)], axis=0),
-                    np.max([high, *(b for _, b in blocks)], axis=0),
-                ]
-            )
+            self.data_range_ = np.array([np.minimum(low, columns.low), np.maximum(high, columns.high)])
 
     def _warn_of_long_warmup(self, first_epoch: int, settings: TrainingSettings) -> None:
         last = kl_weight(first_epoch + settings.max_epochs - 1, settings.kl_warmup_epochs)
         if last < 1:
             warnings.warn(
                 f"kl_warmup_epochs={settings.kl_warmup_epochs} is longer than "
-                f"max_epochs={first_epoch + settings.max_epochs}: the weight of the KL term ends at "
-                f"{last:.2g} of beta, and the loss never becomes the ELBO",
+                f"max_epochs={settings.max_epochs}{' and the epochs before' if first_epoch else ''}: the "
+                f"weight of the KL term ends at {last:.2g} of beta, and the loss never becomes the ELBO",
                 UserWarning,
                 stacklevel=3,
             )
@@ -328,14 +363,18 @@ class TrainableModel(LatentVariableModel):
             )
         if self.stop_reason_ != "max_epochs" or settings.tol is None:
             return
-        what = (
-            "the validation loss had stopped falling" if settings.early_stopping else "the loss had settled"
-        )
-        if np.isfinite(fall) and not settings.early_stopping:
-            what += f": it fell by {fall:.3g} nats per sample over the last {window} epochs"
+        if settings.early_stopping:
+            what = "before the validation loss had stopped falling"
+        elif np.isfinite(fall):
+            what = (
+                f"before the loss had settled: it fell by {fall:.3g} nats per sample over the last {window} "
+                "epochs"
+            )
+        else:
+            what = f"too early to tell whether the loss has settled, which takes {2 * window} epochs"
         warnings.warn(
-            f"training ended at max_epochs={settings.max_epochs}, before {what}. Raise max_epochs (None "
-            "chooses a length by the size of the data), or set tol=None if this length is meant",
+            f"training ended at max_epochs={settings.max_epochs}, {what}. Raise max_epochs (None chooses a "
+            "length by the size of the data), or set tol=None if this length is meant",
             ConvergenceWarning,
             stacklevel=3,
         )

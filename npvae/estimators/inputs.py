@@ -18,21 +18,19 @@ RandomState = int | np.random.Generator | np.random.RandomState | None
 
 
 def check_rows(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
-    """Return X as an (N, D) array of finite numbers, without a copy where it is one.
+    """Return X as an (N, D) array, without a copy where it is one; its values are not read.
 
     Raises
     ------
     ValueError
-        X is not two-dimensional, not numbers or not finite.
+        X is not two-dimensional, or not numbers.
     """
-    rows = check_array(X, ensure_all_finite=False, estimator=estimator, input_name="X")
-    check_finite(rows)
-    return rows
+    return check_array(X, ensure_all_finite=False, estimator=estimator, input_name="X")
 
 
 def check_pixels(rows: np.ndarray) -> None:
     """Raise a ValueError if rows (N, D) are uint8 without a value above 1, which are hardly pixels."""
-    if rows.dtype == np.uint8 and max(x.max() for x in inference_blocks(rows)) <= 1:
+    if rows.dtype == np.uint8 and not any(x.max() > 1 for x in inference_blocks(rows)):
         raise ValueError(
             "X is uint8, which means pixels 0..255, but no value is above 1. Pass data of 0 and 1 as bool or "
             "float, X.astype(bool) say; black-and-white pixels can be 0 and 255"
@@ -56,14 +54,16 @@ def validate_rows(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
     return rows
 
 
-def check_validation_rows(estimator: Any, X: npt.ArrayLike, X_val: npt.ArrayLike) -> np.ndarray:
-    """Return X_val as an (M, D) array of finite numbers with the features and the meaning of X.
+def check_validation_rows(
+    estimator: Any, X: npt.ArrayLike, data: np.ndarray, X_val: npt.ArrayLike
+) -> np.ndarray:
+    """Return X_val as an (M, D) array with the features and the meaning of X, which is `data` as an array.
 
     Raises
     ------
     ValueError
         It has another number of columns than X, columns of other names or in another order, or only one of
-        the two is uint8; or it is unsuitable as X would be.
+        the two is uint8.
     """
     twin = clone(estimator)
     remember_features(twin, X)
@@ -71,9 +71,8 @@ def check_validation_rows(estimator: Any, X: npt.ArrayLike, X_val: npt.ArrayLike
         rows = validate_data(twin, X_val, ensure_all_finite=False, reset=False)
     except ValueError as error:
         raise ValueError(f"X_val does not fit X. {error}") from None
-    if (rows.dtype == np.uint8) != (getattr(X, "dtype", None) == np.uint8):
+    if (rows.dtype == np.uint8) != (data.dtype == np.uint8):
         raise ValueError("X and X_val must both be uint8 (pixels 0..255), or neither")
-    check_finite(rows, "X_val")
     return rows
 
 
@@ -125,6 +124,7 @@ def check_unit_range(X: np.ndarray, name: str = "X") -> None:
                 first = (i * BLOCK + row, column)
             n_bad += int(bad.any(axis=1).sum())
     if n_bad:
+        check_finite(X, name)  # infinity is not a matter of scale
         raise ValueError(
             f'likelihood="bernoulli" needs data in [0, 1], got values from {low:.9g} to {high:.9g}: {n_bad} '
             f"of {len(X)} rows of {name} are beyond it, first row {first[0]}, column {first[1]}. "

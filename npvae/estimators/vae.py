@@ -12,8 +12,8 @@ from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.estimators.diagnosis import collapse_warning, log_var_warning
 from npvae.estimators.fitting import TrainableModel
-from npvae.estimators.inputs import RandomState
-from npvae.estimators.noise import N_DRAWS, shared_noise
+from npvae.estimators.inputs import BLOCK, RandomState
+from npvae.estimators.noise import default_n_draws, shared_noise
 from npvae.training.batches import as_floats
 from npvae.training.optimizers import Optimizer
 from npvae.training.schedules import LearningRate
@@ -230,15 +230,16 @@ class VAE(TrainableModel):
     def _codes(self, params: Parameters, x: np.ndarray) -> np.ndarray:
         return self.network_.encode(params, x)[0]
 
-    def score_samples(self, X: npt.ArrayLike, *, n_draws: int = N_DRAWS) -> np.ndarray:
+    def score_samples(self, X: npt.ArrayLike, *, n_draws: int | None = None) -> np.ndarray:
         """Return the evidence lower bound (ELBO) of each sample, in nats; higher is better.
 
         Parameters
         ----------
         X : (N, D) array
-        n_draws : int, default=64
+        n_draws : int, optional
             Draws of z that the reconstruction term is averaged over. They are the same for all samples
             (`npvae.estimators.noise.shared_noise`), so the score is a continuous function of the sample.
+            None: 16 for up to 3 latent dimensions, else 64. Each costs a pass through the decoder.
 
         Returns
         -------
@@ -255,9 +256,11 @@ class VAE(TrainableModel):
         npvae.study.log_marginal_likelihood : ln p(x) itself. Both serve to find outliers, which have low
         scores.
         """
-        if not isinstance(n_draws, int | np.integer) or n_draws < 1:
-            raise ValueError(f"n_draws must be an integer of at least 1, got {n_draws!r}")
         rows = self._validate_range(X)
+        if n_draws is None:
+            n_draws = default_n_draws(self.network_.latent_dim)
+        if not isinstance(n_draws, int | np.integer) or isinstance(n_draws, bool) or n_draws < 1:
+            raise ValueError(f"n_draws must be an integer of at least 1, got {n_draws!r}")
         noise = shared_noise(int(n_draws), self.network_.latent_dim)
         return self._in_blocks(partial(self._scores, noise), rows)
 
@@ -265,11 +268,14 @@ class VAE(TrainableModel):
         network = self.network_
         mu, log_var = network.encode(params, x)
         kl, _ = kl_forward(mu, log_var)
-        total = np.zeros(len(x), x.dtype)
-        for eps in noise.astype(x.dtype):
-            z, _ = reparameterize_forward(mu, log_var, np.tile(eps, (len(x), 1)))
+        total, n = np.zeros(len(x), x.dtype), len(x)
+        at_once = max(1, BLOCK // n)  # draws that are decoded in one product where samples are few
+        for eps in np.split(noise.astype(x.dtype), range(at_once, len(noise), at_once)):
+            k = len(eps)
+            mu_k, log_var_k, x_k = (np.tile(a, (k, 1)) for a in (mu, log_var, x))
+            z, _ = reparameterize_forward(mu_k, log_var_k, np.repeat(eps, n, axis=0))
             output, _ = network.decoder_forward(params, z)
-            total += network.reconstruction_forward(params, x, output)[0]
+            total += network.reconstruction_forward(params, x_k, output)[0].reshape(k, n).sum(axis=0)
         return -(total / x.dtype.type(len(noise)) + kl)
 
     def _diagnose(self, data: np.ndarray, rows: np.ndarray, unsettled: bool) -> list[str]:

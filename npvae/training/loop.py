@@ -67,7 +67,7 @@ class EpochEnd(NamedTuple):
 
     epoch: int  # counted from 0, on from earlier trainings of the same parameters
     network: Network
-    params: Parameters  # live: copy what you want to keep
+    params: Parameters  # in the data's units; copy what you want to keep
     history: dict[str, list[float]]
 
 
@@ -196,7 +196,9 @@ class _Run:
                 self.validate(epoch, self.X_val)
             history = self.training.history
             self.bar.set_postfix_str(_summary(epoch, history), refresh=False)
-            state = EpochEnd(epoch, self.stepper.network, self.stepper.params, history)
+            if self.callbacks:
+                stepper = self.stepper
+                state = EpochEnd(epoch, stepper.data_network, stepper.data_params(), history)
             answers = [callback(state) for callback in self.callbacks]
             if self.interrupt.requested:
                 return "interrupted"
@@ -260,8 +262,9 @@ class _Run:
 
     def validate(self, epoch: int, X_val: np.ndarray) -> None:
         """Record the validation loss, and keep the best parameters for early stopping."""
-        network, params = self.stepper.network, self.stepper.params
-        loss = validation_loss(network, params, X_val, self.settings.dynamic_binarization, self.rows_val)
+        params = self.stepper.params
+        network, data_params = self.stepper.data_network, self.stepper.data_params()
+        loss = validation_loss(network, data_params, X_val, self.settings.dynamic_binarization, self.rows_val)
         self.training.history.setdefault("validation_loss", []).append(loss)
         warm = epoch + 1 >= self.settings.kl_warmup_epochs  # before that, another loss is minimised
         if self.settings.early_stopping and warm and loss < self.best_loss:

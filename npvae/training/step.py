@@ -12,6 +12,7 @@ from npvae.kernels import has_compiled_products
 from npvae.training.fused import FusedGradient, Network, fused_gradient
 from npvae.training.noise_variance import LOG_NOISE_VARIANCE, follow_residuals
 from npvae.training.optimizers import Optimizer
+from npvae.training.units import Units
 
 
 class TrainingDivergedError(FloatingPointError):
@@ -53,6 +54,13 @@ class Stepper:
         down to it.
     least_noise_variance : float
         A learned noise variance does not fall below it.
+    units : Units, optional
+        Train in these units. Everything that goes in and comes out is in the data's own.
+
+    Attributes
+    ----------
+    network, params
+        What is trained: `params` are those given, or, with `units`, a copy in these units.
     """
 
     def __init__(
@@ -63,9 +71,14 @@ class Stepper:
         rng: np.random.Generator,
         max_grad_norm: float | None = None,
         least_noise_variance: float = 1e-8,
+        units: Units | None = None,
     ) -> None:
-        self.network, self.params, self.optimizer, self.rng = network, params, optimizer, rng
+        self.network, self.data_network, self.units = network, network, units
+        self.params, self.optimizer, self.rng = params, optimizer, rng
         self.max_grad_norm, self.least_noise_variance = max_grad_norm, least_noise_variance
+        if units is not None:
+            self.network, self.params = units.network_in(network), units.params_in(params)
+            self.least_noise_variance /= units.scale**2
         self.state = optimizer.start(params.flat)
         self._grads = params.zeros_like()
         self._fused: FusedGradient | None = None
@@ -80,7 +93,12 @@ class Stepper:
 
     def retarget(self, network: Network, max_grad_norm: float | None) -> None:
         """Go on with another network that has the same parameters: another beta, or another activation."""
-        self.network, self.max_grad_norm, self._fused = network, max_grad_norm, None
+        self.network = network if self.units is None else self.units.network_in(network)
+        self.data_network, self.max_grad_norm, self._fused = network, max_grad_norm, None
+
+    def data_params(self) -> Parameters:
+        """Return the parameters for the data in their own units: a copy, or without `units` those trained."""
+        return self.params if self.units is None else self.units.params_out(self.params)
 
     def release(self) -> None:
         """Give back the memory that only steps need."""
@@ -95,7 +113,7 @@ class Stepper:
         Parameters
         ----------
         x : (N, D) array
-            Of the parameters' dtype.
+            Of the parameters' dtype, in the data's units.
         learning_rate : float
         kl_weight : float
             Multiplies a VAE's beta.
@@ -110,6 +128,8 @@ class Stepper:
         TrainingDivergedError
             The loss, its gradient, or the square of the gradient's norm is not finite. Nothing was changed.
         """
+        if self.units is not None:
+            x = self.units.standardize(x)
         loss, squared_norm = self._loss_and_gradient(x, kl_weight)
         grads = self._grads
         if not math.isfinite(loss.total):
@@ -130,7 +150,11 @@ class Stepper:
         if LOG_NOISE_VARIANCE in grads:
             n, n_features = x.shape
             follow_residuals(self.params, d_log_noise_var, n, n_features, self.least_noise_variance)
-        return loss
+        if self.units is None:
+            return loss
+        # p(x) = p((x - mean) / scale) / scale^D
+        log_volume = x.shape[1] * math.log(self.units.scale)
+        return loss._replace(total=loss.total + log_volume, reconstruction=loss.reconstruction + log_volume)
 
     def _loss_and_gradient(self, x: np.ndarray, kl_weight: float) -> tuple[VAELoss | AutoencoderLoss, float]:
         """Return the loss of a batch and the squared norm of its gradient, which is in `_grads`."""

@@ -96,6 +96,24 @@ def test_a_column_that_was_constant_has_the_width_of_the_others(cls, rng):
 
 
 @both
+def test_columns_of_different_scale_have_ranges_of_their_own(cls):
+    """Alcohol, 11 to 15, is not 1000, though proline was."""
+    X = load_wine().data
+    with pytest.warns(UserWarning, match="proline|Columns"):
+        model = cls(**SMALL, learning_rate=1e-4).fit(X)
+    X[3, 0] = 1000
+    with pytest.warns(
+        UserWarning, match=r"1 of 178 rows.*In row 3, column 0 is 1000; .* from 11\.03 to 14\.83"
+    ):
+        model.transform(X)
+
+
+def test_six_large_columns_of_ten_are_named(rng):
+    X = rng.standard_normal((100, 10)) * ([500] * 6 + [1] * 4)
+    assert "Columns 0, 1, 2, 3, 4 and 1 more hold" in scale_warning(Columns.of(X), None)
+
+
+@both
 def test_pixels_given_as_numbers_are_told(cls, rng):
     pixels = rng.integers(0, 256, (100, 4)).astype(np.uint8)
     model = cls(**SMALL).fit(pixels)

@@ -4,6 +4,8 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_iris, load_wine
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from npvae import VAE
 from npvae.core.init import init_parameters
@@ -61,7 +63,22 @@ def test_beta_is_named_where_it_is_the_cause(noise_variance, X):
 def test_a_large_beta_with_bernoulli_data(X):
     X = (X > 0).astype(np.float32)
     (found,) = warnings_of(VAE(beta=50, likelihood="bernoulli", max_epochs=40, tol=None, **SETTINGS), X)
-    assert "The likely cause is beta=50" in found
+    assert "Cause: beta=50 times the noise variance" in found
+
+
+def test_narrow_numbers_with_a_likelihood_for_binary_ones():
+    """Iris in [0, 1]: the largest variance is 0.1, that of a coin flip 0.2."""
+    X = MinMaxScaler().fit_transform(load_iris().data)
+    (found,) = warnings_of(VAE(likelihood="bernoulli", random_state=0), X)
+    assert "the Bernoulli likelihood counts numbers between 0 and 1 as coin flips" in found
+    assert warnings_of(VAE(random_state=0), X) == []
+    (found,) = warnings_of(VAE(likelihood="bernoulli", early_stopping=True, random_state=0), X)
+    assert "all 2 latent units" in found
+
+
+def test_more_units_than_the_data_have_use_for_are_no_collapse():
+    X = StandardScaler().fit_transform(load_wine().data)
+    assert warnings_of(VAE(latent_dim=20, random_state=0), X) == []
 
 
 def test_data_without_a_direction_of_their_own(rng):
@@ -88,20 +105,23 @@ def units(*kl):
     ],
 )
 def test_most_units_must_be_unused(kl, expected, rng):
-    network = VAENetwork(n_features=4, latent_dim=len(kl), beta=9.0, likelihood="bernoulli", hidden=())
+    network = VAENetwork(n_features=4, latent_dim=len(kl), beta=900.0, likelihood="bernoulli", hidden=())
     params = init_parameters(network.shapes(), rng)
-    found = collapse_warning(network, params, rng.random((7, 4)), *units(*kl))
+    x = (rng.random((7, 1)) > 0.5) * np.ones(4)  # one direction, of a variance far above a coin flip's
+    found = collapse_warning(network, params, x, *units(*kl))
     assert (found is None) == (expected is None)
     if expected:
         assert expected in found
 
 
-def test_training_that_was_too_short_is_not_called_a_collapse(rng):
-    """The ConvergenceWarning says what there is to say."""
+def test_training_that_was_too_short_is_named(rng):
     network = VAENetwork(n_features=4, latent_dim=2, likelihood="bernoulli", hidden=())
     params = init_parameters(network.shapes(), rng)
-    arguments = (network, params, rng.random((7, 4)), *units(0.0, 0.0))
-    assert collapse_warning(*arguments, unsettled=True) is None
+    x = (np.arange(8)[:, None] % 2) * np.ones(4)
+    arguments = (network, params, x, *units(0.0, 0.0))
+    assert collapse_warning(*arguments, unsettled=True).endswith(
+        "Training ended before the loss had settled."
+    )
     assert "Neither beta nor the noise variance explains it" in collapse_warning(*arguments)
 
 

@@ -166,13 +166,12 @@ def test_a_memory_map_is_read_batch_by_batch(cls, dtype, early_stopping, tmp_pat
 
 def test_partial_fit_is_one_step_of_the_optimizer(X):
     """Adam's first step is the learning rate times the gradient's sign, nearly."""
-    model = Autoencoder(hidden=(8,), random_state=0, optimizer=Adam(epsilon=1e-30)).partial_fit(X)
+    model = Autoencoder(hidden=(8,), likelihood="bernoulli", random_state=0, optimizer=Adam(epsilon=1e-30))
+    model.partial_fit(X)
     start = init_parameters(model.network_.shapes(), np.random.default_rng(0))
-    start["output.log_noise_var"] = np.log([X.var(axis=0, dtype=np.float64).mean()])
     _, grads = model.network_.loss_and_grad(start, X)
     moved = model.params_.flat.astype(np.float64) - start.flat
-    optimized = slice(None, -1)  # the noise variance, last, goes its own way
-    np.testing.assert_allclose(moved[optimized], -1e-3 * np.sign(grads.flat[optimized]), rtol=1e-3)
+    np.testing.assert_allclose(moved, -1e-3 * np.sign(grads.flat), rtol=1e-3)
 
 
 @both
@@ -199,7 +198,7 @@ def test_partial_fit_goes_on_after_fit(cls, X):
     model = cls(**SMALL).fit(X)
     before = model.params_.flat.copy()
     model.partial_fit(X[:10])
-    assert 0 < np.abs(model.params_.flat - before)[:-1].max() < 0.01  # one step, not a new start
+    assert 0 < np.abs(model.params_.flat - before)[:-1].max() < 0.05  # one step, not a new start
     assert model.n_iter_ == 4
     assert len(model.history_["loss"]) == 4
 
@@ -220,5 +219,5 @@ def test_partial_fit_goes_on_after_load(cls, X, tmp_path):
     for _ in range(2):
         loaded.partial_fit(X)
     assert loaded.n_iter_ == 5
-    assert 0 < np.abs(loaded.params_.flat - model.params_.flat)[:-1].max() < 0.01
+    assert 0 < np.abs(loaded.params_.flat - model.params_.flat)[:-1].max() < 0.05
     assert np.any(loaded.transform(X) != model.transform(X))

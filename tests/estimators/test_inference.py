@@ -87,7 +87,7 @@ def test_the_mean_elbo_is_near_its_mean_over_the_noise(vae, X):
     draws = np.array(draws)  # (200, N)
     standard_error = np.sqrt(draws.var(axis=0).mean() / draws.size)
     assert standard_error > 0
-    assert abs(vae.score(X) - draws.mean()) < 4 * standard_error + 1e-3
+    assert abs(vae.score(X) - draws.mean()) < 4 * standard_error + 1e-2
 
 
 @both

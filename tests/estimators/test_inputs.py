@@ -108,6 +108,14 @@ def test_validation_data_frames_need_the_same_columns_in_the_same_order(cls, rng
 
 
 @both
+def test_data_frames_of_pixels_take_validation_data_of_pixels(cls, rng):
+    pixels = pd.DataFrame(rng.integers(0, 256, (30, 3)).astype(np.uint8))
+    cls(**SMALL).fit(pixels, X_val=pixels)
+    with pytest.raises(ValueError, match="must both be uint8"):
+        cls(**SMALL).fit(pixels, X_val=pixels.astype(float))
+
+
+@both
 def test_bad_validation_data_are_named(cls, rng):
     X = rng.random((30, 3))
     bad = X.copy()

@@ -52,7 +52,7 @@ def test_an_overwhelming_prior_leaves_nothing_in_the_code(digits):
         2, likelihood="bernoulli", beta=1e4, hidden=(16,), learning_rate=1e-2, max_epochs=20,
         init_output_bias=True, random_state=0,
     )  # fmt: skip
-    with pytest.warns(UserWarning, match=r"all 2 latent units.*cause is beta=10000"):
+    with pytest.warns(UserWarning, match=r"all 2 latent units.*Cause: beta=10000 times"):
         model.fit(X)
     assert model.history_["kl"][-1] < 1e-3
     assert np.ptp(model.reconstruct(X), axis=0).max() < 0.05

@@ -57,7 +57,7 @@ def test_a_loss_that_had_not_settled_is_told(cls, X):
     with pytest.warns(ConvergenceWarning, match=message):
         cls(hidden=(8,), batch_size=10, max_epochs=50, tol=1e-5, random_state=0).fit(X)
     with pytest.warns(
-        ConvergenceWarning, match=r"ended at max_epochs=3, before the loss had settled\. Raise"
+        ConvergenceWarning, match=r"ended at max_epochs=3, too early to tell .* takes 400 epochs\. Raise"
     ):
         cls(**SMALL).fit(X)
 
@@ -125,6 +125,18 @@ def test_a_warm_start_goes_on_as_one_longer_training(cls, X):
     assert parts.n_iter_ == 7
     for name in whole.history_.keys() - {"seconds"}:
         assert parts.history_[name] == whole.history_[name], name
+
+
+@both
+def test_a_warm_start_sets_the_same_rows_aside(cls):
+    """What was trained on is never validated on."""
+    X = np.random.default_rng(0).random((100, 4))
+    model = cls(**SMALL, early_stopping=True, warm_start=True).fit(X)
+    _, (rows, held_out) = model._held_out
+    model.fit(X)
+    np.testing.assert_array_equal(model._held_out[1][1], held_out)
+    assert len(rows) == 90
+    assert len(model.fit(X[:50])._held_out[1][1]) == 5
 
 
 @both

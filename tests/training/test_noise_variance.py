@@ -8,6 +8,7 @@ from npvae.core.autoencoder import AutoencoderNetwork
 from npvae.core.init import init_parameters
 from npvae.core.multi_sample import MultiSampleVAENetwork
 from npvae.core.vae import VAENetwork
+from npvae.estimators.columns import Columns
 from npvae.training import SGD, Stepper
 from npvae.training.noise_variance import LOG_NOISE_VARIANCE, follow_residuals
 
@@ -97,7 +98,7 @@ def test_data_reconstructed_exactly_do_no_harm(cls):
 def test_a_fit_starts_at_the_datas_variance_and_ends_at_the_residuals(cls, X):
     starts = []
     model = cls(hidden=(16,), learning_rate=0, max_epochs=1, random_state=0)
-    model._start(X, X, np.arange(200), np.random.default_rng(0))
+    model._start(X, X, np.arange(200), np.random.default_rng(0), Columns.of(X))
     assert model.network_.noise_var(model.params_) == pytest.approx(X[:200].var(axis=0).mean(), rel=1e-5)
     model = cls(hidden=(16,), batch_size=50, learning_rate=3e-3, random_state=0).fit(
         X, callbacks=[lambda state: starts.append(float(np.exp(state.params[LOG_NOISE_VARIANCE][0])))]
