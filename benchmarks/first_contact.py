@@ -2,7 +2,7 @@
 
     python benchmarks/first_contact.py [MNIST] [--seeds 3] [--out FOLDER]
 
-On the digits, on tables of scikit-learn through StandardScaler and through MinMaxScaler, on iris and diabetes as
+On the digits, on tables of scikit-learn through StandardScaler and MinMaxScaler, on iris and diabetes as
 they come, and on 5,000 images of MNIST, if its folder is given: R^2 of the reconstruction from two latent
 dimensions beside that of PCA with two components; the learned noise variance over the mean squared residual,
 which is the best variance for fixed reconstructions (Rybkin et al. 2021); seconds beside scikit-learn's
