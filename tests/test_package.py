@@ -1,10 +1,12 @@
 """The package as a whole: what it exports, what importing it costs, and rules for every file."""
 
 import ast
+import io
 import json
 import subprocess
 import sys
 import time
+import tokenize
 import tomllib
 from importlib.metadata import entry_points, metadata, version
 from pathlib import Path
@@ -125,10 +127,13 @@ def test_no_module_is_long(path):
 
 
 @every_module
-def test_text_is_ascii_and_docstrings_are_there(path):
-    text = path.read_bytes()
-    assert text.isascii()
-    assert ast.get_docstring(ast.parse(text))
+def test_names_are_ascii_and_docstrings_are_there(path):
+    """Mathematics in docstrings and the spelling of people's names may use all of Unicode."""
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree)
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    assert all(token.string.isascii() for token in tokens if token.type == tokenize.NAME)
 
 
 def dotted(node):

@@ -1,7 +1,7 @@
 """Each compiled twin beside its formula: the same arguments, the same results.
 
-A compiled function cannot be run on complex numbers, but the formula can and is checked so. What agrees with the
-formula to rounding has its derivatives.
+A compiled function cannot be run on complex numbers, but the formula can and is checked so. What agrees with
+the formula to rounding has its derivatives.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import npvae.core.vae  # noqa: F401 (formulas are registered where they are defined)
-import npvae.training  # noqa: F401
+import npvae.core.vae
+import npvae.training  # noqa: F401 (formulas are registered where they are defined)
 from npvae import kernels
 from npvae.gradcheck import Entry, Report
 

@@ -1,8 +1,8 @@
 """Elementwise nonlinearities y = f(x), each differentiated through its output.
 
-f'(x) is written in terms of y, which the next layer keeps anyway as its input, so no pair caches another array.
-The functions run on complex numbers too (complex-step differentiation); NumPy compares these by their real parts
-first, so a complex x is on the side of a kink on which its real part is.
+f'(x) is written in terms of y, which the next layer keeps anyway as its input, so no pair caches another
+array. The functions run on complex numbers too (complex-step differentiation); NumPy compares these by their
+real parts first, so a complex x is on the side of a kink on which its real part is.
 """
 
 import functools
@@ -104,8 +104,8 @@ def softplus_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    y = ln(1 + eˣ);  y' = eˣ / (1 + eˣ) = 1 - 1 / (1 + eˣ) = 1 - e⁻ʸ. expm1 keeps the digits where y is small and
-    y' is nearly y.
+    y = ln(1 + eˣ);  y' = eˣ / (1 + eˣ) = 1 - 1 / (1 + eˣ) = 1 - e⁻ʸ. expm1 keeps the digits where y is small
+    and y' is nearly y.
     """
     return -dy * np.expm1(-y)
 

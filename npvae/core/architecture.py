@@ -112,6 +112,8 @@ class Architecture:
         self, params: Parameters, x: np.ndarray, output: np.ndarray
     ) -> tuple[np.ndarray, Any]:
         """Compute -ln p(x | z) (N,), in nats, of data x (N, D) from the decoder's output (N, D)."""
+        log_likelihood: np.ndarray
+        cache: Any
         if self.likelihood == "bernoulli":
             log_likelihood, cache = bernoulli_forward(x, output)
         else:

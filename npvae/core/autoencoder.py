@@ -23,8 +23,8 @@ class AutoencoderNetwork(Architecture):
 
     Notes
     -----
-    Its loss is -ln p(x | z = code(x)). The codes only have to let the decoder tell images apart: where they lie, and
-    what points between them decode to, does not enter the loss. So an autoencoder cannot be sampled.
+    Its loss is -ln p(x | z = code(x)). The codes only have to let the decoder tell images apart: where they
+    lie, and what points between them decode to, does not enter the loss. So an autoencoder cannot be sampled.
 
     References
     ----------

@@ -1,8 +1,8 @@
 """The posterior q(z | x) = N(μ, diag(σ²)): drawing from it, and its KL divergence from the prior N(0, I).
 
-The encoder describes it by two vectors, mu and log_var = ln σ². The logarithm may be any real number, so a linear
-layer can put it out, and σ = exp(log_var / 2) is positive whatever it says. No covariance matrix is stored: off
-the diagonal it is zero.
+The encoder describes it by two vectors, mu and log_var = ln σ². The logarithm may be any real number, so a
+linear layer can put it out, and σ = exp(log_var / 2) is positive whatever it says. No covariance matrix is
+stored: off the diagonal it is zero.
 """
 
 from typing import Any
@@ -56,8 +56,8 @@ def reparameterize_backward(
 
     Notes
     -----
-    A draw has no derivative. But once eps is drawn, z = mu + std * eps is an ordinary function of mu and log_var,
-    and eps is a constant of it:
+    A draw has no derivative. But once eps is drawn, z = mu + std * eps is an ordinary function of mu and
+    log_var, and eps is a constant of it:
 
         ∂z/∂mu = 1                                        d_mu      = dz
         ∂z/∂std = eps,  ∂std/∂log_var = std / 2           d_log_var = dz * eps * std / 2
@@ -91,8 +91,8 @@ def kl_forward(mu: np.ndarray, log_var: np.ndarray) -> tuple[np.ndarray, Any]:
            = -1 / 2 - v / 2 + (μ² + eᵛ) / 2               E z² = μ² + eᵛ
            = (μ² + (eᵛ - 1) - v) / 2.
 
-    Dimensions are independent, so their KLs add. expm1(v) is eᵛ - 1, without the digits that exp(v) - 1 loses when
-    v is small.
+    Dimensions are independent, so their KLs add. expm1(v) is eᵛ - 1, without the digits that exp(v) - 1 loses
+    when v is small.
 
     References
     ----------
@@ -107,8 +107,8 @@ def kl_backward(d_kl: np.ndarray, cache: Any) -> tuple[np.ndarray, np.ndarray]:
 
     Notes
     -----
-    From KL = (μ² + eᵛ - 1 - v) / 2:  ∂KL/∂μ = μ  and  ∂KL/∂v = (eᵛ - 1) / 2. Both vanish at the prior, μ = 0 and
-    v = 0.
+    From KL = (μ² + eᵛ - 1 - v) / 2:  ∂KL/∂μ = μ  and  ∂KL/∂v = (eᵛ - 1) / 2. Both vanish at the prior, μ = 0
+    and v = 0.
     """
     mu, log_var = cache
     d_kl = d_kl[:, None]  # (N, 1)

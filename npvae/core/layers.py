@@ -48,12 +48,13 @@ def dense_backward(dy: np.ndarray, cache: Any) -> tuple[np.ndarray, np.ndarray, 
         ∂L/∂W_io = Σ_n ∂L/∂y_no ∂y_no/∂W_io = Σ_n x_ni dy_no     dW = xᵀ dy
         ∂L/∂b_o  = Σ_n ∂L/∂y_no                                  db = the column sums of dy
 
-    Every sample uses the same W and b, so their gradients sum over n; dx has a row for each sample. The shapes
-    leave no other way to multiply.
+    Every sample uses the same W and b, so their gradients sum over n; dx has a row for each sample. The
+    shapes leave no other way to multiply.
 
     References
     ----------
-    Rumelhart, Hinton & Williams (1986), Learning representations by back-propagating errors, equations 4 to 7.
+    Rumelhart, Hinton & Williams (1986), Learning representations by back-propagating errors, equations 4 to
+    7.
     """
     x, W = cache
     dx = dy @ W.T  # (N, I)

@@ -16,8 +16,8 @@ def bernoulli_forward(x: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np
     Parameters
     ----------
     x : (N, D) array in [0, 1]
-        Binary data. Grey values are allowed, as is customary, but then this is minus a cross-entropy and not a
-        likelihood: do not compare it with figures for binarised data.
+        Binary data. Grey values are allowed, as is customary, but then this is minus a cross-entropy and not
+        a likelihood: do not compare it with figures for binarised data.
     logits : (N, D) array
         The decoder's output, any real numbers: ln(p / (1 - p)).
 
@@ -89,8 +89,8 @@ def gaussian_forward(
 
     Notes
     -----
-    ln N = -(1/2) [ Σ_d (x_d - m_d)² / v + D (ln v + ln 2π) ]. The squared error summed over the features is this
-    with v = 1/2, up to a constant and the sign.
+    ln N = -(1/2) [ Σ_d (x_d - m_d)² / v + D (ln v + ln 2π) ]. The squared error summed over the features is
+    this with v = 1/2, up to a constant and the sign.
 
     References
     ----------
@@ -110,8 +110,9 @@ def gaussian_backward(d_log_likelihood: np.ndarray, cache: Any) -> tuple[np.ndar
 
     Notes
     -----
-    With s = ln v:  ∂/∂m [-(x - m)² e⁻ˢ / 2] = (x - m) e⁻ˢ,  and  ∂/∂s [-(S e⁻ˢ + D s) / 2] = (S e⁻ˢ - D) / 2 where
-    S is a sample's sum of squares. The noise variance is shared by all samples, so its gradient sums over them.
+    With s = ln v:  ∂/∂m [-(x - m)² e⁻ˢ / 2] = (x - m) e⁻ˢ,  and  ∂/∂s [-(S e⁻ˢ + D s) / 2] = (S e⁻ˢ - D) / 2
+    where S is a sample's sum of squares. The noise variance is shared by all samples, so its gradient sums
+    over them.
     """
     residual, log_noise_var = cache
     precision = np.exp(-log_noise_var)  # (1,)

@@ -1,7 +1,7 @@
 """A VAE trained with several draws of z for each sample: the ELBO averaged over them, or the IWAE's bound.
 
-The encoder runs once for each sample, the decoder once for each draw: both are the stages of `VAENetwork`. Where a
-number is copied to all draws, its gradient is the sum of the copies'.
+The encoder runs once for each sample, the decoder once for each draw: both are the stages of `VAENetwork`.
+Where a number is copied to all draws, its gradient is the sum of the copies'.
 """
 
 from dataclasses import dataclass
@@ -132,8 +132,8 @@ def terms_backward(network: VAENetwork, d_terms: Terms, cache: tuple[Any, ...]) 
 
     Notes
     -----
-    From ln p(x | z) and from the ratio a path leads to mu and log_var by way of z, from the ratio one more straight
-    to log_var, and from the KL one to both.
+    From ln p(x | z) and from the ratio a path leads to mu and log_var by way of z, from the ratio one more
+    straight to log_var, and from the KL one to both.
     """
     params, encoder, reparameterize, decoder, likelihood, ratio, kl_cache = cache
     grads, (n, k) = params.zeros_like(), d_terms.reconstruction.shape
@@ -158,8 +158,8 @@ class MultiSampleVAENetwork(VAENetwork):
     **architecture, beta
         Those of `VAENetwork`.
     objective : {"iwae", "elbo"}
-        What minus the loss is: L_k of `importance_bound_forward`, or the ELBO with the reconstruction averaged over
-        k draws and the KL in closed form.
+        What minus the loss is: L_k of `importance_bound_forward`, or the ELBO with the reconstruction
+        averaged over k draws and the KL in closed form.
     n_draws : int
         k, at least 1.
 
@@ -170,9 +170,10 @@ class MultiSampleVAENetwork(VAENetwork):
 
     Notes
     -----
-    Averaging takes noise out of the ELBO's gradient and leaves what it is a gradient of. The bound L_k is another
-    objective: it is tighter, and it lets q(z | x) be wrong where other draws make up for it. With beta,
-    ln w = ln p(x | z) + beta (ln p(z) - ln q(z | x)), as in the ELBO, which is a bound for beta = 1 only.
+    Averaging takes noise out of the ELBO's gradient and leaves what it is a gradient of. The bound L_k is
+    another objective: it is tighter, and it lets q(z | x) be wrong where other draws make up for it. With
+    beta, ln w = ln p(x | z) + beta (ln p(z) - ln q(z | x)), as in the ELBO, which is a bound for beta = 1
+    only.
 
     References
     ----------
@@ -202,8 +203,8 @@ class MultiSampleVAENetwork(VAENetwork):
     ) -> VAELoss:
         """Return the mean loss of x (N, D) with the noise eps (N, k, Z), without gradients.
 
-        Total is minus the objective. For "iwae" it is not the sum of the other two, which stay what they are for the
-        ELBO: the mean of -ln p(x | z), and the KL in closed form.
+        Total is minus the objective. For "iwae" it is not the sum of the other two, which stay what they are
+        for the ELBO: the mean of -ln p(x | z), and the KL in closed form.
         """
         terms, _ = terms_forward(self, params, x, eps)
         return self._objective(terms, beta)[0]

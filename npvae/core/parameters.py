@@ -13,9 +13,9 @@ Shapes = Mapping[str, tuple[int, ...]]
 class Parameters(Mapping[str, np.ndarray]):
     """Named arrays that share one flat vector.
 
-    ``params["encoder.0.W"]`` is a view into ``params.flat``: changing one changes the other. So an optimizer is one
-    loop over one vector, a checkpoint is one array, and a checker can address every entry. Gradients are Parameters
-    too, with the same names.
+    ``params["encoder.0.W"]`` is a view into ``params.flat``: changing one changes the other. So an optimizer
+    is one loop over one vector, a checkpoint is one array, and a checker can address every entry. Gradients
+    are Parameters too, with the same names.
 
     Parameters
     ----------
@@ -80,7 +80,9 @@ class Parameters(Mapping[str, np.ndarray]):
         """Compare names, shapes and values; the data types may differ."""
         if not isinstance(other, Parameters):
             return NotImplemented
-        return list(self.shapes.items()) == list(other.shapes.items()) and np.array_equal(self.flat, other.flat)
+        return list(self.shapes.items()) == list(other.shapes.items()) and np.array_equal(
+            self.flat, other.flat
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -96,7 +98,7 @@ class Parameters(Mapping[str, np.ndarray]):
         """Return zeros with the same names, shapes and data type."""
         return type(self)(self.shapes, np.zeros_like(self.flat))
 
-    # A pickled view would come back as an array of its own, so that an optimizer would update a vector at which no
-    # layer looks. Shapes and vector are all that is stored.
+    # A pickled view would come back as an array of its own, so that an optimizer would update a vector at
+    # which no layer looks. Shapes and vector are all that is stored.
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.shapes, self.flat)

@@ -57,9 +57,9 @@ class VAENetwork(Architecture):
     ln p(x) >= E_q[ln p(x | z)] - KL(q(z | x) || p(z))
     with the prior p(z) = N(0, I) and the posterior q(z | x) = N(mu, diag(exp(log_var))).
 
-    The first term is estimated with one draw z = mu + exp(log_var / 2) * eps, the second is exact. The KL term pulls
-    every q(z | x) towards N(0, I), and the noise forbids gaps between them: so the decoder has learned to decode
-    what N(0, I) draws.
+    The first term is estimated with one draw z = mu + exp(log_var / 2) * eps, the second is exact. The KL
+    term pulls every q(z | x) towards N(0, I), and the noise forbids gaps between them: so the decoder has
+    learned to decode what N(0, I) draws.
 
     References
     ----------
@@ -95,7 +95,7 @@ class VAENetwork(Architecture):
     def encoder_backward(
         self, d_mu: np.ndarray, d_log_var: np.ndarray, cache: Any, grads: Parameters
     ) -> np.ndarray:
-        """Carry d_mu and d_log_var (N, Z) back; write the encoder's gradients into `grads`, return dh (N, H)."""
+        """Carry d_mu and d_log_var (N, Z) back to dh (N, H); write the encoder's gradients into `grads`."""
         hidden, mu_cache, log_var_cache = cache
         dh_mu, grads["mu.W"], grads["mu.b"] = dense_backward(d_mu, mu_cache)
         dh_log_var, grads["log_var.W"], grads["log_var.b"] = dense_backward(d_log_var, log_var_cache)
@@ -138,8 +138,8 @@ class VAENetwork(Architecture):
 
         Notes
         -----
-        Two paths reach mu and log_var: one from the reconstruction, back through the decoder and z, and one from the
-        KL term, which never meets the decoder. Where paths join, their gradients add.
+        Two paths reach mu and log_var: one from the reconstruction, back through the decoder and z, and one
+        from the KL term, which never meets the decoder. Where paths join, their gradients add.
         """
         grads = cache.params.zeros_like()
         d_output = self.reconstruction_backward(d_reconstruction, cache.reconstruction, grads)

@@ -1,12 +1,12 @@
 """What makes npvae fast, in two parts.
 
-**Twins of formulas** (``twins.py``, ``products.py``). A formula of `npvae.core` that `compiled_twin` decorates is
-NumPy and the specification; its twin runs in its place where the arrays suit it. What is faster may change there,
-results may not: ``tests/kernels/test_twins.py``.
+**Twins of formulas** (``twins.py``, ``products.py``). A formula of `npvae.core` that `compiled_twin`
+decorates is NumPy and the specification; its twin runs in its place where the arrays suit it. What is faster
+may change there, results may not: ``tests/kernels/test_twins.py``.
 
-**The compiled network step** (``fused.py`` and what it calls: ``draws.py``, ``blocks.py``, ``sums.py``, ``gemm.py``,
-``spinning.py``). A whole network's loss and gradient in one function, with which `fit` trains; its specification is
-`npvae.core` as a whole: ``tests/training/test_fused.py``.
+**The compiled network step** (``fused.py`` and what it calls: ``draws.py``, ``blocks.py``, ``sums.py``,
+``gemm.py``, ``spinning.py``). A whole network's loss and gradient in one function, with which `fit` trains;
+its specification is `npvae.core` as a whole: ``tests/training/test_fused.py``.
 
 The environment variable ``NPVAE_KERNELS=reference`` switches all of it off: then core itself runs.
 """
@@ -80,7 +80,9 @@ def shared_out(update: Function) -> Function:
         if team is None:
             update(*args)
             return
-        parts = [[a[i:j] if isinstance(a, np.ndarray) else a for a in args] for i, j in cuts(size, team.n_threads)]
+        parts = [
+            [a[i:j] if isinstance(a, np.ndarray) else a for a in args] for i, j in cuts(size, team.n_threads)
+        ]
         team.run([functools.partial(update, *part) for part in parts])
 
     return shared  # type: ignore[return-value]

@@ -19,7 +19,7 @@ _LOG_2PI = np.float32(np.log(2 * np.pi))
 
 @compile_kernel(EXACT)
 def gather_heads(theta, fan_in, n_latent, heads):
-    """Copy mu.W (H, Z), mu.b (Z,), log_var.W, log_var.b, which begin theta, into heads: (H, 2 Z), then (2 Z,)."""
+    """Copy the weights and biases of mu and log_var, with which theta begins, side by side into heads."""
     size = (fan_in + 1) * n_latent
     for i in range(fan_in + 1):
         for j in range(n_latent):

@@ -41,7 +41,8 @@ def workspace_size(layers: np.ndarray, latent_dim: int, n_draws: int) -> int:
 
 @compile_kernel(ARITHMETIC)
 def loss_and_gradient(
-    rank, n_threads, meeting, x, eps, theta, gradient, heads, d_heads, layers, settings, numbers, work, results
+    rank, n_threads, meeting, x, eps, theta, gradient, heads, d_heads, layers, settings, numbers, work,
+    results
 ):  # fmt: skip
     """Compute a loss and its gradient; the part of thread number `rank`.
 
@@ -56,8 +57,8 @@ def loss_and_gradient(
     theta, gradient : (P,) arrays
         Parameters, and where their gradient is written.
     heads, d_heads : arrays
-        Overwritten: mu's and log_var's weights side by side, (H, 2 Z) and (2 Z,), which one product takes, and
-        their gradient. Not used for an autoencoder.
+        Overwritten: mu's and log_var's weights side by side, (H, 2 Z) and (2 Z,), which one product takes,
+        and their gradient. Not used for an autoencoder.
     layers, settings : arrays of int64
         See the names above. LOG_NOISE_VAR is that parameter's place in theta, or -1, HEADS that of mu.W.
     numbers : (3,) array

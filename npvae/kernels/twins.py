@@ -1,13 +1,13 @@
 """Compiled twins of formulas: functions that may take their place for arrays that suit them.
 
-A twin has the name and the arguments of the formula that `compiled_twin` decorates, returns what it returns up to
-rounding, and returns NotImplemented for arrays that it is not for: of other types than float32 and float64, of
-several types, with gaps, of shapes that do not fit. ``tests/kernels/test_twins.py`` holds every twin against its
-formula.
+A twin has the name and the arguments of the formula that `compiled_twin` decorates, returns what it returns
+up to rounding, and returns NotImplemented for arrays that it is not for: of other types than float32 and
+float64, of several types, with gaps, of shapes that do not fit. ``tests/kernels/test_twins.py`` holds every
+twin against its formula.
 
-A twin is here because it is faster than NumPy (``benchmarks/kernels.py``) by more than compiling it costs: products,
-for which NumPy's BLAS may take the processor for an older one; functions with an exponential in them; the optimizers'
-passes over memory. Maxima, products of arrays and the like stay NumPy's.
+A twin is here because it is faster than NumPy (``benchmarks/kernels.py``) by more than compiling it costs:
+products, for which NumPy's BLAS may take the processor for an older one; functions with an exponential in
+them; the optimizers' passes over memory. Maxima, products of arrays and the like stay NumPy's.
 """
 
 import math
@@ -27,7 +27,7 @@ from npvae.kernels.products import NO_BIAS, multiplied
 
 
 def _alike(*arrays: np.ndarray) -> bool:
-    """Say whether arrays have one shape and one type, float32 or float64, and no gaps: no bounds are checked."""
+    """Say whether arrays have one shape, one type (float32 or float64), and no gaps."""
     first = arrays[0]
     return (
         first.dtype.char in "fd"
@@ -101,9 +101,7 @@ def adagrad(
     )
 
 
-def adam(
-    theta: np.ndarray, gradient: np.ndarray, m: np.ndarray, v: np.ndarray, *settings: float
-) -> Any:
+def adam(theta: np.ndarray, gradient: np.ndarray, m: np.ndarray, v: np.ndarray, *settings: float) -> Any:
     """See `npvae.training.optimizers.adam`."""
     return _adam(theta, gradient, m, v, *settings) if _alike(theta, gradient, m, v) else NotImplemented
 

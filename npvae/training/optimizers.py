@@ -1,6 +1,7 @@
 """Gradient descent and two of its adaptive forms, each one loop over the flat vector.
 
-An optimizer is a description without state; `start` makes the state, `update` changes parameters and state in place.
+An optimizer is a description without state; `start` makes the state, `update` changes parameters and state in
+place.
 """
 
 from dataclasses import dataclass
@@ -148,7 +149,8 @@ class SGD:
     ) -> None:
         """Take one step in place."""
         state.t += 1
-        sgd(theta, gradient, *state.vectors, learning_rate, self.momentum)
+        (velocity,) = state.vectors
+        sgd(theta, gradient, velocity, learning_rate, self.momentum)
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,8 @@ class Adagrad:
     ) -> None:
         """Take one step in place."""
         state.t += 1
-        adagrad(theta, gradient, *state.vectors, learning_rate, self.epsilon)
+        (squares,) = state.vectors
+        adagrad(theta, gradient, squares, learning_rate, self.epsilon)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import pytest
 
 from npvae.core.activations import ACTIVATIONS, get_activation
 from npvae.core.layers import dense_backward, dense_forward, mlp_backward, mlp_forward
+
 X = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
 W = np.array([[1.0, 0.0, -1.0], [2.0, 1.0, 0.5]])
 B = np.array([10.0, 20.0, 30.0])

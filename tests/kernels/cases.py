@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import npvae.core.vae  # noqa: F401 (formulas are registered where they are defined)
+import npvae.core.vae
 import npvae.training  # noqa: F401
 from npvae.kernels import FORMULAS, twins
 
@@ -38,7 +38,8 @@ def arguments(name, rng, shape=(6, 5), dtype=np.float64):
         "bernoulli_forward": lambda: [rng.uniform(size=shape), 3 * rng.standard_normal(shape)],
         "dense_forward": lambda: [rng.standard_normal(s) for s in (shape, (k, 4), 4)],
         "dense_backward": lambda: [
-            rng.standard_normal((n, 4)), (rng.standard_normal(shape), rng.standard_normal((k, 4)))
+            rng.standard_normal((n, 4)),
+            (rng.standard_normal(shape), rng.standard_normal((k, 4))),
         ],
     }[name]
     return mapped(lambda a: a.astype(dtype), draw())
@@ -54,14 +55,19 @@ def optimizer_arguments(name, rng, size=50, dtype=np.float64):
 
 def mapped(function, values):
     """Apply a function to every array, those in tuples included."""
-    found = [
-        tuple(mapped(function, v)) if isinstance(v, tuple) else function(v) if isinstance(v, np.ndarray) else v
+    return [
+        tuple(mapped(function, v))
+        if isinstance(v, tuple)
+        else function(v)
+        if isinstance(v, np.ndarray)
+        else v
         for v in values
     ]
-    return found
 
 
 def arrays(values):
     """List all arrays, those in tuples included."""
     values = values if isinstance(values, tuple | list) else [values]
-    return [a for v in values for a in (arrays(v) if isinstance(v, tuple) else [v]) if isinstance(a, np.ndarray)]
+    return [
+        a for v in values for a in (arrays(v) if isinstance(v, tuple) else [v]) if isinstance(a, np.ndarray)
+    ]

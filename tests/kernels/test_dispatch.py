@@ -114,8 +114,8 @@ def test_a_formula_keeps_its_name_and_documentation(name):
 
 
 def test_environment_chooses_the_reference():
-    code = "import sys, numpy as np; from npvae import kernels; from npvae.core.activations import sigmoid_forward; "
-    code += "sigmoid_forward(np.ones(1)); "
+    code = "import sys, numpy as np; from npvae import kernels; "
+    code += "from npvae.core.activations import sigmoid_forward; sigmoid_forward(np.ones(1)); "
     code += "print(kernels.choice(), 'numba' in sys.modules)"
     assert python(code, NPVAE_KERNELS="reference").stdout.split() == ["reference", "False"]
     assert python(code, NPVAE_KERNELS="compiled").stdout.split() == ["compiled", "True"]

@@ -96,7 +96,9 @@ def test_nan_and_infinity_stay_in_their_row_or_column(where, rng):
         assert finite.sum() == finite.size - spoiled.size
 
 
-@pytest.mark.parametrize(("a", "b", "bias"), [((3, 4), (5, 6), None), ((3, 4), (4, 6), (5,)), ((3,), (3, 4), None)])
+@pytest.mark.parametrize(
+    ("a", "b", "bias"), [((3, 4), (5, 6), None), ((3, 4), (4, 6), (5,)), ((3,), (3, 4), None)]
+)
 def test_shapes_that_do_not_fit_are_left_to_numpy(a, b, bias):
     a, b, bias = (shape and np.zeros(shape, np.float32) for shape in (a, b, bias))
     assert multiplied(a, b, bias) is None

@@ -64,7 +64,8 @@ def test_every_formula_has_a_twin_of_the_same_arguments():
 
 @pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 @pytest.mark.parametrize(
-    "loop", ["_sigmoid", "_softplus", "_bernoulli", "_take_pixels", "_sgd", "_adagrad", "_adam", "_sum", "multiply"]
+    "loop",
+    ["_sigmoid", "_softplus", "_bernoulli", "_take_pixels", "_sgd", "_adagrad", "_adam", "_sum", "multiply"],
 )
 def test_compiler_is_not_told_that_there_are_no_nans_and_starts_no_threads(loop):
     options = getattr(gemm if loop == "multiply" else twins, loop).targetoptions
