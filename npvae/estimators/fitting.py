@@ -323,6 +323,7 @@ class TrainableModel(LatentVariableModel):
         if not self._stepper.params.flat.flags.writeable:  # joblib hands its workers read-only memory maps
             self._stepper = copy.deepcopy(self._stepper)
             self.params_ = self._stepper.data_params()
+        self._stepper.take(self.params_)  # which may have been changed by hand
         return self._stepper
 
     def _make_stepper(

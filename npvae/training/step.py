@@ -100,6 +100,11 @@ class Stepper:
         """Return the parameters for the data in their own units: a copy, or without `units` those trained."""
         return self.params if self.units is None else self.units.params_out(self.params)
 
+    def take(self, data_params: Parameters) -> None:
+        """Train on from these parameters, for the data in their own units, unless they are those reached."""
+        if self.units is not None and data_params != self.data_params():
+            self.params.flat[:] = self.units.params_in(data_params).flat
+
     def release(self) -> None:
         """Give back the memory that only steps need."""
         self._fused = None

@@ -143,7 +143,8 @@ def test_more_than_the_memory(images, tmp_path):
 
 
 def test_data_out_of_range_of_the_likelihood(features, tmp_path):
-    result = invoke("compare", "--data", features, *QUICK, "--out", tmp_path / "out")
+    bernoulli = ("--likelihood", "bernoulli")
+    result = invoke("compare", "--data", features, *bernoulli, *QUICK, "--out", tmp_path / "out")
     assert result.code == 2
     assert "--likelihood" in result.err.splitlines()[-1] or 'likelihood="gaussian"' in result.err
     assert not (tmp_path / "out").exists()
