@@ -75,8 +75,7 @@ def save_model(
             default=_plain,
         )
     }
-    # safetensors writes the memory of an array as it lies there, so it must be contiguous.
-    tensors = {name: np.ascontiguousarray(view) for name, view in params.items()}
+    tensors = dict(params)  # contiguous views: safetensors writes the memory of an array as it lies there
 
     def write(temporary: Path) -> None:
         save_file(tensors, temporary, metadata=header)

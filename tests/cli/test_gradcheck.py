@@ -125,7 +125,7 @@ def test_a_module(layers, monkeypatch):
 def test_everything_in_a_file(tmp_path):
     path = tmp_path / "two.py"
     path.write_text(
-        "from npvae.core.dense import dense_forward, dense_backward\n"  # imported: not this file's
+        "from npvae.core.layers import dense_forward, dense_backward\n"  # imported: not this file's
         "import numpy as np\n"
         "def double_forward(x): return 2 * x, None\n"
         "def double_backward(dy, cache): return 2 * dy\n"

@@ -131,7 +131,7 @@ def test_an_infinite_setting_comes_back(X, path):
 
 def test_a_model_with_an_infinite_validation_loss_can_be_saved(X, path):
     model = VAE(**SMALL).fit(X, X_val=np.full((5, 4), 1e30))
-    assert model.history_["validation_loss"] == [np.inf, np.inf]
+    assert not np.isfinite(model.history_["validation_loss"]).any()
     assert there_and_back(model, path).params_ == model.params_
 
 
