@@ -6,7 +6,7 @@ import pytest
 from npvae.core.autoencoder import AutoencoderNetwork
 from npvae.core.vae import VAENetwork
 from npvae.persistence import load_model, save_model
-from tests.model_files import METADATA, VAE, content, make_params
+from tests.model_files import METADATA, VAE, make_params
 
 NETWORKS = [
     VAE,
