@@ -8,7 +8,7 @@ from npvae.kernels.compiled import ARITHMETIC, compile_kernel
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
-@compile_kernel(ARITHMETIC)
+@compile_kernel(ARITHMETIC, inner=True)
 def activate(activation, slope, y, top, bottom, start, end):
     """Apply an activation to rows top .. bottom and columns start .. end of y, in place."""
     for i in range(top, bottom):
@@ -30,7 +30,7 @@ def activate(activation, slope, y, top, bottom, start, end):
                 row[j] = f.softplus(row[j])
 
 
-@compile_kernel(ARITHMETIC)
+@compile_kernel(ARITHMETIC, inner=True)
 def carry_back(activation, slope, y, dy, top, bottom, start, end):
     """Multiply a block of dy by the activation's derivative, given its output y, in place."""
     for i in range(top, bottom):

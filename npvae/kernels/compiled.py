@@ -21,6 +21,8 @@ import numba
 import numpy as np
 from numba.extending import overload
 
+from npvae.kernels.compiling import compile_in_one_process
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Allowed: fused multiply-adds, reciprocals, approximate functions, no care for the sign of zero.
@@ -34,7 +36,7 @@ EXACT: set[str] = set()
 _warned: list[str] = []
 
 
-def compile_kernel(fastmath: set[str]) -> Callable[[Function], Function]:
+def compile_kernel(fastmath: set[str], inner: bool = False) -> Callable[[Function], Function]:
     """Compile on first use; keep the machine code on disk where there is a place for it.
 
     numba compiles a kernel again when its own file has changed, not when a file has whose functions it calls:
@@ -43,8 +45,9 @@ def compile_kernel(fastmath: set[str]) -> Callable[[Function], Function]:
 
     def decorate(function: Function) -> Function:
         options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
+        options |= {"no_cfunc_wrapper": True, "no_cpython_wrapper": inner}
         try:
-            return numba.njit(cache=True, **options)(function)
+            kernel = numba.njit(cache=True, **options)(function)
         except RuntimeError as error:  # numba's word for "no place for a cache can be written to"
             if not _warned:
                 _warned.append(str(error))
@@ -55,6 +58,8 @@ def compile_kernel(fastmath: set[str]) -> Callable[[Function], Function]:
                     stacklevel=2,
                 )
             return numba.njit(**options)(function)
+        compile_in_one_process(kernel)
+        return kernel
 
     return decorate
 

@@ -1,8 +1,8 @@
 """Samples and their draws of z in a compiled step: z itself, the terms of the loss, and their gradients.
 
 There are k draws for each of N samples; row n k + i of what belongs to draws (z, eps, the decoder's output)
-is draw i of sample n. Every function works on some samples with all of their draws, and needs nothing of the
-others.
+is draw i of sample n. Every function works on samples top .. bottom with all of their draws, and needs nothing of
+the others.
 """
 
 import math
@@ -17,9 +17,9 @@ _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
 _LOG_2PI = np.float32(np.log(2 * np.pi))
 
 
-@compile_kernel(ARITHMETIC)
-def draw(heads, eps, n_draws, is_vae, is_iwae, z, kl, weights):
-    """Compute z of each draw and the KL divergence of each sample from the encoder's output.
+@compile_kernel(ARITHMETIC, inner=True)
+def draw(heads, eps, n_draws, is_vae, is_iwae, top, bottom, z, kl, weights):
+    """Compute z of each draw and the KL divergence of samples top .. bottom from the encoder's output.
 
     `heads` is (N, 2 Z); an autoencoder's is (N, Z), and is z. `weights` (N k,) gets ln q(z | x) - ln p(z)
     where the objective is the importance-weighted bound, and 1 for others.
@@ -36,7 +36,7 @@ def draw(heads, eps, n_draws, is_vae, is_iwae, z, kl, weights):
     """
     n_latent = z.shape[1]
     terms, std = np.empty(n_latent, np.float32), np.empty(n_latent, np.float32)
-    for i in range(heads.shape[0]):
+    for i in range(top, bottom):
         if not is_vae:
             kl[i], weights[i] = _ZERO, _ONE
             for j in range(n_latent):
@@ -57,25 +57,25 @@ def draw(heads, eps, n_draws, is_vae, is_iwae, z, kl, weights):
                 weights[row] = sum_of(terms) / _TWO
 
 
-@compile_kernel(ARITHMETIC)
+@compile_kernel(ARITHMETIC, inner=True)
 def reconstruct(
-    x, output, n, n_draws, is_bernoulli, log_noise_var, is_iwae, beta,
+    x, output, n_draws, is_bernoulli, log_noise_var, is_iwae, beta, top, bottom,
     reconstruction, squares, weights, bound, d_output,
 ):  # fmt: skip
     """Compute -ln p(x | z) of each draw, and the gradient of the loss for the decoder's output.
 
     `weights`, as `draw` left them, become the draws' weights in the mean over all N k. `bound` (N,) is
     written for the importance-weighted bound alone, `squares` (N k,) for the Gaussian likelihood: a draw's
-    squared error, divided by the variance and weighted. n is the N of the whole batch.
+    squared error, divided by the variance and weighted.
     """
-    weight, precision = -_ONE / np.float32(n * n_draws), f.exp(-log_noise_var)
+    weight, precision = -_ONE / np.float32(output.shape[0]), f.exp(-log_noise_var)
     constant = np.float32(x.shape[1]) * (log_noise_var + _LOG_2PI)
     if not is_bernoulli:
         weight *= precision
     terms = np.empty(x.shape[1], np.float32)
-    for i in range(x.shape[0]):
-        top, bottom = i * n_draws, (i + 1) * n_draws
-        for row in range(top, bottom):
+    for i in range(top, bottom):
+        first, end = i * n_draws, (i + 1) * n_draws
+        for row in range(first, end):
             if is_bernoulli:
                 for j in range(x.shape[1]):  # as in `compiled.bernoulli`
                     logit = output[row, j]
@@ -89,8 +89,8 @@ def reconstruct(
                 squares[row] = sum_of_squares(d_output[row]) * precision
                 reconstruction[row] = (squares[row] + constant) / _TWO
         if is_iwae:
-            bound[i] = _weigh(reconstruction[top:bottom], weights[top:bottom], beta)
-        for row in range(top, bottom):
+            bound[i] = _weigh(reconstruction[first:end], weights[first:end], beta)
+        for row in range(first, end):
             factor = weight * weights[row]
             for j in range(x.shape[1]):
                 d_output[row, j] *= factor
@@ -98,7 +98,7 @@ def reconstruct(
                 squares[row] *= weights[row]
 
 
-@compile_kernel(ARITHMETIC)
+@compile_kernel(ARITHMETIC, inner=True)
 def _weigh(reconstruction, log_ratios, beta):
     """Return L_k of one sample; overwrite ln q(z | x) - ln p(z) of its draws with k times their shares.
 
@@ -120,8 +120,8 @@ def _weigh(reconstruction, log_ratios, beta):
     return largest + math.log(mean)
 
 
-@compile_kernel(ARITHMETIC)
-def carry_back_to_heads(dz, z, eps, heads, weights, n, n_draws, is_iwae, beta, d_heads):
+@compile_kernel(ARITHMETIC, inner=True)
+def carry_back_to_heads(dz, z, eps, heads, weights, n_draws, is_iwae, beta, top, bottom, d_heads):
     """Add up the paths to mu and log_var: from all draws by way of z, and from what q itself costs.
 
     Notes
@@ -149,8 +149,8 @@ def carry_back_to_heads(dz, z, eps, heads, weights, n, n_draws, is_iwae, beta, d
     ----------
     Burda, Grosse & Salakhutdinov (2016), Importance weighted autoencoders, equations 13 and 14.
     """
-    n_latent, weight = dz.shape[1], beta / np.float32(n)
-    for i in range(heads.shape[0]):
+    n_latent, weight = dz.shape[1], beta / np.float32(heads.shape[0])
+    for i in range(top, bottom):
         mu, log_var = heads[i, :n_latent], heads[i, n_latent:]
         d_mu, d_log_var = d_heads[i, :n_latent], d_heads[i, n_latent:]
         for j in range(n_latent):

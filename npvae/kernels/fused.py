@@ -11,13 +11,14 @@ Of N samples with k draws of z each, the encoder has N rows and the decoder N k:
 
 import numpy as np
 
-from npvae.kernels.blocks import activate, carry_back
+from numba import types
+
+from npvae.kernels import blocks, draws, gemm, sums
 from npvae.kernels.compiled import ARITHMETIC, EXACT, compile_kernel
-from npvae.kernels.draws import carry_back_to_heads, draw, reconstruct
-from npvae.kernels.gemm import multiply
+from npvae.kernels.pointers import FLAG, INDEX, MATRIX, REAL, VECTOR, Table
 from npvae.kernels.spinning import meet
-from npvae.kernels.sums import sum_columns, sum_of, sum_of_squares
 from npvae.kernels.tiles import ROWS
+from npvae.kernels.views import matrix_at, vector_at
 
 # Columns of `layers`, a row for each dense layer of the network, in order.
 FAN_IN, FAN_OUT, WEIGHTS, BIAS, OUTPUT = range(5)
@@ -31,6 +32,27 @@ PIECE = 65536  # entries of the gradient whose squares are summed at once
 
 _TWO = np.float32(2)
 
+kernels = Table()
+_multiply = kernels.add(
+    gemm.multiply, types.void(MATRIX, FLAG, MATRIX, FLAG, VECTOR, MATRIX, *[INDEX] * 4)
+)
+_activate = kernels.add(blocks.activate, types.void(INDEX, REAL, MATRIX, *[INDEX] * 4))
+_carry_back = kernels.add(blocks.carry_back, types.void(INDEX, REAL, MATRIX, MATRIX, *[INDEX] * 4))
+_draw = kernels.add(draws.draw, types.void(MATRIX, MATRIX, INDEX, FLAG, FLAG, INDEX, INDEX, MATRIX, VECTOR, VECTOR))
+_reconstruct = kernels.add(
+    draws.reconstruct,
+    types.void(
+        MATRIX, MATRIX, INDEX, FLAG, REAL, FLAG, REAL, INDEX, INDEX, VECTOR, VECTOR, VECTOR, VECTOR, MATRIX
+    ),
+)
+_carry_back_to_heads = kernels.add(
+    draws.carry_back_to_heads,
+    types.void(MATRIX, MATRIX, MATRIX, MATRIX, VECTOR, INDEX, FLAG, REAL, INDEX, INDEX, MATRIX),
+)
+_sum_columns = kernels.add(sums.sum_columns, types.void(MATRIX, VECTOR, INDEX, INDEX))
+_sum_of = kernels.add(sums.sum_of, REAL(VECTOR))
+_sum_of_squares = kernels.add(sums.sum_of_squares, REAL(VECTOR))
+
 
 def workspace_size(layers: np.ndarray, latent_dim: int, n_draws: int) -> int:
     """Return how many float32 numbers `loss_and_gradient` needs for each sample of a batch."""
@@ -41,7 +63,7 @@ def workspace_size(layers: np.ndarray, latent_dim: int, n_draws: int) -> int:
 
 @compile_kernel(ARITHMETIC)
 def loss_and_gradient(
-    rank, n_threads, meeting, x, eps, theta, gradient, layers, settings, numbers, work, results
+    addresses, rank, n_threads, meeting, x, eps, theta, gradient, layers, settings, numbers, work, results
 ):  # fmt: skip
     """Compute a loss and its gradient; the part of thread number `rank`.
 
@@ -64,98 +86,90 @@ def loss_and_gradient(
         Means over the batch in nats, that of the bound for "iwae" only, and the squared norm of the gradient.
     """
     n, last, code = x.shape[0], layers.shape[0] - 1, settings[CODE_LAYER]
-    is_iwae, k = settings[IS_IWAE], settings[N_DRAWS]
-    size = n * layers[last, OUTPUT] + n * k * layers[last, FAN_OUT]
-    z = work[size : size + n * k * settings[LATENT_DIM]].reshape(n * k, settings[LATENT_DIM])
-    size += z.size
-    kl, bound = work[size : size + n], work[size + n : size + 2 * n]
-    size += 2 * n
-    reconstruction, squares = work[size : size + n * k], work[size + n * k : size + 2 * n * k]
-    weights = work[size + 2 * n * k : size + 3 * n * k]
-    size += 3 * n * k
-    space = (work.size - size) // 2
-    d_output, d_input = work[size : size + space], work[size + space :]
-    no_bias = work[:0]
+    is_vae, is_iwae, k = settings[IS_VAE] != 0, settings[IS_IWAE] != 0, settings[N_DRAWS]
+    end = n * layers[last, OUTPUT] + n * k * layers[last, FAN_OUT]
+    z, end = matrix_at(work, end, n * k, settings[LATENT_DIM]), end + n * k * settings[LATENT_DIM]
+    kl, bound, end = vector_at(work, end, n), vector_at(work, end + n, n), end + 2 * n
+    reconstruction, squares = vector_at(work, end, n * k), vector_at(work, end + n * k, n * k)
+    weights, end = vector_at(work, end + 2 * n * k, n * k), end + 3 * n * k
+    d_output, d_input = end, end + (work.size - end) // 2  # where in `work` the gradients of layers begin
+    no_bias = vector_at(work, 0, 0)
     top, bottom = _share(n, 1, rank, n_threads)  # this thread's samples
-    first, end = top * k, bottom * k  # and their draws
 
     for layer in range(last + 1):
         h = _input(layer, x, z, layers, settings, work)
         y = _output(layer, layers, settings, work, n)
         W, b = _weights(layer, layers, theta)
         i, i_end, j, j_end = _block(y.shape[0], y.shape[1], rank, n_threads)
-        multiply(h, False, W, False, b, y, i, i_end, j, j_end)
+        _multiply(addresses, h, False, W, False, b, y, i, i_end, j, j_end)
         if layer != code and layer != last:
-            activate(settings[ACTIVATION], numbers[SLOPE], y, i, i_end, j, j_end)
+            _activate(addresses, settings[ACTIVATION], numbers[SLOPE], y, i, i_end, j, j_end)
         meet(meeting, n_threads)
         if layer == code:
-            draw(
-                y[top:bottom], eps[first:end], k, settings[IS_VAE], is_iwae,
-                z[first:end], kl[top:bottom], weights[first:end],
-            )  # fmt: skip
+            _draw(addresses, y, eps, k, is_vae, is_iwae, top, bottom, z, kl, weights)
             meet(meeting, n_threads)
 
     output = _output(last, layers, settings, work, n)
-    d_logits = d_output[: output.size].reshape(output.shape)
+    d_logits = matrix_at(work, d_output, n * k, output.shape[1])
     log_noise_var = _log_noise_var(theta, settings, numbers)
-    reconstruct(
-        x[top:bottom], output[first:end], n, k, settings[IS_BERNOULLI], log_noise_var, is_iwae, numbers[BETA],
-        reconstruction[first:end], squares[first:end], weights[first:end], bound[top:bottom],
-        d_logits[first:end],
+    _reconstruct(
+        addresses, x, output, k, settings[IS_BERNOULLI] != 0, log_noise_var, is_iwae, numbers[BETA], top, bottom,
+        reconstruction, squares, weights, bound, d_logits,
     )  # fmt: skip
     meet(meeting, n_threads)
 
     for layer in range(last, -1, -1):
         h = _input(layer, x, z, layers, settings, work)
-        dy = d_output[: h.shape[0] * layers[layer, FAN_OUT]].reshape(h.shape[0], layers[layer, FAN_OUT])
+        dy = matrix_at(work, d_output, h.shape[0], layers[layer, FAN_OUT])
         W, _ = _weights(layer, layers, theta)
         dW, db = _weights(layer, layers, gradient)
-        multiply(h, True, dy, False, no_bias, dW, *_block(dW.shape[0], dW.shape[1], rank, n_threads))
-        sum_columns(dy, db, *_share(db.size, _COLUMNS, rank, n_threads))
+        _multiply(addresses, h, True, dy, False, no_bias, dW, *_block(dW.shape[0], dW.shape[1], rank, n_threads))
+        _sum_columns(addresses, dy, db, *_share(db.size, _COLUMNS, rank, n_threads))
         if layer > 0:
-            dh = d_input[: h.size].reshape(h.shape)
+            dh = matrix_at(work, d_input, h.shape[0], h.shape[1])
             i, i_end, j, j_end = _block(h.shape[0], h.shape[1], rank, n_threads)
-            multiply(dy, False, W, True, no_bias, dh, i, i_end, j, j_end)
+            _multiply(addresses, dy, False, W, True, no_bias, dh, i, i_end, j, j_end)
             if layer != code + 1:
-                carry_back(settings[ACTIVATION], numbers[SLOPE], h, dh, i, i_end, j, j_end)
+                _carry_back(addresses, settings[ACTIVATION], numbers[SLOPE], h, dh, i, i_end, j, j_end)
             d_output, d_input = d_input, d_output
         meet(meeting, n_threads)
-        if layer == code + 1 and settings[IS_VAE]:
+        if layer == code + 1 and is_vae:
             heads = _output(code, layers, settings, work, n)
-            d_heads = d_input[: heads.size].reshape(heads.shape)
-            dz = d_output[: z.size].reshape(z.shape)
-            carry_back_to_heads(
-                dz[first:end], z[first:end], eps[first:end], heads[top:bottom], weights[first:end],
-                n, k, is_iwae, numbers[BETA], d_heads[top:bottom],
-            )  # fmt: skip
+            d_heads = matrix_at(work, d_input, n, heads.shape[1])
+            dz = matrix_at(work, d_output, n * k, z.shape[1])
+            _carry_back_to_heads(
+                addresses, dz, z, eps, heads, weights, k, is_iwae, numbers[BETA], top, bottom, d_heads
+            )
             d_output, d_input = d_input, d_output
             meet(meeting, n_threads)
 
     if rank == 0:
-        results[RECONSTRUCTION] = sum_of(reconstruction) / np.float32(n * k)
-        results[KL] = sum_of(kl) / np.float32(n)
+        results[RECONSTRUCTION] = _sum_of(addresses, reconstruction) / np.float32(n * k)
+        results[KL] = _sum_of(addresses, kl) / np.float32(n)
         if is_iwae:
-            results[BOUND] = sum_of(bound) / np.float32(n)
+            results[BOUND] = _sum_of(addresses, bound) / np.float32(n)
         if settings[LOG_NOISE_VAR] >= 0:
-            surplus = np.float32(output.shape[1]) - sum_of(squares) / np.float32(n * k)
+            surplus = np.float32(output.shape[1]) - _sum_of(addresses, squares) / np.float32(n * k)
             gradient[settings[LOG_NOISE_VAR]] = surplus / _TWO
     meet(meeting, n_threads)
     n_pieces = -(-gradient.size // PIECE)
     for piece in range(rank, n_pieces, n_threads):
-        results[PIECES + piece] = sum_of_squares(gradient[piece * PIECE : (piece + 1) * PIECE])
+        results[PIECES + piece] = _sum_of_squares(
+            addresses, vector_at(gradient, piece * PIECE, min(PIECE, gradient.size - piece * PIECE))
+        )
     meet(meeting, n_threads)
     if rank == 0:
-        results[SQUARED_NORM] = sum_of(results[PIECES : PIECES + n_pieces])
+        results[SQUARED_NORM] = _sum_of(addresses, vector_at(results, PIECES, n_pieces))
 
 
-@compile_kernel(EXACT)
+@compile_kernel(EXACT, inner=True)
 def _share(size, unit, rank, n_threads):
     """Return where a thread's part of 0 .. size begins and ends; all begin at multiples of `unit`."""
     length = -(-size // (unit * n_threads)) * unit
     return min(rank * length, size), min((rank + 1) * length, size)
 
 
-@compile_kernel(EXACT)
+@compile_kernel(EXACT, inner=True)
 def _block(n_rows, n_columns, rank, n_threads):
     """Return a thread's part of a product: some of its rows, or of its columns if there are more of these."""
     if n_rows >= n_columns:
@@ -165,14 +179,14 @@ def _block(n_rows, n_columns, rank, n_threads):
     return 0, n_rows, start, end
 
 
-@compile_kernel(EXACT)
+@compile_kernel(EXACT, inner=True)
 def _output(layer, layers, settings, work, n):
     """Return the place of a layer's output: (N, O) in the encoder, (N k, O) in the decoder."""
-    start, n_rows = n * layers[layer, OUTPUT], n * settings[N_DRAWS] if layer > settings[CODE_LAYER] else n
-    return work[start : start + n_rows * layers[layer, FAN_OUT]].reshape(n_rows, layers[layer, FAN_OUT])
+    n_rows = n * settings[N_DRAWS] if layer > settings[CODE_LAYER] else n
+    return matrix_at(work, n * layers[layer, OUTPUT], n_rows, layers[layer, FAN_OUT])
 
 
-@compile_kernel(EXACT)
+@compile_kernel(EXACT, inner=True)
 def _input(layer, x, z, layers, settings, work):
     """Return what a layer gets: data, a latent point, or the output of the layer before."""
     if layer == 0:
@@ -182,15 +196,15 @@ def _input(layer, x, z, layers, settings, work):
     return _output(layer - 1, layers, settings, work, x.shape[0])
 
 
-@compile_kernel(EXACT)
+@compile_kernel(EXACT, inner=True)
 def _weights(layer, layers, flat):
     """Return W (I, O) and b (O,) of a layer, or their gradients, as views of a flat vector."""
-    fan_in, fan_out, start = layers[layer, FAN_IN], layers[layer, FAN_OUT], layers[layer, WEIGHTS]
-    W = flat[start : start + fan_in * fan_out].reshape(fan_in, fan_out)
-    return W, flat[layers[layer, BIAS] : layers[layer, BIAS] + fan_out]
+    fan_in, fan_out = layers[layer, FAN_IN], layers[layer, FAN_OUT]
+    W = matrix_at(flat, layers[layer, WEIGHTS], fan_in, fan_out)
+    return W, vector_at(flat, layers[layer, BIAS], fan_out)
 
 
-@compile_kernel(EXACT)
+@compile_kernel(EXACT, inner=True)
 def _log_noise_var(theta, settings, numbers):
     """Return the logarithm of the Gaussian likelihood's variance."""
     return theta[settings[LOG_NOISE_VAR]] if settings[LOG_NOISE_VAR] >= 0 else numbers[FIXED_LOG_NOISE_VAR]

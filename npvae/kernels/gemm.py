@@ -74,7 +74,7 @@ def multiply(a, a_transposed, b, b_transposed, bias, y, first_row, end_row, firs
                     )  # fmt: skip
 
 
-@compile_kernel({"reassoc"})
+@compile_kernel({"reassoc"}, inner=True)
 def _find_terms(a, top, bottom, a_row, a_column, n_terms, terms, counts):
     """List, for each tile, the terms for which some of its rows are not zero; return whether they are few.
 
@@ -110,7 +110,7 @@ def _find_terms(a, top, bottom, a_row, a_column, n_terms, terms, counts):
     return True
 
 
-@compile_kernel(set())
+@compile_kernel(set(), inner=True)
 def _copy(b, row_length, j, n_columns, n_terms, panel, panel_start, panel_width):
     """Copy n_columns columns of b, from j on, into the panel's rows; fill up with zeros."""
     lanes = VECTOR_BYTES // b.itemsize
@@ -119,7 +119,7 @@ def _copy(b, row_length, j, n_columns, n_terms, panel, panel_start, panel_width)
             copy_vector(b, k * row_length + j + c, panel, panel_start + k * panel_width + c, n_columns - c)
 
 
-@compile_kernel(set())
+@compile_kernel(set(), inner=True)
 def _copy_transposed(b, j, n_columns, n_terms, panel, panel_width):
     """Copy n_columns rows of b, from j on, into the panel's columns below its row 0; fill up with zeros."""
     lanes = VECTOR_BYTES // b.itemsize

@@ -7,7 +7,7 @@ from npvae.kernels.compiled import ARITHMETIC, SUM, compile_kernel
 _ZERO = np.float32(0)
 
 
-@compile_kernel(SUM)
+@compile_kernel(SUM, inner=True)
 def sum_of(terms):
     """Return the sum of a vector's entries."""
     total = _ZERO
@@ -16,7 +16,7 @@ def sum_of(terms):
     return total
 
 
-@compile_kernel(SUM)
+@compile_kernel(SUM, inner=True)
 def sum_of_squares(terms):
     """Return the sum of the squares of a vector's entries."""
     total = _ZERO
@@ -25,7 +25,7 @@ def sum_of_squares(terms):
     return total
 
 
-@compile_kernel(ARITHMETIC)
+@compile_kernel(ARITHMETIC, inner=True)
 def sum_columns(a, sums, start, end):
     """Sum the columns start .. end of a (N, M) over its rows, into that part of sums (M,)."""
     part = sums[start:end]

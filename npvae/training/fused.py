@@ -99,9 +99,9 @@ class FusedGradient:
         team = current_team()
         n_threads = min(team.n_threads, _MOST_THREADS) if team is not None and team.awake else 1
         if team is None or n_threads == 1:
-            fused.loss_and_gradient(0, 1, *arguments)
+            fused.loss_and_gradient(fused.kernels.addresses(), 0, 1, *arguments)
         else:
-            parts = [partial(fused.loss_and_gradient, i, n_threads, *arguments) for i in range(n_threads)]
+            parts = [partial(fused.loss_and_gradient, fused.kernels.addresses(), i, n_threads, *arguments) for i in range(n_threads)]
             team.run(parts, abandon=partial(meeting.fill, self._dismissed))
         reconstruction, kl, bound, squared_norm = self._results[: fused.PIECES].tolist()
         if isinstance(self._network, VAENetwork):
@@ -116,7 +116,7 @@ class FusedGradient:
         x, eps = (np.empty((1, width), np.float32) for width in (self._network.n_features, 0))
         return load(
             self._compiled.loss_and_gradient,
-            (0, 1, *self._arguments(np.zeros(1, np.int64), params, x, eps, params)),
+            (self._compiled.kernels.addresses(), 0, 1, *self._arguments(np.zeros(1, np.int64), params, x, eps, params)),
         )
 
     def _arguments(
