@@ -7,7 +7,7 @@ keeps machine code on disk, but each process that does not find it there would c
 import gc
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,8 +32,6 @@ def compile_in_one_process(kernel: Any, longest_wait: float = LONGEST_WAIT) -> N
     system releases the lock of a process that has died; after `longest_wait` seconds, a process goes on
     without the lock. Where files cannot be locked, there is no lock.
 
-    Python's garbage collector is paused meanwhile: a compiler makes many objects that live on, and looking
-    through them again and again takes an eighth of the time.
     """
     compile_for = kernel.compile
     lock_file = os.path.join(kernel.stats.cache_path, f"{kernel.__name__}.lock")
@@ -46,7 +44,7 @@ def compile_in_one_process(kernel: Any, longest_wait: float = LONGEST_WAIT) -> N
             try:
                 if _depth > 1:
                     return compile_for(signature)
-                with locked(lock_file, longest_wait), _no_garbage_collection():
+                with locked(lock_file, longest_wait), no_garbage_collection():
                     return compile_for(signature)
             finally:
                 _depth -= 1
@@ -84,8 +82,17 @@ def _lock(file: int, longest_wait: float) -> bool:
             return False
 
 
+def count_compilations(kernels: Iterable[Any]) -> int:
+    """Return how often this process has compiled these kernels, because they were not on disk."""
+    return sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels)
+
+
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
+    """Pause Python's garbage collector within a with statement.
+
+    A compiler makes many objects that live on; looking through them again and again is an eighth of its time.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:

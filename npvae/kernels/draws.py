@@ -12,6 +12,7 @@ import numpy as np
 from npvae.kernels import elementwise as f
 from npvae.kernels.compiled import ARITHMETIC, compile_kernel, exp_of_negative, log1p_of_unit
 from npvae.kernels.sums import sum_of, sum_of_squares
+from npvae.kernels.views import part_of_row, vector_at
 
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
 _LOG_2PI = np.float32(np.log(2 * np.pi))
@@ -42,7 +43,7 @@ def draw(heads, eps, n_draws, is_vae, is_iwae, top, bottom, z, kl, weights):
             for j in range(n_latent):
                 z[i, j] = heads[i, j]
             continue
-        mu, log_var = heads[i, :n_latent], heads[i, n_latent:]
+        mu, log_var = part_of_row(heads, i, 0, n_latent), part_of_row(heads, i, n_latent, 2 * n_latent)
         for j in range(n_latent):
             std[j] = f.exp(log_var[j] / _TWO)
             terms[j] = mu[j] * mu[j] + f.expm1(log_var[j]) - log_var[j]
@@ -86,10 +87,12 @@ def reconstruct(
             else:
                 for j in range(x.shape[1]):
                     d_output[row, j] = x[i, j] - output[row, j]
-                squares[row] = sum_of_squares(d_output[row]) * precision
+                squares[row] = sum_of_squares(part_of_row(d_output, row, 0, x.shape[1])) * precision
                 reconstruction[row] = (squares[row] + constant) / _TWO
         if is_iwae:
-            bound[i] = _weigh(reconstruction[first:end], weights[first:end], beta)
+            bound[i] = _weigh(
+                vector_at(reconstruction, first, n_draws), vector_at(weights, first, n_draws), beta
+            )
         for row in range(first, end):
             factor = weight * weights[row]
             for j in range(x.shape[1]):
@@ -151,8 +154,9 @@ def carry_back_to_heads(dz, z, eps, heads, weights, n_draws, is_iwae, beta, top,
     """
     n_latent, weight = dz.shape[1], beta / np.float32(heads.shape[0])
     for i in range(top, bottom):
-        mu, log_var = heads[i, :n_latent], heads[i, n_latent:]
-        d_mu, d_log_var = d_heads[i, :n_latent], d_heads[i, n_latent:]
+        mu, log_var = part_of_row(heads, i, 0, n_latent), part_of_row(heads, i, n_latent, 2 * n_latent)
+        d_mu = part_of_row(d_heads, i, 0, n_latent)
+        d_log_var = part_of_row(d_heads, i, n_latent, 2 * n_latent)
         for j in range(n_latent):
             d_mu[j], d_log_var[j] = _ZERO, _ZERO
         for row in range(i * n_draws, (i + 1) * n_draws):

@@ -2,15 +2,16 @@
 
 numba links the machine code of every function that a compiled function calls into the caller, optimises it
 there a second time, and compiles it once more for each new combination of argument types, for which it
-takes constants as types of their own. For a large kernel that is most of the time a first `fit` takes. A
-kernel in a `Table` has one signature, is compiled once, and its callers find it at run time by its address
-in an array. The call costs about a nanosecond, as any call of a function that is not inlined.
+takes constants as types of their own. With large kernels that was most of the time a first `fit` took. A
+kernel that is called by its address has one signature and is compiled once, and of several kernels that can
+take a place, as activations can, only the one that is needed is compiled. Such a call takes some
+nanoseconds, as any call that is not inlined.
 
-Addresses differ between processes: callers get them as an argument, so that their own machine code can be
-kept on disk.
+Addresses differ from process to process. The caller gets them in an array, as an argument, so that its own
+machine code can be kept on disk.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,39 +24,34 @@ REAL, INDEX, FLAG = types.float32, types.intp, types.boolean
 
 
 class Table:
-    """Kernels with one signature each, to be called from compiled code."""
+    """The kernels that a compiled function calls by their addresses: names and signatures."""
 
     def __init__(self) -> None:
-        self._kernels: list[tuple[Any, Any]] = []
-        self._addresses: np.ndarray | None = None
+        self._signatures: dict[str, Any] = {}
 
-    def add(self, kernel: Any, signature: Any) -> Callable[..., Any]:
-        """Add a kernel; return what compiled code calls in its place, with `addresses()` as first argument.
+    def entry(self, name: str, signature: Any) -> Callable[..., Any]:
+        """Add an entry; return a function that calls its kernel, for use in compiled code.
+
+        The function takes an array, as `addresses` returns it, and the kernel's arguments. These are converted
+        to the types in the signature, as in C.
+        """
+        self._signatures[name] = signature
+        return _caller(len(self._signatures) - 1, signature)
+
+    def addresses(self, kernels: Mapping[str, Any]) -> np.ndarray:
+        """Return where these kernels are in this process, in the order of the entries.
 
         Parameters
         ----------
-        kernel : function
-            Decorated with `compile_kernel`.
-        signature : numba signature
-            Other arguments are converted, as numbers in a call in C are.
+        kernels : mapping
+            A function made by `compile_kernel` for each entry. It is loaded from disk, or compiled, if need be.
         """
-        self._kernels.append((kernel, signature))
-        return _caller(len(self._kernels) - 1, signature)
-
-    def addresses(self) -> np.ndarray:
-        """Return where the kernels are in this process; load them from disk, or compile them, if need be."""
-        if self._addresses is None:
-            found = [_address(kernel, signature) for kernel, signature in self._kernels]
-            self._addresses = np.array(found, np.int64)
-        return self._addresses
-
-    def n_compiled(self) -> int:
-        """Return how many kernels this process had to compile."""
-        return sum(sum(kernel.stats.cache_misses.values()) for kernel, _ in self._kernels)
+        return np.array([_address(kernels[name], kind) for name, kind in self._signatures.items()], np.int64)
 
 
 def _address(kernel: Any, signature: Any) -> int:
-    kernel.compile(signature.args)
+    if signature.args not in kernel.overloads:
+        kernel.compile(signature.args)
     compiled = kernel.overloads[signature.args]
     address: int = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
     return address
@@ -64,15 +60,15 @@ def _address(kernel: Any, signature: Any) -> int:
 def _caller(place: int, signature: Any) -> Callable[..., Any]:
     @intrinsic
     def call(typing_context: Any, addresses: Any, *arguments: Any) -> Any:
-        """Call the kernel whose address stands at `place`."""
+        """Call the kernel whose address is entry number `place`."""
         given = types.StarArgTuple.from_types(arguments)
         if len(given) != len(signature.args):
             return None  # numba reports that no such function exists
         return signature.return_type(addresses, given), generate
 
     def generate(context: Any, builder: Any, caller: Any, values: Any) -> Any:
-        addresses = context.make_array(caller.args[0])(context, builder, values[0])
-        address = builder.load(builder.gep(addresses.data, [context.get_constant(types.intp, place)]))
+        first = context.data_model_manager[caller.args[0]].get(builder, values[0], "data")
+        address = builder.load(builder.gep(first, [context.get_constant(types.intp, place)]))
         arguments = [
             context.cast(builder, builder.extract_value(values[1], i), kind, wanted)
             for i, (kind, wanted) in enumerate(zip(caller.args[1], signature.args, strict=True))

@@ -7,23 +7,36 @@ check nothing, and a view does not keep its array alive: the function that has b
 
 from typing import Any
 
+from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
 
 INDEX = types.intp
 
 
 def _view(context: Any, builder: Any, kind: Any, array: Any, view: Any, start: Any, shape: list[Any]) -> Any:
     """Generate the array of type `view` and this shape whose first entry is entry `start` of `array`."""
-    whole = context.make_array(kind)(context, builder, array)
-    part = context.make_array(view)(context, builder)
-    strides = [whole.itemsize]
-    for length in shape[:0:-1]:
-        strides.insert(0, builder.mul(strides[0], length))
-    data = builder.gep(whole.data, [start])
-    populate_array(part, data, shape, strides, itemsize=whole.itemsize, meminfo=None)
-    return part._getvalue()
+    whole, part = (context.data_model_manager[each] for each in (kind, view))
+    size, strides = context.get_constant(INDEX, 1), []
+    item = context.get_constant(INDEX, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+    for length in reversed(shape):
+        strides.insert(0, builder.mul(size, item))
+        size = builder.mul(size, length)
+    nothing = context.get_constant_null(types.voidptr)
+    fields = {
+        "meminfo": nothing,
+        "parent": nothing,
+        "nitems": size,
+        "itemsize": item,
+        "data": builder.gep(whole.get(builder, array, "data"), [start]),
+        "shape": cgutils.pack_array(builder, shape),
+        "strides": cgutils.pack_array(builder, strides),
+    }
+    result = ir.Constant(part.get_value_type(), ir.Undefined)
+    for name, value in fields.items():
+        result = part.set(builder, result, value, name)
+    return result
 
 
 @intrinsic
@@ -36,6 +49,20 @@ def vector_at(typing_context: Any, a: Any, start: Any, size: Any) -> Any:
         )
 
     return types.Array(a.dtype, 1, "C")(a, INDEX, INDEX), generate
+
+
+@intrinsic
+def part_of_row(typing_context: Any, a: Any, row: Any, start: Any, end: Any) -> Any:
+    """Return the entries start .. end of a matrix's row."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        a, row, start, end = values
+        kind = signature.args[0]
+        n_columns = builder.extract_value(context.data_model_manager[kind].get(builder, a, "shape"), 1)
+        first = builder.add(builder.mul(row, n_columns), start)
+        return _view(context, builder, kind, a, signature.return_type, first, [builder.sub(end, start)])
+
+    return types.Array(a.dtype, 1, "C")(a, INDEX, INDEX, INDEX), generate
 
 
 @intrinsic
@@ -54,7 +81,7 @@ def flat(typing_context: Any, a: Any) -> Any:
     """Return all entries of a matrix as a vector."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        size = context.make_array(signature.args[0])(context, builder, values[0]).nitems
+        size = context.data_model_manager[signature.args[0]].get(builder, values[0], "nitems")
         zero = context.get_constant(INDEX, 0)
         return _view(context, builder, signature.args[0], values[0], signature.return_type, zero, [size])
 

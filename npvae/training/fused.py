@@ -24,7 +24,7 @@ class FusedGradient:
     """
 
     def __init__(self, network: Network) -> None:
-        from npvae.kernels import elementwise, fused, spinning  # importing numba takes half a second
+        from npvae.kernels import fused, spinning  # importing numba takes half a second
 
         self._network, self._compiled, self._dismissed = network, fused, spinning.DISMISSED
         n_draws, self._is_iwae = 1, False
@@ -32,21 +32,22 @@ class FusedGradient:
             n_draws, self._is_iwae = network.n_draws, network.objective == "iwae"
         code_layer = len(network.hidden)
         starts, start = {}, 0
-        layers: list[tuple[int, ...]] = []
-        outputs = 0
+        layers: list[list[int]] = []
+        outputs = 0  # of all layers so far, for each sample
         for block in network.blocks():
             starts[block.names[0]] = start
             if len(block.shape) == 2:
                 fan_in, fan_out = block.shape
                 rows = n_draws if len(layers) > code_layer else 1  # for each sample
-                layers.append((fan_in, fan_out, start, start + fan_in * fan_out, outputs))
+                inputs = layers[-1][fused.OUTPUT] if layers else -1
+                layers.append([fan_in, fan_out, start, start + fan_in * fan_out, inputs, outputs, rows])
                 outputs += rows * fan_out
             start += int(np.prod(block.shape))
+        layers[code_layer + 1][fused.INPUT] = outputs  # where z is
         self._layers, self._n_params = np.array(layers), start
         settings = {
             fused.CODE_LAYER: code_layer,
             fused.LATENT_DIM: network.latent_dim,
-            fused.ACTIVATION: getattr(elementwise, network.activation.upper()),
             fused.IS_VAE: isinstance(network, VAENetwork),
             fused.IS_BERNOULLI: network.likelihood == "bernoulli",
             fused.LOG_NOISE_VAR: starts.get("output.log_noise_var", -1),
@@ -61,6 +62,7 @@ class FusedGradient:
         self._results = np.zeros(fused.PIECES + -(-start // fused.PIECE), np.float32)
         self._size = fused.workspace_size(self._layers, network.latent_dim, n_draws)
         self._work = np.empty(0, np.float32)
+        self._addresses: np.ndarray | None = None
 
     def __call__(
         self, params: Parameters, x: np.ndarray, eps: np.ndarray | None, beta: float, out: Parameters
@@ -95,13 +97,13 @@ class FusedGradient:
         elif eps.ndim > 2:
             eps = eps.reshape(-1, eps.shape[-1])
         meeting = np.zeros(1, np.int64)
-        arguments = self._arguments(meeting, params, x, eps, out)
+        addresses, arguments = self._kernels(), self._arguments(meeting, params, x, eps, out)
         team = current_team()
         n_threads = min(team.n_threads, _MOST_THREADS) if team is not None and team.awake else 1
         if team is None or n_threads == 1:
-            fused.loss_and_gradient(fused.kernels.addresses(), 0, 1, *arguments)
+            fused.loss_and_gradient(addresses, 0, 1, *arguments)
         else:
-            parts = [partial(fused.loss_and_gradient, fused.kernels.addresses(), i, n_threads, *arguments) for i in range(n_threads)]
+            parts = [partial(fused.loss_and_gradient, addresses, i, n_threads, *arguments) for i in range(n_threads)]
             team.run(parts, abandon=partial(meeting.fill, self._dismissed))
         reconstruction, kl, bound, squared_norm = self._results[: fused.PIECES].tolist()
         if isinstance(self._network, VAENetwork):
@@ -110,14 +112,23 @@ class FusedGradient:
         return AutoencoderLoss(reconstruction, reconstruction), squared_norm
 
     def load(self, params: Parameters) -> bool:
-        """Load the compiled function from disk, or compile it; return whether it had to be compiled."""
+        """Load the compiled functions from disk, or compile them; return whether some had to be compiled."""
         from npvae.kernels.compiled import load
+        from npvae.kernels.compiling import count_compilations, no_garbage_collection
 
+        functions = self._compiled.kernels(self._network.activation).values()
         x, eps = (np.empty((1, width), np.float32) for width in (self._network.n_features, 0))
-        return load(
-            self._compiled.loss_and_gradient,
-            (self._compiled.kernels.addresses(), 0, 1, *self._arguments(np.zeros(1, np.int64), params, x, eps, params)),
-        )
+        arguments = self._arguments(np.zeros(1, np.int64), params, x, eps, params)
+        with no_garbage_collection():
+            before = count_compilations(functions)
+            addresses = self._kernels()
+            compiled = count_compilations(functions) > before
+            return load(self._compiled.loss_and_gradient, (addresses, 0, 1, *arguments)) or compiled
+
+    def _kernels(self) -> np.ndarray:
+        if self._addresses is None:
+            self._addresses = self._compiled.addresses(self._network.activation)
+        return self._addresses
 
     def _arguments(
         self, meeting: np.ndarray, params: Parameters, x: np.ndarray, eps: np.ndarray, out: Parameters
