@@ -19,27 +19,16 @@ _LOG_2PI = np.float32(np.log(2 * np.pi))
 
 
 @compile_kernel(ARITHMETIC, inner=True)
-def draw(heads, eps, n_draws, is_vae, is_iwae, top, bottom, z, kl, weights):
-    """Compute z of each draw and the KL divergence of samples top .. bottom from the encoder's output.
+def draw(heads, eps, n_draws, is_vae, top, bottom, z, kl):
+    """Compute z of each draw and the KL divergence of each sample from the encoder's output.
 
-    `heads` is (N, 2 Z); an autoencoder's is (N, Z), and is z. `weights` (N k,) gets ln q(z | x) - ln p(z)
-    where the objective is the importance-weighted bound, and 1 for others.
-
-    Notes
-    -----
-    With z = mu + std * eps and v = log_var, in each dimension
-
-        ln q = -(eps^2 + v + ln(2 pi)) / 2,   ln p = -(z^2 + ln(2 pi)) / 2,
-
-        ln q - ln p = (z^2 - eps^2 - v) / 2.
-
-    eps is taken as it came: (z - mu) / std, the same on paper, has lost its digits where std is small.
+    `heads` is (N, 2 Z); an autoencoder's is (N, Z), and is z.
     """
     n_latent = z.shape[1]
     terms, std = np.empty(n_latent, np.float32), np.empty(n_latent, np.float32)
     for i in range(top, bottom):
         if not is_vae:
-            kl[i], weights[i] = _ZERO, _ONE
+            kl[i] = _ZERO
             for j in range(n_latent):
                 z[i, j] = heads[i, j]
             continue
@@ -51,76 +40,89 @@ def draw(heads, eps, n_draws, is_vae, is_iwae, top, bottom, z, kl, weights):
         for row in range(i * n_draws, (i + 1) * n_draws):
             for j in range(n_latent):
                 z[row, j] = mu[j] + std[j] * eps[row, j]
-            weights[row] = _ONE
-            if is_iwae:
-                for j in range(n_latent):
-                    terms[j] = z[row, j] * z[row, j] - eps[row, j] * eps[row, j] - log_var[j]
-                weights[row] = sum_of(terms) / _TWO
 
 
 @compile_kernel(ARITHMETIC, inner=True)
-def reconstruct(
-    x, output, n_draws, is_bernoulli, log_noise_var, is_iwae, beta, top, bottom,
-    reconstruction, squares, weights, bound, d_output,
-):  # fmt: skip
-    """Compute -ln p(x | z) of each draw, and the gradient of the loss for the decoder's output.
+def bernoulli(x, output, n_draws, log_noise_var, top, bottom, reconstruction, squares, d_output):
+    """Compute -ln p(x | z) of each draw, and the gradient of its mean over all N k for the decoder's output.
 
-    `weights`, as `draw` left them, become the draws' weights in the mean over all N k. `bound` (N,) is
-    written for the importance-weighted bound alone, `squares` (N k,) for the Gaussian likelihood: a draw's
-    squared error, divided by the variance and weighted.
+    The logits are `output`; `log_noise_var` and `squares` are the Gaussian likelihood's.
     """
-    weight, precision = -_ONE / np.float32(output.shape[0]), f.exp(-log_noise_var)
-    constant = np.float32(x.shape[1]) * (log_noise_var + _LOG_2PI)
-    if not is_bernoulli:
-        weight *= precision
-    terms = np.empty(x.shape[1], np.float32)
+    n_features, factor = x.shape[1], -_ONE / np.float32(output.shape[0])
+    terms = np.empty(n_features, np.float32)
     for i in range(top, bottom):
-        first, end = i * n_draws, (i + 1) * n_draws
-        for row in range(first, end):
-            if is_bernoulli:
-                for j in range(x.shape[1]):  # as in `compiled.bernoulli`
-                    logit = output[row, j]
-                    e = exp_of_negative(-abs(logit))
-                    terms[j] = x[i, j] * logit - (_ZERO if logit <= _ZERO else logit) - log1p_of_unit(e)
-                    d_output[row, j] = x[i, j] - (_ONE if logit > _ZERO else e) / (_ONE + e)
-                reconstruction[row] = -sum_of(terms)
-            else:
-                for j in range(x.shape[1]):
-                    d_output[row, j] = x[i, j] - output[row, j]
-                squares[row] = sum_of_squares(part_of_row(d_output, row, 0, x.shape[1])) * precision
-                reconstruction[row] = (squares[row] + constant) / _TWO
-        if is_iwae:
-            bound[i] = _weigh(
-                vector_at(reconstruction, first, n_draws), vector_at(weights, first, n_draws), beta
-            )
-        for row in range(first, end):
-            factor = weight * weights[row]
-            for j in range(x.shape[1]):
-                d_output[row, j] *= factor
-            if not is_bernoulli:
-                squares[row] *= weights[row]
+        for row in range(i * n_draws, (i + 1) * n_draws):
+            for j in range(n_features):  # as in `compiled.bernoulli`
+                logit = output[row, j]
+                e = exp_of_negative(-abs(logit))
+                terms[j] = x[i, j] * logit - (_ZERO if logit <= _ZERO else logit) - log1p_of_unit(e)
+                d_output[row, j] = (x[i, j] - (_ONE if logit > _ZERO else e) / (_ONE + e)) * factor
+            reconstruction[row] = -sum_of(terms)
 
 
 @compile_kernel(ARITHMETIC, inner=True)
-def _weigh(reconstruction, log_ratios, beta):
-    """Return L_k of one sample; overwrite ln q(z | x) - ln p(z) of its draws with k times their shares.
+def gaussian(x, output, n_draws, log_noise_var, top, bottom, reconstruction, squares, d_output):
+    """Compute -ln p(x | z) of each draw, and the gradient of its mean over all N k for the decoder's output.
+
+    The means are `output`; `squares` gets the squared error of each draw, divided by the variance.
+    """
+    n_features, precision = x.shape[1], f.exp(-log_noise_var)
+    factor = -precision / np.float32(output.shape[0])
+    constant = np.float32(n_features) * (log_noise_var + _LOG_2PI)
+    errors = np.empty(n_features, np.float32)
+    for i in range(top, bottom):
+        for row in range(i * n_draws, (i + 1) * n_draws):
+            for j in range(n_features):
+                errors[j] = x[i, j] - output[row, j]
+                d_output[row, j] = errors[j] * factor
+            squares[row] = sum_of_squares(errors) * precision
+            reconstruction[row] = (squares[row] + constant) / _TWO
+
+
+@compile_kernel(ARITHMETIC, inner=True)
+def weigh(
+    heads, eps, z, n_draws, beta, top, bottom, reconstruction, weights, bound, squares, d_output
+):  # fmt: skip
+    """Compute the importance-weighted bound L_k of each sample; turn means over draws into weighted ones.
 
     With ln w = ln p(x | z) - beta (ln q(z | x) - ln p(z)), L_k is ln (1/k) sum_i w_i, and the share of draw i
-    is w_i / sum_j w_j. The largest ln w is taken out before the exponential, so that none overflows and not
-    all are 0.
+    is w_i / sum_j w_j. `weights` (N k,) gets k times the shares; `squares` and `d_output`, as the functions
+    above left them, are multiplied by it.
+
+    Notes
+    -----
+    With z = mu + std * eps and v = log_var, in each dimension
+
+        ln q = -(eps^2 + v + ln(2 pi)) / 2,   ln p = -(z^2 + ln(2 pi)) / 2,
+
+        ln q - ln p = (z^2 - eps^2 - v) / 2.
+
+    eps is taken as it came: (z - mu) / std, the same on paper, has lost its digits where std is small.
+    The largest ln w is taken out before the exponential, so that none overflows and not all are 0.
     """
-    n_draws = np.float32(log_ratios.size)
-    for i in range(log_ratios.size):
-        log_ratios[i] = -reconstruction[i] - beta * log_ratios[i]
-    largest = log_ratios[0]
-    for i in range(1, log_ratios.size):
-        largest = max(largest, log_ratios[i])
-    for i in range(log_ratios.size):
-        log_ratios[i] = f.exp(log_ratios[i] - largest)
-    mean = sum_of(log_ratios) / n_draws
-    for i in range(log_ratios.size):
-        log_ratios[i] /= mean
-    return largest + math.log(mean)
+    n_latent = z.shape[1]
+    terms = np.empty(n_latent, np.float32)
+    for i in range(top, bottom):
+        log_var = part_of_row(heads, i, n_latent, 2 * n_latent)
+        first, end = i * n_draws, (i + 1) * n_draws
+        w = vector_at(weights, first, n_draws)
+        for row in range(first, end):
+            for j in range(n_latent):
+                terms[j] = z[row, j] * z[row, j] - eps[row, j] * eps[row, j] - log_var[j]
+            weights[row] = -reconstruction[row] - beta * (sum_of(terms) / _TWO)
+        largest = w[0]
+        for draw in range(1, n_draws):
+            largest = max(largest, w[draw])
+        for draw in range(n_draws):
+            w[draw] = f.exp(w[draw] - largest)
+        mean = sum_of(w) / np.float32(n_draws)
+        bound[i] = largest + math.log(mean)
+        for row in range(first, end):
+            weights[row] /= mean
+            squares[row] *= weights[row]
+            d = part_of_row(d_output, row, 0, d_output.shape[1])
+            for j in range(d.size):
+                d[j] *= weights[row]
 
 
 @compile_kernel(ARITHMETIC, inner=True)

@@ -24,7 +24,7 @@ from npvae.kernels.views import matrix_at, vector_at
 # Columns of `layers`, a row for each dense layer of the network, in order.
 FAN_IN, FAN_OUT, WEIGHTS, BIAS, INPUT, OUTPUT, ROWS_OF_ONE = range(7)
 # Entries of `settings`, and of `numbers`.
-CODE_LAYER, LATENT_DIM, IS_VAE, IS_BERNOULLI, LOG_NOISE_VAR, N_DRAWS, IS_IWAE = range(7)
+CODE_LAYER, LATENT_DIM, IS_VAE, LOG_NOISE_VAR, N_DRAWS, IS_IWAE = range(6)
 BETA, SLOPE, FIXED_LOG_NOISE_VAR = range(3)
 # Entries of `results`; the pieces of the squared norm follow.
 RECONSTRUCTION, KL, BOUND, SQUARED_NORM, PIECES = range(5)
@@ -38,14 +38,12 @@ _TABLE = Table()
 _multiply = _TABLE.entry("multiply", types.void(MATRIX, FLAG, MATRIX, FLAG, VECTOR, MATRIX, *[INDEX] * 4))
 _activate = _TABLE.entry("activate", types.void(REAL, MATRIX, *[INDEX] * 4))
 _carry_back = _TABLE.entry("carry_back", types.void(REAL, MATRIX, MATRIX, *[INDEX] * 4))
-_draw = _TABLE.entry(
-    "draw", types.void(MATRIX, MATRIX, INDEX, FLAG, FLAG, INDEX, INDEX, MATRIX, VECTOR, VECTOR)
-)
+_draw = _TABLE.entry("draw", types.void(MATRIX, MATRIX, INDEX, FLAG, INDEX, INDEX, MATRIX, VECTOR))
 _reconstruct = _TABLE.entry(
-    "reconstruct",
-    types.void(
-        MATRIX, MATRIX, INDEX, FLAG, REAL, FLAG, REAL, INDEX, INDEX, VECTOR, VECTOR, VECTOR, VECTOR, MATRIX
-    ),
+    "reconstruct", types.void(MATRIX, MATRIX, INDEX, REAL, INDEX, INDEX, VECTOR, VECTOR, MATRIX)
+)
+_weigh = _TABLE.entry(
+    "weigh", types.void(*[MATRIX] * 3, INDEX, REAL, INDEX, INDEX, *[VECTOR] * 4, MATRIX)
 )
 _carry_back_to_heads = _TABLE.entry(
     "carry_back_to_heads", types.void(*[MATRIX] * 4, VECTOR, INDEX, FLAG, REAL, INDEX, INDEX, MATRIX)
@@ -55,25 +53,26 @@ _sum_of = _TABLE.entry("sum_of", REAL(VECTOR))
 _sum_of_squares = _TABLE.entry("sum_of_squares", REAL(VECTOR))
 
 
-def kernels(activation: str) -> dict[str, Any]:
-    """Return the kernels that `loss_and_gradient` calls for a network with this activation."""
+def kernels(activation: str, likelihood: str, is_iwae: bool) -> dict[str, Any]:
+    """Return the kernels that `loss_and_gradient` calls for a network of this kind."""
     activate, carry_back = blocks.ACTIVATIONS[activation]
-    return {
+    needed = {
         "multiply": gemm.multiply,
         "activate": activate,
         "carry_back": carry_back,
         "draw": draws.draw,
-        "reconstruct": draws.reconstruct,
+        "reconstruct": draws.bernoulli if likelihood == "bernoulli" else draws.gaussian,
         "carry_back_to_heads": draws.carry_back_to_heads,
         "sum_columns": sums.sum_columns,
         "sum_of": sums.sum_of,
         "sum_of_squares": sums.sum_of_squares,
     }
+    return needed | ({"weigh": draws.weigh} if is_iwae else {})
 
 
-def addresses(activation: str) -> np.ndarray:
+def addresses(kernels: dict[str, Any]) -> np.ndarray:
     """Return the addresses of these kernels in this process; load or compile them first, if need be."""
-    return _TABLE.addresses(kernels(activation))
+    return _TABLE.addresses(kernels)
 
 
 def workspace_size(layers: np.ndarray, latent_dim: int, n_draws: int) -> int:
@@ -132,17 +131,20 @@ def loss_and_gradient(
             _activate(addresses, numbers[SLOPE], y, i, i_end, j, j_end)
         meet(meeting, n_threads)
         if layer == code:
-            _draw(addresses, y, eps, k, is_vae, is_iwae, top, bottom, z, kl, weights)
+            _draw(addresses, y, eps, k, is_vae, top, bottom, z, kl)
             meet(meeting, n_threads)
 
     output = matrix_at(work, n * layers[last, OUTPUT], n * k, layers[last, FAN_OUT])
     d_logits = matrix_at(work, d_output, n * k, layers[last, FAN_OUT])
     learned = settings[LOG_NOISE_VAR]
     log_noise_var = theta[learned] if learned >= 0 else numbers[FIXED_LOG_NOISE_VAR]
-    _reconstruct(
-        addresses, x, output, k, settings[IS_BERNOULLI] != 0, log_noise_var, is_iwae, numbers[BETA], top, bottom,
-        reconstruction, squares, weights, bound, d_logits,
-    )  # fmt: skip
+    _reconstruct(addresses, x, output, k, log_noise_var, top, bottom, reconstruction, squares, d_logits)
+    if is_iwae:
+        heads = matrix_at(work, n * layers[code, OUTPUT], n, layers[code, FAN_OUT])
+        _weigh(
+            addresses, heads, eps, z, k, numbers[BETA], top, bottom, reconstruction, weights, bound, squares,
+            d_logits,
+        )  # fmt: skip
     meet(meeting, n_threads)
 
     for layer in range(last, -1, -1):

@@ -44,9 +44,14 @@ class Table:
         Parameters
         ----------
         kernels : mapping
-            A function made by `compile_kernel` for each entry. It is loaded from disk, or compiled, if need be.
+            Functions made by `compile_kernel`. They are loaded from disk, or compiled, if need be. An entry that
+            is not in the mapping gets the address 0 and must not be called.
         """
-        return np.array([_address(kernels[name], kind) for name, kind in self._signatures.items()], np.int64)
+        found = [
+            _address(kernels[name], signature) if name in kernels else 0
+            for name, signature in self._signatures.items()
+        ]
+        return np.array(found, np.int64)
 
 
 def _address(kernel: Any, signature: Any) -> int:

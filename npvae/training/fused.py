@@ -49,7 +49,6 @@ class FusedGradient:
             fused.CODE_LAYER: code_layer,
             fused.LATENT_DIM: network.latent_dim,
             fused.IS_VAE: isinstance(network, VAENetwork),
-            fused.IS_BERNOULLI: network.likelihood == "bernoulli",
             fused.LOG_NOISE_VAR: starts.get("output.log_noise_var", -1),
             fused.N_DRAWS: n_draws,
             fused.IS_IWAE: self._is_iwae,
@@ -62,6 +61,7 @@ class FusedGradient:
         self._results = np.zeros(fused.PIECES + -(-start // fused.PIECE), np.float32)
         self._size = fused.workspace_size(self._layers, network.latent_dim, n_draws)
         self._work = np.empty(0, np.float32)
+        self._kernels = fused.kernels(network.activation, network.likelihood, self._is_iwae)
         self._addresses: np.ndarray | None = None
 
     def __call__(
@@ -97,7 +97,7 @@ class FusedGradient:
         elif eps.ndim > 2:
             eps = eps.reshape(-1, eps.shape[-1])
         meeting = np.zeros(1, np.int64)
-        addresses, arguments = self._kernels(), self._arguments(meeting, params, x, eps, out)
+        addresses, arguments = self._load_kernels(), self._arguments(meeting, params, x, eps, out)
         team = current_team()
         n_threads = min(team.n_threads, _MOST_THREADS) if team is not None and team.awake else 1
         if team is None or n_threads == 1:
@@ -116,18 +116,17 @@ class FusedGradient:
         from npvae.kernels.compiled import load
         from npvae.kernels.compiling import count_compilations, no_garbage_collection
 
-        functions = self._compiled.kernels(self._network.activation).values()
         x, eps = (np.empty((1, width), np.float32) for width in (self._network.n_features, 0))
         arguments = self._arguments(np.zeros(1, np.int64), params, x, eps, params)
         with no_garbage_collection():
-            before = count_compilations(functions)
-            addresses = self._kernels()
-            compiled = count_compilations(functions) > before
+            before = count_compilations(self._kernels.values())
+            addresses = self._load_kernels()
+            compiled = count_compilations(self._kernels.values()) > before
             return load(self._compiled.loss_and_gradient, (addresses, 0, 1, *arguments)) or compiled
 
-    def _kernels(self) -> np.ndarray:
+    def _load_kernels(self) -> np.ndarray:
         if self._addresses is None:
-            self._addresses = self._compiled.addresses(self._network.activation)
+            self._addresses = self._compiled.addresses(self._kernels)
         return self._addresses
 
     def _arguments(
