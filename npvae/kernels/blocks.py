@@ -2,7 +2,7 @@
 
 An activation is applied to rows top .. bottom and columns start .. end of y (N, M). Its derivative, given the
 output y, is multiplied into that block of dy. All have the same arguments, whether they need `slope` or not,
-so that `fused.loss_and_gradient` can call those of its network by their addresses, and only these are compiled.
+so that `fused.loss_and_gradient` can call those of its network by their addresses: only these are compiled.
 """
 
 import numpy as np

@@ -39,6 +39,9 @@ _warned: list[str] = []
 def compile_kernel(fastmath: set[str], inner: bool = False) -> Callable[[Function], Function]:
     """Compile on first use; keep the machine code on disk where there is a place for it.
 
+    An `inner` kernel can be called by compiled code alone: what converts Python's arguments is left out, which
+    for many arrays takes as long to compile as the kernel.
+
     numba compiles a kernel again when its own file has changed, not when a file has whose functions it calls:
     after a change in this folder, delete its ``__pycache__``.
     """
@@ -53,7 +56,7 @@ def compile_kernel(fastmath: set[str], inner: bool = False) -> Callable[[Functio
                 _warned.append(str(error))
                 warnings.warn(
                     "npvae's compiled kernels can't be kept on disk, so every new process compiles them "
-                    "again (about ten seconds); set NUMBA_CACHE_DIR to a folder that can be written to",
+                    "again (about five seconds); set NUMBA_CACHE_DIR to a folder that can be written to",
                     RuntimeWarning,
                     stacklevel=2,
                 )

@@ -31,7 +31,6 @@ def compile_in_one_process(kernel: Any, longest_wait: float = LONGEST_WAIT) -> N
     lock for each kernel. A process never holds two locks, so no two can wait for each other. The operating
     system releases the lock of a process that has died; after `longest_wait` seconds, a process goes on
     without the lock. Where files cannot be locked, there is no lock.
-
     """
     compile_for = kernel.compile
     lock_file = os.path.join(kernel.stats.cache_path, f"{kernel.__name__}.lock")

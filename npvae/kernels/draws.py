@@ -1,8 +1,8 @@
 """Samples and their draws of z in a compiled step: z itself, the terms of the loss, and their gradients.
 
 There are k draws for each of N samples; row n k + i of what belongs to draws (z, eps, the decoder's output)
-is draw i of sample n. Every function works on samples top .. bottom with all of their draws, and needs nothing of
-the others.
+is draw i of sample n. Every function works on samples top .. bottom with all of their draws, and
+needs nothing of the others.
 """
 
 import math

@@ -7,21 +7,26 @@ one is about to read what another has written. Every finite number is computed i
 computes it, so the results do not depend on the number of threads.
 
 Of N samples with k draws of z each, the encoder has N rows and the decoder N k: see ``draws.py``.
+
+What is here is cheap to compile. The kernels that do the arithmetic are called by their addresses, so each is
+compiled once, and only if the network needs it (``pointers.py``); parts of arrays are made by functions that
+do no more than that (``views.py``).
 """
 
 from typing import Any
 
 import numpy as np
-from numba import types
 
 from npvae.kernels import blocks, draws, gemm, sums
 from npvae.kernels.compiled import ARITHMETIC, EXACT, compile_kernel
-from npvae.kernels.pointers import FLAG, INDEX, MATRIX, REAL, VECTOR, Table
+from npvae.kernels.pointers import FLAG, INDEX, MATRIX, REAL, VECTOR, VOID, Table
 from npvae.kernels.spinning import meet
 from npvae.kernels.tiles import ROWS
 from npvae.kernels.views import matrix_at, vector_at
 
-# Columns of `layers`, a row for each dense layer of the network, in order.
+# Columns of `layers`, a row for each dense layer of the network, in order. WEIGHTS and BIAS are places in
+# theta. Of a batch of N samples, a layer's input and output begin at N times INPUT and OUTPUT in `work` and
+# have N times ROWS_OF_ONE rows; the first layer's input is x.
 FAN_IN, FAN_OUT, WEIGHTS, BIAS, INPUT, OUTPUT, ROWS_OF_ONE = range(7)
 # Entries of `settings`, and of `numbers`.
 CODE_LAYER, LATENT_DIM, IS_VAE, LOG_NOISE_VAR, N_DRAWS, IS_IWAE = range(6)
@@ -35,20 +40,18 @@ _TWO = np.float32(2)
 
 # The kernels that do the work: `loss_and_gradient` calls them by their addresses (see ``pointers.py``).
 _TABLE = Table()
-_multiply = _TABLE.entry("multiply", types.void(MATRIX, FLAG, MATRIX, FLAG, VECTOR, MATRIX, *[INDEX] * 4))
-_activate = _TABLE.entry("activate", types.void(REAL, MATRIX, *[INDEX] * 4))
-_carry_back = _TABLE.entry("carry_back", types.void(REAL, MATRIX, MATRIX, *[INDEX] * 4))
-_draw = _TABLE.entry("draw", types.void(MATRIX, MATRIX, INDEX, FLAG, INDEX, INDEX, MATRIX, VECTOR))
+_multiply = _TABLE.entry("multiply", VOID(MATRIX, FLAG, MATRIX, FLAG, VECTOR, MATRIX, *[INDEX] * 4))
+_activate = _TABLE.entry("activate", VOID(REAL, MATRIX, *[INDEX] * 4))
+_carry_back = _TABLE.entry("carry_back", VOID(REAL, MATRIX, MATRIX, *[INDEX] * 4))
+_draw = _TABLE.entry("draw", VOID(MATRIX, MATRIX, INDEX, FLAG, INDEX, INDEX, MATRIX, VECTOR))
 _reconstruct = _TABLE.entry(
-    "reconstruct", types.void(MATRIX, MATRIX, INDEX, REAL, INDEX, INDEX, VECTOR, VECTOR, MATRIX)
+    "reconstruct", VOID(MATRIX, MATRIX, INDEX, REAL, INDEX, INDEX, VECTOR, VECTOR, MATRIX)
 )
-_weigh = _TABLE.entry(
-    "weigh", types.void(*[MATRIX] * 3, INDEX, REAL, INDEX, INDEX, *[VECTOR] * 4, MATRIX)
-)
+_weigh = _TABLE.entry("weigh", VOID(*[MATRIX] * 3, INDEX, REAL, INDEX, INDEX, *[VECTOR] * 4, MATRIX))
 _carry_back_to_heads = _TABLE.entry(
-    "carry_back_to_heads", types.void(*[MATRIX] * 4, VECTOR, INDEX, FLAG, REAL, INDEX, INDEX, MATRIX)
+    "carry_back_to_heads", VOID(*[MATRIX] * 4, VECTOR, INDEX, FLAG, REAL, INDEX, INDEX, MATRIX)
 )
-_sum_columns = _TABLE.entry("sum_columns", types.void(MATRIX, VECTOR, INDEX, INDEX))
+_sum_columns = _TABLE.entry("sum_columns", VOID(MATRIX, VECTOR, INDEX, INDEX))
 _sum_of = _TABLE.entry("sum_of", REAL(VECTOR))
 _sum_of_squares = _TABLE.entry("sum_of_squares", REAL(VECTOR))
 
@@ -120,7 +123,8 @@ def loss_and_gradient(
     top, bottom = rank * n // n_threads, (rank + 1) * n // n_threads  # this thread's samples
 
     for layer in range(last + 1):
-        fan_in, fan_out, n_rows = layers[layer, FAN_IN], layers[layer, FAN_OUT], n * layers[layer, ROWS_OF_ONE]
+        fan_in, fan_out = layers[layer, FAN_IN], layers[layer, FAN_OUT]
+        n_rows = n * layers[layer, ROWS_OF_ONE]
         h = matrix_at(work, n * layers[layer, INPUT], n_rows, fan_in) if layer > 0 else x
         W = matrix_at(theta, layers[layer, WEIGHTS], fan_in, fan_out)
         b = vector_at(theta, layers[layer, BIAS], fan_out)
@@ -148,7 +152,8 @@ def loss_and_gradient(
     meet(meeting, n_threads)
 
     for layer in range(last, -1, -1):
-        fan_in, fan_out, n_rows = layers[layer, FAN_IN], layers[layer, FAN_OUT], n * layers[layer, ROWS_OF_ONE]
+        fan_in, fan_out = layers[layer, FAN_IN], layers[layer, FAN_OUT]
+        n_rows = n * layers[layer, ROWS_OF_ONE]
         h = matrix_at(work, n * layers[layer, INPUT], n_rows, fan_in) if layer > 0 else x
         dy = matrix_at(work, d_output, n_rows, fan_out)
         dW = matrix_at(gradient, layers[layer, WEIGHTS], fan_in, fan_out)

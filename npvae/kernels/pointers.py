@@ -19,8 +19,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+# Types of arguments and results in signatures: `VOID(MATRIX, INDEX)` is one.
 VECTOR, MATRIX = types.Array(types.float32, 1, "C"), types.Array(types.float32, 2, "C")
-REAL, INDEX, FLAG = types.float32, types.intp, types.boolean
+REAL, INDEX, FLAG, VOID = types.float32, types.intp, types.boolean, types.void
 
 
 class Table:
@@ -32,8 +33,8 @@ class Table:
     def entry(self, name: str, signature: Any) -> Callable[..., Any]:
         """Add an entry; return a function that calls its kernel, for use in compiled code.
 
-        The function takes an array, as `addresses` returns it, and the kernel's arguments. These are converted
-        to the types in the signature, as in C.
+        The function takes an array that `addresses` has returned, and the kernel's arguments. They are
+        converted to the types in the signature, as in C.
         """
         self._signatures[name] = signature
         return _caller(len(self._signatures) - 1, signature)
@@ -44,8 +45,8 @@ class Table:
         Parameters
         ----------
         kernels : mapping
-            Functions made by `compile_kernel`. They are loaded from disk, or compiled, if need be. An entry that
-            is not in the mapping gets the address 0 and must not be called.
+            Functions made by `compile_kernel`. They are loaded from disk, or compiled, if need be. An entry
+            that is not in the mapping gets the address 0 and must not be called.
         """
         found = [
             _address(kernels[name], signature) if name in kernels else 0
@@ -58,6 +59,10 @@ def _address(kernel: Any, signature: Any) -> int:
     if signature.args not in kernel.overloads:
         kernel.compile(signature.args)
     compiled = kernel.overloads[signature.args]
+    if compiled.signature.return_type != signature.return_type:
+        raise TypeError(
+            f"{kernel.__name__} returns {compiled.signature.return_type}, not {signature.return_type}"
+        )
     address: int = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
     return address
 

@@ -18,7 +18,8 @@ INDEX = types.intp
 def _view(context: Any, builder: Any, kind: Any, array: Any, view: Any, start: Any, shape: list[Any]) -> Any:
     """Generate the array of type `view` and this shape whose first entry is entry `start` of `array`."""
     whole, part = (context.data_model_manager[each] for each in (kind, view))
-    size, strides = context.get_constant(INDEX, 1), []
+    strides: list[Any] = []
+    size = context.get_constant(INDEX, 1)
     item = context.get_constant(INDEX, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
     for length in reversed(shape):
         strides.insert(0, builder.mul(size, item))

@@ -103,7 +103,10 @@ class FusedGradient:
         if team is None or n_threads == 1:
             fused.loss_and_gradient(addresses, 0, 1, *arguments)
         else:
-            parts = [partial(fused.loss_and_gradient, addresses, i, n_threads, *arguments) for i in range(n_threads)]
+            parts = [
+                partial(fused.loss_and_gradient, addresses, i, n_threads, *arguments)
+                for i in range(n_threads)
+            ]
             team.run(parts, abandon=partial(meeting.fill, self._dismissed))
         reconstruction, kl, bound, squared_norm = self._results[: fused.PIECES].tolist()
         if isinstance(self._network, VAENetwork):
