@@ -39,8 +39,8 @@ _warned: list[str] = []
 def compile_kernel(fastmath: set[str], inner: bool = False) -> Callable[[Function], Function]:
     """Compile on first use; keep the machine code on disk where there is a place for it.
 
-    An `inner` kernel can be called by compiled code alone: what converts Python's arguments is left out, which
-    for many arrays takes as long to compile as the kernel.
+    An `inner` kernel can be called by compiled code alone: what converts Python's arguments is left out,
+    which for many arrays takes as long to compile as the kernel.
 
     numba compiles a kernel again when its own file has changed, not when a file has whose functions it calls:
     after a change in this folder, delete its ``__pycache__``.
