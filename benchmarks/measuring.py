@@ -15,7 +15,7 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -95,9 +95,11 @@ def in_turns(contenders: Sequence[K], measure: Callable[[K], T], rounds: int, ti
     return results
 
 
-def run_json(command: Sequence[Any]) -> Any:
+def run_json(command: Sequence[Any], environment: Mapping[str, str] | None = None) -> Any:
     """Run Python with this command line in a fresh process; return the JSON on its last line."""
-    done = subprocess.run([sys.executable, *map(str, command)], stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, *map(str, command)], env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 

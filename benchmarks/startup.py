@@ -8,6 +8,10 @@ Fresh processes in turns, each in an empty folder of its own: Python alone; `imp
 that matplotlib has not listed the fonts yet, as after an installation. A first round, which brings everything
 into the disk's cache, is not counted. Prints medians in seconds, from the start of the process to its end,
 and what they are in parts of the peer's or of the limit that npvae has been set.
+
+Then it prints what is compiled after an installation, in seconds of processor time, which depend less on
+what else the machine does: how much longer the first `fit` and the first `transform` of float64 numbers take
+with an empty cache than with a filled one.
 """
 
 import argparse
@@ -21,9 +25,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from measuring import Row, add_options, compared, conclude, contents, in_turns, within
+from measuring import Row, add_options, compared, conclude, contents, in_turns, run_json, within
 
 LIMITS = {"import npvae": 0.35, "npvae --help": 0.35, "npvae compare, cold": 45.0}  # seconds
+FIT, TRANSFORM = "the first fit compiles", "the first float64 transform compiles"
+COMPILING = {FIT: 5.0, TRANSFORM: 1.0}  # limits, in seconds of processor time
+_FIRST_CALLS = f"""
+import json, time
+import numpy as np
+from npvae import VAE
+X, seconds = np.random.default_rng(0).random((200, 64), dtype=np.float32), {{}}
+started = time.process_time()
+vae = VAE(max_epochs=1, tol=None, n_threads=1).fit(X)
+seconds[{FIT!r}] = time.process_time() - started
+started = time.process_time()
+vae.transform(X.astype(np.float64))
+seconds[{TRANSFORM!r}] = time.process_time() - started
+print(json.dumps(seconds))
+"""
 VAE = "from npvae import VAE"
 WARM, COLD = "npvae compare, warm", "npvae compare, cold"
 
@@ -60,9 +79,17 @@ def seconds(caches: Path, name: str) -> float:
         return time.perf_counter() - started
 
 
+def compilation(_: str) -> dict[str, float]:
+    """Return how much longer two first calls take with an empty cache than with a filled one."""
+    with tempfile.TemporaryDirectory() as cache:
+        environment = os.environ | {"NUMBA_CACHE_DIR": cache}
+        cold, warm = (run_json(["-W", "ignore", "-c", _FIRST_CALLS], environment) for _ in range(2))
+    return {name: cold[name] - warm[name] for name in COMPILING}
+
+
 def rows(content: dict[str, Any]) -> list[Row]:
     """Return the report's lines from what --out wrote."""
-    results = content["seconds"]
+    results, compiled = content["seconds"], content["processor seconds"]
 
     def line(name: str, peer: str, label: str) -> list[Row]:
         return [compared(name, "s", results[name], label, results[peer])] if peer in results else []
@@ -78,19 +105,31 @@ def rows(content: dict[str, Any]) -> list[Row]:
         *line(VAE, "import torch", "import torch"),
         limit(COLD),
         *line(WARM, COLD, "cold"),
+        *_compiled_rows(compiled),
     ]
+
+
+def _compiled_rows(compiled: dict[str, list[float]]) -> list[Row]:
+    return [within(name, "s", compiled[name], limit) for name, limit in COMPILING.items()]
 
 
 def main() -> None:
     """Run everything in turns, and print."""
     parser = argparse.ArgumentParser(description="Measure npvae's start.")
     add_options(parser)
+    parser.add_argument("--compiling", action="store_true", help="measure what is compiled, and nothing else")
     args = parser.parse_args()
+    rounds = in_turns(["compiling"], compilation, args.rounds, "compiling")["compiling"]
+    compiled = {name: [found[name] for found in rounds] for name in COMPILING}
+    if args.compiling:
+        content = contents("startup", **{"seconds": {}, "processor seconds": compiled})
+        conclude(content, _compiled_rows(compiled), args.out)
+        return
     with tempfile.TemporaryDirectory() as caches:
         measure = partial(seconds, Path(caches))
         in_turns([name for name in commands() if name != COLD], measure, 1, "warm-up")
         results = in_turns(list(commands()), measure, args.rounds, "start-up")
-    content = contents("startup", seconds=results)
+    content = contents("startup", **{"seconds": results, "processor seconds": compiled})
     conclude(content, rows(content), args.out)
 
 

@@ -18,6 +18,8 @@ import numba
 import numpy as np
 from numba.extending import overload
 
+from npvae.kernels.compiling import compile_in_one_process
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Allowed: fused multiply-adds, reciprocals, approximate functions, no care for the sign of zero.
@@ -31,8 +33,11 @@ EXACT: set[str] = set()
 _warned: list[str] = []
 
 
-def compile_kernel(fastmath: set[str]) -> Callable[[Function], Function]:
+def compile_kernel(fastmath: set[str], inner: bool = False) -> Callable[[Function], Function]:
     """Compile on first use; keep the machine code on disk where there is a place for it.
+
+    An `inner` kernel can be called by compiled code alone: what converts Python's arguments is left out,
+    which for many arrays takes as long to compile as the kernel.
 
     numba compiles a kernel again when its own file has changed, not when a file has whose functions it calls:
     after a change in this folder, delete its ``__pycache__``.
@@ -40,18 +45,21 @@ def compile_kernel(fastmath: set[str]) -> Callable[[Function], Function]:
 
     def decorate(function: Function) -> Function:
         options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
+        options |= {"no_cfunc_wrapper": True, "no_cpython_wrapper": inner}
         try:
-            return numba.njit(cache=True, **options)(function)
+            kernel = numba.njit(cache=True, **options)(function)
         except RuntimeError as error:  # numba's word for "no place for a cache can be written to"
             if not _warned:
                 _warned.append(str(error))
                 warnings.warn(
                     "npvae's compiled kernels can't be kept on disk, so every new process compiles them "
-                    "again (about ten seconds); set NUMBA_CACHE_DIR to a folder that can be written to",
+                    "again (about five seconds); set NUMBA_CACHE_DIR to a folder that can be written to",
                     RuntimeWarning,
                     stacklevel=2,
                 )
             return numba.njit(**options)(function)
+        compile_in_one_process(kernel)
+        return kernel
 
     return decorate
 

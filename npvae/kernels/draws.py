@@ -1,8 +1,8 @@
 """Samples and their draws of z in a compiled step: z itself, the terms of the loss, and their gradients.
 
 There are k draws for each of N samples; row n k + i of what belongs to draws (z, eps, the decoder's output)
-is draw i of sample n. Every function works on some samples with all of their draws, and needs nothing of the
-others.
+is draw i of sample n. Every function works on samples top .. bottom with all of their draws, and
+needs nothing of the others.
 """
 
 import math
@@ -12,37 +12,102 @@ import numpy as np
 from npvae.kernels import elementwise as f
 from npvae.kernels.compiled import ARITHMETIC, EXACT, compile_kernel, exp_of_negative, log1p_of_unit
 from npvae.kernels.sums import sum_of, sum_of_squares
+from npvae.kernels.views import part_of_row, vector_at
 
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
 _LOG_2PI = np.float32(np.log(2 * np.pi))
 
 
-@compile_kernel(EXACT)
-def gather_heads(theta, fan_in, n_latent, heads):
-    """Copy the weights and biases of mu and log_var, with which theta begins, side by side into heads."""
+@compile_kernel(EXACT, inner=True)
+def gather_heads(theta, start, fan_in, n_latent, heads):
+    """Copy the weights and biases of mu and of log_var, from theta's entry `start` on, side by side."""
     size = (fan_in + 1) * n_latent
     for i in range(fan_in + 1):
         for j in range(n_latent):
-            heads[2 * i * n_latent + j] = theta[i * n_latent + j]
-            heads[(2 * i + 1) * n_latent + j] = theta[size + i * n_latent + j]
+            heads[2 * i * n_latent + j] = theta[start + i * n_latent + j]
+            heads[(2 * i + 1) * n_latent + j] = theta[start + size + i * n_latent + j]
 
 
-@compile_kernel(EXACT)
-def scatter_heads(heads, fan_in, n_latent, theta):
+@compile_kernel(EXACT, inner=True)
+def scatter_heads(heads, fan_in, n_latent, theta, start):
     """Copy back what `gather_heads` copies."""
     size = (fan_in + 1) * n_latent
     for i in range(fan_in + 1):
         for j in range(n_latent):
-            theta[i * n_latent + j] = heads[2 * i * n_latent + j]
-            theta[size + i * n_latent + j] = heads[(2 * i + 1) * n_latent + j]
+            theta[start + i * n_latent + j] = heads[2 * i * n_latent + j]
+            theta[start + size + i * n_latent + j] = heads[(2 * i + 1) * n_latent + j]
 
 
-@compile_kernel(ARITHMETIC)
-def draw(heads, eps, n_draws, is_vae, is_iwae, z, kl, weights):
+@compile_kernel(ARITHMETIC, inner=True)
+def draw(heads, eps, n_draws, is_vae, top, bottom, z, kl):
     """Compute z of each draw and the KL divergence of each sample from the encoder's output.
 
-    `heads` is (N, 2 Z); an autoencoder's is (N, Z), and is z. `weights` (N k,) gets ln q(z | x) - ln p(z)
-    where the objective is the importance-weighted bound, and 1 for others.
+    `heads` is (N, 2 Z); an autoencoder's is (N, Z), and is z.
+    """
+    n_latent = z.shape[1]
+    terms, std = np.empty(n_latent, np.float32), np.empty(n_latent, np.float32)
+    for i in range(top, bottom):
+        if not is_vae:
+            kl[i] = _ZERO
+            for j in range(n_latent):
+                z[i, j] = heads[i, j]
+            continue
+        mu, log_var = part_of_row(heads, i, 0, n_latent), part_of_row(heads, i, n_latent, 2 * n_latent)
+        for j in range(n_latent):
+            std[j] = f.exp(log_var[j] / _TWO)
+            terms[j] = mu[j] * mu[j] + f.expm1(log_var[j]) - log_var[j]
+        kl[i] = sum_of(terms) / _TWO
+        for row in range(i * n_draws, (i + 1) * n_draws):
+            for j in range(n_latent):
+                z[row, j] = mu[j] + std[j] * eps[row, j]
+
+
+@compile_kernel(ARITHMETIC, inner=True)
+def bernoulli(x, output, n_draws, log_noise_var, top, bottom, reconstruction, squares, d_output):
+    """Compute -ln p(x | z) of each draw, and the gradient of its mean over all N k for the decoder's output.
+
+    The logits are `output`; `log_noise_var` and `squares` are the Gaussian likelihood's.
+    """
+    n_features, factor = x.shape[1], -_ONE / np.float32(output.shape[0])
+    terms = np.empty(n_features, np.float32)
+    for i in range(top, bottom):
+        for row in range(i * n_draws, (i + 1) * n_draws):
+            for j in range(n_features):  # as in `compiled.bernoulli`
+                logit = output[row, j]
+                e = exp_of_negative(-abs(logit))
+                terms[j] = x[i, j] * logit - (_ZERO if logit <= _ZERO else logit) - log1p_of_unit(e)
+                d_output[row, j] = (x[i, j] - (_ONE if logit > _ZERO else e) / (_ONE + e)) * factor
+            reconstruction[row] = -sum_of(terms)
+
+
+@compile_kernel(ARITHMETIC, inner=True)
+def gaussian(x, output, n_draws, log_noise_var, top, bottom, reconstruction, squares, d_output):
+    """Compute -ln p(x | z) of each draw, and the gradient of its mean over all N k for the decoder's output.
+
+    The means are `output`; `squares` gets the squared error of each draw, divided by the variance.
+    """
+    n_features, precision = x.shape[1], f.exp(-log_noise_var)
+    factor = -precision / np.float32(output.shape[0])
+    constant = np.float32(n_features) * (log_noise_var + _LOG_2PI)
+    errors = np.empty(n_features, np.float32)
+    for i in range(top, bottom):
+        for row in range(i * n_draws, (i + 1) * n_draws):
+            for j in range(n_features):
+                errors[j] = x[i, j] - output[row, j]
+                d_output[row, j] = errors[j] * factor
+            squares[row] = sum_of_squares(errors) * precision
+            reconstruction[row] = (squares[row] + constant) / _TWO
+
+
+@compile_kernel(ARITHMETIC, inner=True)
+def weigh(
+    heads, eps, z, n_draws, beta, top, bottom, reconstruction, weights, bound, squares, d_output
+):  # fmt: skip
+    """Compute the importance-weighted bound L_k of each sample; turn means over draws into weighted ones.
+
+    With ln w = ln p(x | z) - beta (ln q(z | x) - ln p(z)), L_k is ln (1/k) sum_i w_i, and the share of draw i
+    is w_i / sum_j w_j. `weights` (N k,) gets k times the shares; `squares` and `d_output`, as the functions
+    above left them, are multiplied by it.
 
     Notes
     -----
@@ -53,95 +118,35 @@ def draw(heads, eps, n_draws, is_vae, is_iwae, z, kl, weights):
         ln q - ln p = (z^2 - eps^2 - v) / 2.
 
     eps is taken as it came: (z - mu) / std, the same on paper, has lost its digits where std is small.
+    The largest ln w is taken out before the exponential, so that none overflows and not all are 0.
     """
     n_latent = z.shape[1]
-    terms, std = np.empty(n_latent, np.float32), np.empty(n_latent, np.float32)
-    for i in range(heads.shape[0]):
-        if not is_vae:
-            kl[i], weights[i] = _ZERO, _ONE
+    terms = np.empty(n_latent, np.float32)
+    for i in range(top, bottom):
+        log_var = part_of_row(heads, i, n_latent, 2 * n_latent)
+        first, end = i * n_draws, (i + 1) * n_draws
+        w = vector_at(weights, first, n_draws)
+        for row in range(first, end):
             for j in range(n_latent):
-                z[i, j] = heads[i, j]
-            continue
-        mu, log_var = heads[i, :n_latent], heads[i, n_latent:]
-        for j in range(n_latent):
-            std[j] = f.exp(log_var[j] / _TWO)
-            terms[j] = mu[j] * mu[j] + f.expm1(log_var[j]) - log_var[j]
-        kl[i] = sum_of(terms) / _TWO
-        for row in range(i * n_draws, (i + 1) * n_draws):
-            for j in range(n_latent):
-                z[row, j] = mu[j] + std[j] * eps[row, j]
-            weights[row] = _ONE
-            if is_iwae:
-                for j in range(n_latent):
-                    terms[j] = z[row, j] * z[row, j] - eps[row, j] * eps[row, j] - log_var[j]
-                weights[row] = sum_of(terms) / _TWO
+                terms[j] = z[row, j] * z[row, j] - eps[row, j] * eps[row, j] - log_var[j]
+            weights[row] = -reconstruction[row] - beta * (sum_of(terms) / _TWO)
+        largest = w[0]
+        for draw in range(1, n_draws):
+            largest = max(largest, w[draw])
+        for draw in range(n_draws):
+            w[draw] = f.exp(w[draw] - largest)
+        mean = sum_of(w) / np.float32(n_draws)
+        bound[i] = largest + math.log(mean)
+        for row in range(first, end):
+            weights[row] /= mean
+            squares[row] *= weights[row]
+            d = part_of_row(d_output, row, 0, d_output.shape[1])
+            for j in range(d.size):
+                d[j] *= weights[row]
 
 
-@compile_kernel(ARITHMETIC)
-def reconstruct(
-    x, output, n, n_draws, is_bernoulli, log_noise_var, is_iwae, beta,
-    reconstruction, squares, weights, bound, d_output,
-):  # fmt: skip
-    """Compute -ln p(x | z) of each draw, and the gradient of the loss for the decoder's output.
-
-    `weights`, as `draw` left them, become the draws' weights in the mean over all N k. `bound` (N,) is
-    written for the importance-weighted bound alone, `squares` (N k,) for the Gaussian likelihood: a draw's
-    squared error, divided by the variance and weighted. n is the N of the whole batch.
-    """
-    weight, precision = -_ONE / np.float32(n * n_draws), f.exp(-log_noise_var)
-    constant = np.float32(x.shape[1]) * (log_noise_var + _LOG_2PI)
-    if not is_bernoulli:
-        weight *= precision
-    terms = np.empty(x.shape[1], np.float32)
-    for i in range(x.shape[0]):
-        top, bottom = i * n_draws, (i + 1) * n_draws
-        for row in range(top, bottom):
-            if is_bernoulli:
-                for j in range(x.shape[1]):  # as in `compiled.bernoulli`
-                    logit = output[row, j]
-                    e = exp_of_negative(-abs(logit))
-                    terms[j] = x[i, j] * logit - (_ZERO if logit <= _ZERO else logit) - log1p_of_unit(e)
-                    d_output[row, j] = x[i, j] - (_ONE if logit > _ZERO else e) / (_ONE + e)
-                reconstruction[row] = -sum_of(terms)
-            else:
-                for j in range(x.shape[1]):
-                    d_output[row, j] = x[i, j] - output[row, j]
-                squares[row] = sum_of_squares(d_output[row]) * precision
-                reconstruction[row] = (squares[row] + constant) / _TWO
-        if is_iwae:
-            bound[i] = _weigh(reconstruction[top:bottom], weights[top:bottom], beta)
-        for row in range(top, bottom):
-            factor = weight * weights[row]
-            for j in range(x.shape[1]):
-                d_output[row, j] *= factor
-            if not is_bernoulli:
-                squares[row] *= weights[row]
-
-
-@compile_kernel(ARITHMETIC)
-def _weigh(reconstruction, log_ratios, beta):
-    """Return L_k of one sample; overwrite ln q(z | x) - ln p(z) of its draws with k times their shares.
-
-    With ln w = ln p(x | z) - beta (ln q(z | x) - ln p(z)), L_k is ln (1/k) sum_i w_i, and the share of draw i
-    is w_i / sum_j w_j. The largest ln w is taken out before the exponential, so that none overflows and not
-    all are 0.
-    """
-    n_draws = np.float32(log_ratios.size)
-    for i in range(log_ratios.size):
-        log_ratios[i] = -reconstruction[i] - beta * log_ratios[i]
-    largest = log_ratios[0]
-    for i in range(1, log_ratios.size):
-        largest = max(largest, log_ratios[i])
-    for i in range(log_ratios.size):
-        log_ratios[i] = f.exp(log_ratios[i] - largest)
-    mean = sum_of(log_ratios) / n_draws
-    for i in range(log_ratios.size):
-        log_ratios[i] /= mean
-    return largest + math.log(mean)
-
-
-@compile_kernel(ARITHMETIC)
-def carry_back_to_heads(dz, z, eps, heads, weights, n, n_draws, is_iwae, beta, d_heads):
+@compile_kernel(ARITHMETIC, inner=True)
+def carry_back_to_heads(dz, z, eps, heads, weights, n_draws, is_iwae, beta, top, bottom, d_heads):
     """Add up the paths to mu and log_var: from all draws by way of z, and from what q itself costs.
 
     Notes
@@ -169,10 +174,11 @@ def carry_back_to_heads(dz, z, eps, heads, weights, n, n_draws, is_iwae, beta, d
     ----------
     Burda, Grosse & Salakhutdinov (2016), Importance weighted autoencoders, equations 13 and 14.
     """
-    n_latent, weight = dz.shape[1], beta / np.float32(n)
-    for i in range(heads.shape[0]):
-        mu, log_var = heads[i, :n_latent], heads[i, n_latent:]
-        d_mu, d_log_var = d_heads[i, :n_latent], d_heads[i, n_latent:]
+    n_latent, weight = dz.shape[1], beta / np.float32(heads.shape[0])
+    for i in range(top, bottom):
+        mu, log_var = part_of_row(heads, i, 0, n_latent), part_of_row(heads, i, n_latent, 2 * n_latent)
+        d_mu = part_of_row(d_heads, i, 0, n_latent)
+        d_log_var = part_of_row(d_heads, i, n_latent, 2 * n_latent)
         for j in range(n_latent):
             d_mu[j], d_log_var[j] = _ZERO, _ZERO
         for row in range(i * n_draws, (i + 1) * n_draws):

@@ -8,8 +8,6 @@ from numba.extending import register_jitable
 
 from npvae.kernels.compiled import exp_of_negative, log1p_of_unit
 
-RELU, LEAKY_RELU, TANH, SIGMOID, SOFTPLUS, IDENTITY = range(6)
-
 _ONE, _TWO, _ZERO = (np.float32(number) for number in (1, 2, 0))
 
 

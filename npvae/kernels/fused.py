@@ -7,22 +7,30 @@ one is about to read what another has written. Every finite number is computed i
 computes it, so the results do not depend on the number of threads.
 
 Of N samples with k draws of z each, the encoder has N rows and the decoder N k: see ``draws.py``.
+
+What is here is cheap to compile. The kernels that do the arithmetic are called by their addresses, so each is
+compiled once, and only if the network needs it (``pointers.py``); parts of arrays are made by functions that
+do no more than that (``views.py``).
 """
+
+from typing import Any
 
 import numpy as np
 
-from npvae.kernels.blocks import activate, carry_back
+from npvae.kernels import blocks, draws, gemm, sums
 from npvae.kernels.compiled import ARITHMETIC, EXACT, compile_kernel
-from npvae.kernels.draws import carry_back_to_heads, draw, gather_heads, reconstruct, scatter_heads
-from npvae.kernels.gemm import multiply
+from npvae.kernels.draws import gather_heads, scatter_heads
+from npvae.kernels.pointers import FLAG, INDEX, MATRIX, REAL, VECTOR, VOID, Table
 from npvae.kernels.spinning import meet
-from npvae.kernels.sums import sum_columns, sum_of, sum_of_squares
 from npvae.kernels.tiles import ROWS
+from npvae.kernels.views import matrix_at, vector_at
 
-# Columns of `layers`, a row for each dense layer of the network, in order.
-FAN_IN, FAN_OUT, WEIGHTS, BIAS, OUTPUT = range(5)
+# Columns of `layers`, a row for each dense layer of the network, in order. WEIGHTS and BIAS are places in
+# theta. Of a batch of N samples, a layer's input and output begin at N times INPUT and OUTPUT in `work` and
+# have N times ROWS_OF_ONE rows; the first layer's input is x.
+FAN_IN, FAN_OUT, WEIGHTS, BIAS, INPUT, OUTPUT, ROWS_OF_ONE = range(7)
 # Entries of `settings`, and of `numbers`.
-CODE_LAYER, LATENT_DIM, ACTIVATION, IS_VAE, IS_BERNOULLI, LOG_NOISE_VAR, N_DRAWS, IS_IWAE, HEADS = range(9)
+CODE_LAYER, LATENT_DIM, IS_VAE, LOG_NOISE_VAR, N_DRAWS, IS_IWAE, HEADS = range(7)
 BETA, SLOPE, FIXED_LOG_NOISE_VAR = range(3)
 # Entries of `results`; the pieces of the squared norm follow.
 RECONSTRUCTION, KL, BOUND, SQUARED_NORM, PIECES = range(5)
@@ -30,6 +38,45 @@ _COLUMNS = 16  # of which a thread's part of a product's columns is a multiple
 PIECE = 65536  # entries of the gradient whose squares are summed at once
 
 _TWO = np.float32(2)
+
+# The kernels that do the work: `loss_and_gradient` calls them by their addresses (see ``pointers.py``).
+_TABLE = Table()
+_multiply = _TABLE.entry("multiply", VOID(MATRIX, FLAG, MATRIX, FLAG, VECTOR, MATRIX, *[INDEX] * 4))
+_activate = _TABLE.entry("activate", VOID(REAL, MATRIX, *[INDEX] * 4))
+_carry_back = _TABLE.entry("carry_back", VOID(REAL, MATRIX, MATRIX, *[INDEX] * 4))
+_draw = _TABLE.entry("draw", VOID(MATRIX, MATRIX, INDEX, FLAG, INDEX, INDEX, MATRIX, VECTOR))
+_reconstruct = _TABLE.entry(
+    "reconstruct", VOID(MATRIX, MATRIX, INDEX, REAL, INDEX, INDEX, VECTOR, VECTOR, MATRIX)
+)
+_weigh = _TABLE.entry("weigh", VOID(*[MATRIX] * 3, INDEX, REAL, INDEX, INDEX, *[VECTOR] * 4, MATRIX))
+_carry_back_to_heads = _TABLE.entry(
+    "carry_back_to_heads", VOID(*[MATRIX] * 4, VECTOR, INDEX, FLAG, REAL, INDEX, INDEX, MATRIX)
+)
+_sum_columns = _TABLE.entry("sum_columns", VOID(MATRIX, VECTOR, INDEX, INDEX))
+_sum_of = _TABLE.entry("sum_of", REAL(VECTOR))
+_sum_of_squares = _TABLE.entry("sum_of_squares", REAL(VECTOR))
+
+
+def kernels(activation: str, likelihood: str, is_iwae: bool) -> dict[str, Any]:
+    """Return the kernels that `loss_and_gradient` calls for a network of this kind."""
+    activate, carry_back = blocks.ACTIVATIONS[activation]
+    needed = {
+        "multiply": gemm.multiply,
+        "activate": activate,
+        "carry_back": carry_back,
+        "draw": draws.draw,
+        "reconstruct": draws.bernoulli if likelihood == "bernoulli" else draws.gaussian,
+        "carry_back_to_heads": draws.carry_back_to_heads,
+        "sum_columns": sums.sum_columns,
+        "sum_of": sums.sum_of,
+        "sum_of_squares": sums.sum_of_squares,
+    }
+    return needed | ({"weigh": draws.weigh} if is_iwae else {})
+
+
+def addresses(kernels: dict[str, Any]) -> np.ndarray:
+    """Return the addresses of these kernels in this process; load or compile them first, if need be."""
+    return _TABLE.addresses(kernels)
 
 
 def workspace_size(layers: np.ndarray, latent_dim: int, n_draws: int) -> int:
@@ -41,13 +88,15 @@ def workspace_size(layers: np.ndarray, latent_dim: int, n_draws: int) -> int:
 
 @compile_kernel(ARITHMETIC)
 def loss_and_gradient(
-    rank, n_threads, meeting, x, eps, theta, gradient, heads, d_heads, layers, settings, numbers, work,
-    results
+    addresses, rank, n_threads, meeting, x, eps, theta, gradient, heads, d_heads, layers, settings, numbers,
+    work, results
 ):  # fmt: skip
     """Compute a loss and its gradient; the part of thread number `rank`.
 
     Parameters
     ----------
+    addresses : array of int64
+        What the function of that name returns.
     rank, n_threads : int
     meeting : (1,) array of int64
         Where the threads count who has arrived; zero before the first call.
@@ -57,8 +106,8 @@ def loss_and_gradient(
     theta, gradient : (P,) arrays
         Parameters, and where their gradient is written.
     heads, d_heads : arrays
-        Overwritten: mu's and log_var's weights side by side, (H, 2 Z) and (2 Z,), which one product takes,
-        and their gradient. Not used for an autoencoder.
+        Overwritten: mu's and log_var's weights side by side, (H, 2 Z) and (2 Z,), which one product takes, and
+        their gradient. Not used for an autoencoder.
     layers, settings : arrays of int64
         See the names above. LOG_NOISE_VAR is that parameter's place in theta, or -1, HEADS that of mu.W.
     numbers : (3,) array
@@ -68,140 +117,109 @@ def loss_and_gradient(
         Means over the batch in nats, that of the bound for "iwae" only, and the squared norm of the gradient.
     """
     n, last, code = x.shape[0], layers.shape[0] - 1, settings[CODE_LAYER]
-    is_iwae, k = settings[IS_IWAE], settings[N_DRAWS]
-    size = n * layers[last, OUTPUT] + n * k * layers[last, FAN_OUT]
-    z = work[size : size + n * k * settings[LATENT_DIM]].reshape(n * k, settings[LATENT_DIM])
-    size += z.size
-    kl, bound = work[size : size + n], work[size + n : size + 2 * n]
-    size += 2 * n
-    reconstruction, squares = work[size : size + n * k], work[size + n * k : size + 2 * n * k]
-    weights = work[size + 2 * n * k : size + 3 * n * k]
-    size += 3 * n * k
-    space = (work.size - size) // 2
-    d_output, d_input = work[size : size + space], work[size + space :]
-    no_bias = work[:0]
-    top, bottom = _share(n, 1, rank, n_threads)  # this thread's samples
-    first, end = top * k, bottom * k  # and their draws
+    is_vae, is_iwae, k = settings[IS_VAE] != 0, settings[IS_IWAE] != 0, settings[N_DRAWS]
+    z = matrix_at(work, n * layers[code + 1, INPUT], n * k, settings[LATENT_DIM])
+    end = n * layers[code + 1, INPUT] + n * k * settings[LATENT_DIM]
+    kl, bound, end = vector_at(work, end, n), vector_at(work, end + n, n), end + 2 * n
+    reconstruction, squares = vector_at(work, end, n * k), vector_at(work, end + n * k, n * k)
+    weights, end = vector_at(work, end + 2 * n * k, n * k), end + 3 * n * k
+    d_output, d_input = end, end + (work.size - end) // 2  # where in `work` the gradients of layers begin
+    no_bias = vector_at(work, 0, 0)
+    top, bottom = rank * n // n_threads, (rank + 1) * n // n_threads  # this thread's samples
 
-    if settings[IS_VAE] and rank == 0:
-        gather_heads(theta[settings[HEADS] :], layers[code, FAN_IN], settings[LATENT_DIM], heads)
+    if is_vae and rank == 0:
+        gather_heads(theta, settings[HEADS], layers[code, FAN_IN], settings[LATENT_DIM], heads)
     if code == 0:
         meet(meeting, n_threads)
 
     for layer in range(last + 1):
-        h = _input(layer, x, z, layers, settings, work)
-        y = _output(layer, layers, settings, work, n)
-        W, b = _weights(layer, layers, heads if settings[IS_VAE] and layer == code else theta)
-        i, i_end, j, j_end = _block(y.shape[0], y.shape[1], rank, n_threads)
-        multiply(h, False, W, False, b, y, i, i_end, j, j_end)
+        fan_in, fan_out = layers[layer, FAN_IN], layers[layer, FAN_OUT]
+        n_rows = n * layers[layer, ROWS_OF_ONE]
+        h = matrix_at(work, n * layers[layer, INPUT], n_rows, fan_in) if layer > 0 else x
+        flat = heads if is_vae and layer == code else theta
+        W = matrix_at(flat, layers[layer, WEIGHTS], fan_in, fan_out)
+        b = vector_at(flat, layers[layer, BIAS], fan_out)
+        y = matrix_at(work, n * layers[layer, OUTPUT], n_rows, fan_out)
+        i, i_end, j, j_end = _block(n_rows, fan_out, rank, n_threads)
+        _multiply(addresses, h, False, W, False, b, y, i, i_end, j, j_end)
         if layer != code and layer != last:
-            activate(settings[ACTIVATION], numbers[SLOPE], y, i, i_end, j, j_end)
+            _activate(addresses, numbers[SLOPE], y, i, i_end, j, j_end)
         meet(meeting, n_threads)
         if layer == code:
-            draw(
-                y[top:bottom], eps[first:end], k, settings[IS_VAE], is_iwae,
-                z[first:end], kl[top:bottom], weights[first:end],
-            )  # fmt: skip
+            _draw(addresses, y, eps, k, is_vae, top, bottom, z, kl)
             meet(meeting, n_threads)
 
-    output = _output(last, layers, settings, work, n)
-    d_logits = d_output[: output.size].reshape(output.shape)
-    log_noise_var = _log_noise_var(theta, settings, numbers)
-    reconstruct(
-        x[top:bottom], output[first:end], n, k, settings[IS_BERNOULLI], log_noise_var, is_iwae, numbers[BETA],
-        reconstruction[first:end], squares[first:end], weights[first:end], bound[top:bottom],
-        d_logits[first:end],
-    )  # fmt: skip
+    output = matrix_at(work, n * layers[last, OUTPUT], n * k, layers[last, FAN_OUT])
+    d_logits = matrix_at(work, d_output, n * k, layers[last, FAN_OUT])
+    learned = settings[LOG_NOISE_VAR]
+    log_noise_var = theta[learned] if learned >= 0 else numbers[FIXED_LOG_NOISE_VAR]
+    _reconstruct(addresses, x, output, k, log_noise_var, top, bottom, reconstruction, squares, d_logits)
+    if is_iwae:
+        codes = matrix_at(work, n * layers[code, OUTPUT], n, layers[code, FAN_OUT])
+        _weigh(
+            addresses, codes, eps, z, k, numbers[BETA], top, bottom, reconstruction, weights, bound, squares,
+            d_logits,
+        )  # fmt: skip
     meet(meeting, n_threads)
 
     for layer in range(last, -1, -1):
-        h = _input(layer, x, z, layers, settings, work)
-        dy = d_output[: h.shape[0] * layers[layer, FAN_OUT]].reshape(h.shape[0], layers[layer, FAN_OUT])
-        W, _ = _weights(layer, layers, heads if settings[IS_VAE] and layer == code else theta)
-        dW, db = _weights(layer, layers, d_heads if settings[IS_VAE] and layer == code else gradient)
-        multiply(h, True, dy, False, no_bias, dW, *_block(dW.shape[0], dW.shape[1], rank, n_threads))
-        sum_columns(dy, db, *_share(db.size, _COLUMNS, rank, n_threads))
+        fan_in, fan_out = layers[layer, FAN_IN], layers[layer, FAN_OUT]
+        n_rows = n * layers[layer, ROWS_OF_ONE]
+        h = matrix_at(work, n * layers[layer, INPUT], n_rows, fan_in) if layer > 0 else x
+        dy = matrix_at(work, d_output, n_rows, fan_out)
+        is_head = is_vae and layer == code
+        d_flat = d_heads if is_head else gradient
+        dW = matrix_at(d_flat, layers[layer, WEIGHTS], fan_in, fan_out)
+        db = vector_at(d_flat, layers[layer, BIAS], fan_out)
+        i, i_end, j, j_end = _block(fan_in, fan_out, rank, n_threads)
+        _multiply(addresses, h, True, dy, False, no_bias, dW, i, i_end, j, j_end)
+        _sum_columns(addresses, dy, db, rank * fan_out // n_threads, (rank + 1) * fan_out // n_threads)
         if layer > 0:
-            dh = d_input[: h.size].reshape(h.shape)
-            i, i_end, j, j_end = _block(h.shape[0], h.shape[1], rank, n_threads)
-            multiply(dy, False, W, True, no_bias, dh, i, i_end, j, j_end)
+            W = matrix_at(heads if is_head else theta, layers[layer, WEIGHTS], fan_in, fan_out)
+            dh = matrix_at(work, d_input, n_rows, fan_in)
+            i, i_end, j, j_end = _block(n_rows, fan_in, rank, n_threads)
+            _multiply(addresses, dy, False, W, True, no_bias, dh, i, i_end, j, j_end)
             if layer != code + 1:
-                carry_back(settings[ACTIVATION], numbers[SLOPE], h, dh, i, i_end, j, j_end)
+                _carry_back(addresses, numbers[SLOPE], h, dh, i, i_end, j, j_end)
             d_output, d_input = d_input, d_output
         meet(meeting, n_threads)
-        if layer == code + 1 and settings[IS_VAE]:
-            codes = _output(code, layers, settings, work, n)  # mu and log_var, (N, 2 Z)
-            d_codes = d_input[: codes.size].reshape(codes.shape)
-            dz = d_output[: z.size].reshape(z.shape)
-            carry_back_to_heads(
-                dz[first:end], z[first:end], eps[first:end], codes[top:bottom], weights[first:end],
-                n, k, is_iwae, numbers[BETA], d_codes[top:bottom],
-            )  # fmt: skip
+        if layer == code + 1 and is_vae:
+            codes = matrix_at(work, n * layers[code, OUTPUT], n, layers[code, FAN_OUT])
+            d_codes = matrix_at(work, d_input, n, layers[code, FAN_OUT])
+            dz = matrix_at(work, d_output, n * k, fan_in)
+            _carry_back_to_heads(
+                addresses, dz, z, eps, codes, weights, k, is_iwae, numbers[BETA], top, bottom, d_codes
+            )
             d_output, d_input = d_input, d_output
             meet(meeting, n_threads)
 
     if rank == 0:
-        if settings[IS_VAE]:
-            scatter_heads(d_heads, layers[code, FAN_IN], settings[LATENT_DIM], gradient[settings[HEADS] :])
-        results[RECONSTRUCTION] = sum_of(reconstruction) / np.float32(n * k)
-        results[KL] = sum_of(kl) / np.float32(n)
+        if is_vae:
+            scatter_heads(d_heads, layers[code, FAN_IN], settings[LATENT_DIM], gradient, settings[HEADS])
+        results[RECONSTRUCTION] = _sum_of(addresses, reconstruction) / np.float32(n * k)
+        results[KL] = _sum_of(addresses, kl) / np.float32(n)
         if is_iwae:
-            results[BOUND] = sum_of(bound) / np.float32(n)
-        if settings[LOG_NOISE_VAR] >= 0:
-            surplus = np.float32(output.shape[1]) - sum_of(squares) / np.float32(n * k)
-            gradient[settings[LOG_NOISE_VAR]] = surplus / _TWO
+            results[BOUND] = _sum_of(addresses, bound) / np.float32(n)
+        if learned >= 0:
+            surplus = np.float32(x.shape[1]) - _sum_of(addresses, squares) / np.float32(n * k)
+            gradient[learned] = surplus / _TWO
     meet(meeting, n_threads)
     n_pieces = -(-gradient.size // PIECE)
     for piece in range(rank, n_pieces, n_threads):
-        results[PIECES + piece] = sum_of_squares(gradient[piece * PIECE : (piece + 1) * PIECE])
+        results[PIECES + piece] = _sum_of_squares(
+            addresses, vector_at(gradient, piece * PIECE, min(PIECE, gradient.size - piece * PIECE))
+        )
     meet(meeting, n_threads)
     if rank == 0:
-        results[SQUARED_NORM] = sum_of(results[PIECES : PIECES + n_pieces])
+        results[SQUARED_NORM] = _sum_of(addresses, vector_at(results, PIECES, n_pieces))
 
 
-@compile_kernel(EXACT)
-def _share(size, unit, rank, n_threads):
-    """Return where a thread's part of 0 .. size begins and ends; all begin at multiples of `unit`."""
-    length = -(-size // (unit * n_threads)) * unit
-    return min(rank * length, size), min((rank + 1) * length, size)
-
-
-@compile_kernel(EXACT)
+@compile_kernel(EXACT, inner=True)
 def _block(n_rows, n_columns, rank, n_threads):
     """Return a thread's part of a product: some of its rows, or of its columns if there are more of these."""
-    if n_rows >= n_columns:
-        top, bottom = _share(n_rows, ROWS, rank, n_threads)
-        return top, bottom, 0, n_columns
-    start, end = _share(n_columns, _COLUMNS, rank, n_threads)
-    return 0, n_rows, start, end
-
-
-@compile_kernel(EXACT)
-def _output(layer, layers, settings, work, n):
-    """Return the place of a layer's output: (N, O) in the encoder, (N k, O) in the decoder."""
-    start, n_rows = n * layers[layer, OUTPUT], n * settings[N_DRAWS] if layer > settings[CODE_LAYER] else n
-    return work[start : start + n_rows * layers[layer, FAN_OUT]].reshape(n_rows, layers[layer, FAN_OUT])
-
-
-@compile_kernel(EXACT)
-def _input(layer, x, z, layers, settings, work):
-    """Return what a layer gets: data, a latent point, or the output of the layer before."""
-    if layer == 0:
-        return x
-    if layer == settings[CODE_LAYER] + 1:
-        return z
-    return _output(layer - 1, layers, settings, work, x.shape[0])
-
-
-@compile_kernel(EXACT)
-def _weights(layer, layers, flat):
-    """Return W (I, O) and b (O,) of a layer, or their gradients, as views of a flat vector."""
-    fan_in, fan_out, start = layers[layer, FAN_IN], layers[layer, FAN_OUT], layers[layer, WEIGHTS]
-    W = flat[start : start + fan_in * fan_out].reshape(fan_in, fan_out)
-    return W, flat[layers[layer, BIAS] : layers[layer, BIAS] + fan_out]
-
-
-@compile_kernel(EXACT)
-def _log_noise_var(theta, settings, numbers):
-    """Return the logarithm of the Gaussian likelihood's variance."""
-    return theta[settings[LOG_NOISE_VAR]] if settings[LOG_NOISE_VAR] >= 0 else numbers[FIXED_LOG_NOISE_VAR]
+    by_rows = n_rows >= n_columns
+    size, unit = (n_rows, ROWS) if by_rows else (n_columns, _COLUMNS)
+    length = -(-size // (unit * n_threads)) * unit
+    start = min(rank * length, size)
+    end = min(start + length, size)
+    return (start, end, 0, n_columns) if by_rows else (0, n_rows, start, end)

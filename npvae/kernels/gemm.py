@@ -21,6 +21,7 @@ from npvae.kernels.tiles import (
     multiply_tile,
     transpose_square,
 )
+from npvae.kernels.views import flat
 
 # Rows of a that are multiplied by all panels before the next ones are: as many as stay in the cache.
 _ROWS_AT_ONCE = 128
@@ -41,46 +42,43 @@ def multiply(a, a_transposed, b, b_transposed, bias, y, first_row, end_row, firs
     space = np.empty((n_terms + 1) * width + lanes, y.dtype)
     aligned = (VECTOR_BYTES - space.ctypes.data % VECTOR_BYTES) % VECTOR_BYTES // y.itemsize
     panel = space[aligned:]
-    flat_a, flat_b, flat_y = a.reshape(-1), b.reshape(-1), y.reshape(-1)
+    flat_a, flat_b = flat(a), flat(b)
     most_tiles = -(-min(end_row - first_row, _ROWS_AT_ONCE) // ROWS)
     terms, counts = np.empty(most_tiles * n_terms, np.int32), np.empty(most_tiles, np.int64)
     for top in range(first_row, end_row, _ROWS_AT_ONCE):
         bottom = min(top + _ROWS_AT_ONCE, end_row)
-        few = _find_terms(flat_a, top, bottom, a_row, a_column, n_terms, terms, counts)
+        few = _find_terms(flat_a, top, bottom, a_row, a_column, n_terms, terms, counts, panel)
         for j in range(first_column, end_column, width):
             n_columns = min(width, end_column - j)
             panel_width = width if n_columns > lanes else lanes
-            if bias.size:
-                _copy(bias, 0, j, n_columns, 1, panel, 0, panel_width)
-            else:
-                for c in range(panel_width):
-                    panel[c] = 0
+            for c in range(0, panel_width, lanes):
+                copy_vector(bias, j + c, panel, c, n_columns - c if bias.size else 0)
             if b_transposed:
                 _copy_transposed(flat_b, j, n_columns, n_terms, panel, panel_width)
             else:
-                _copy(flat_b, b.shape[1], j, n_columns, n_terms, panel, panel_width, panel_width)
+                _copy(flat_b, b.shape[1], j, n_columns, n_terms, panel, panel_width)
             for i in range(top, bottom, ROWS):
                 tile = (i - top) // ROWS if few else 0
                 rows, where = min(ROWS, bottom - i), i * y.shape[1] + j
                 if n_columns > lanes:
                     multiply_tile(
                         flat_a, i * a_row, a_row, a_column, terms, tile * n_terms, counts[tile],
-                        panel, flat_y, where, y.shape[1], rows, n_columns,
+                        panel, y, where, y.shape[1], rows, n_columns,
                     )  # fmt: skip
                 else:
                     multiply_narrow_tile(
                         flat_a, i * a_row, a_row, a_column, terms, tile * n_terms, counts[tile],
-                        panel, flat_y, where, y.shape[1], rows, n_columns,
+                        panel, y, where, y.shape[1], rows, n_columns,
                     )  # fmt: skip
 
 
-@compile_kernel({"reassoc"})
-def _find_terms(a, top, bottom, a_row, a_column, n_terms, terms, counts):
+@compile_kernel({"reassoc"}, inner=True)
+def _find_terms(a, top, bottom, a_row, a_column, n_terms, terms, counts, sizes):
     """List, for each tile, the terms for which some of its rows are not zero; return whether they are few.
 
     If those of the first tile are many, the others are not looked at, and the first list holds all terms.
+    `sizes` is overwritten, with sums of absolute values: NaN is not zero either.
     """
-    sizes = np.empty(n_terms, a.dtype)  # sums of absolute values: NaN is not zero either
     for i in range(top, bottom, ROWS):
         tile, rows = (i - top) // ROWS, min(ROWS, bottom - i)
         for k in range(n_terms):
@@ -89,14 +87,10 @@ def _find_terms(a, top, bottom, a_row, a_column, n_terms, terms, counts):
             for m in range(i, i + rows):
                 for k in range(n_terms):
                     sizes[k] += abs(a[m * a_row + k])
-        elif rows == ROWS:  # a number that the compiler knows
-            for k in range(n_terms):
-                for m in range(i, i + ROWS):
-                    sizes[k] += abs(a[m * a_row + k * a_column])
         else:
             for k in range(n_terms):
-                for m in range(i, i + rows):
-                    sizes[k] += abs(a[m * a_row + k * a_column])
+                for m in range(ROWS):  # a number that the compiler knows; the last row may count repeatedly
+                    sizes[k] += abs(a[min(i + m, bottom - 1) * a_row + k * a_column])
         n_used = 0
         for k in range(n_terms):
             terms[tile * n_terms + n_used] = k
@@ -110,16 +104,16 @@ def _find_terms(a, top, bottom, a_row, a_column, n_terms, terms, counts):
     return True
 
 
-@compile_kernel(set())
-def _copy(b, row_length, j, n_columns, n_terms, panel, panel_start, panel_width):
-    """Copy n_columns columns of b, from j on, into the panel's rows; fill up with zeros."""
+@compile_kernel(set(), inner=True)
+def _copy(b, row_length, j, n_columns, n_terms, panel, panel_width):
+    """Copy n_columns columns of b, from j on, into the panel below its row 0; fill up with zeros."""
     lanes = VECTOR_BYTES // b.itemsize
     for k in range(n_terms):
         for c in range(0, panel_width, lanes):
-            copy_vector(b, k * row_length + j + c, panel, panel_start + k * panel_width + c, n_columns - c)
+            copy_vector(b, k * row_length + j + c, panel, (k + 1) * panel_width + c, n_columns - c)
 
 
-@compile_kernel(set())
+@compile_kernel(set(), inner=True)
 def _copy_transposed(b, j, n_columns, n_terms, panel, panel_width):
     """Copy n_columns rows of b, from j on, into the panel's columns below its row 0; fill up with zeros."""
     lanes = VECTOR_BYTES // b.itemsize

@@ -46,7 +46,7 @@ class _Vectors:
 
     def address(self, kind: Any, array: Any, *offsets: Any) -> Any:
         """Return the address of the entry of a contiguous array that lies at the sum of the offsets."""
-        data = self.context.make_array(kind)(self.context, self.builder, array).data
+        data = self.context.data_model_manager[kind].get(self.builder, array, "data")
         for offset in offsets:
             data = self.builder.gep(data, [offset])
         return data

@@ -25,7 +25,7 @@ class FusedGradient:
     """
 
     def __init__(self, network: Network) -> None:
-        from npvae.kernels import elementwise, fused, spinning  # importing numba takes half a second
+        from npvae.kernels import fused, spinning  # importing numba takes half a second
 
         self._network, self._compiled, self._dismissed = network, fused, spinning.DISMISSED
         n_draws, self._is_iwae = 1, False
@@ -34,28 +34,31 @@ class FusedGradient:
         code_layer = len(network.hidden)
         is_vae = isinstance(network, VAENetwork)
         starts, start = {}, 0
-        layers: list[tuple[int, ...]] = []
-        outputs = heads = 0
+        layers: list[list[int]] = []
+        outputs = 0  # of all layers so far, for each sample
+        heads = 0
         for name, shape in network.shapes().items():
             starts[name] = start
             if name.endswith(".W") and name != "log_var.W":
                 fan_in, fan_out = shape
                 place = start
-                if name == "mu.W":  # mu and log_var are one layer of two outputs, kept by itself
+                if (
+                    name == "mu.W"
+                ):  # mu and log_var are one layer of 2 Z outputs, whose weights are kept apart
                     place, fan_out = 0, 2 * fan_out
                     heads = (fan_in + 1) * fan_out
                 rows = n_draws if len(layers) > code_layer else 1  # for each sample
-                layers.append((fan_in, fan_out, place, place + fan_in * fan_out, outputs))
+                inputs = layers[-1][fused.OUTPUT] if layers else -1
+                layers.append([fan_in, fan_out, place, place + fan_in * fan_out, inputs, outputs, rows])
                 outputs += rows * fan_out
             start += math.prod(shape)
-        self._layers, self._n_params = np.array(layers), start
         self._heads, self._d_heads = np.empty(heads, np.float32), np.empty(heads, np.float32)
+        layers[code_layer + 1][fused.INPUT] = outputs  # where z is
+        self._layers, self._n_params = np.array(layers), start
         settings = {
             fused.CODE_LAYER: code_layer,
             fused.LATENT_DIM: network.latent_dim,
-            fused.ACTIVATION: getattr(elementwise, network.activation.upper()),
             fused.IS_VAE: is_vae,
-            fused.IS_BERNOULLI: network.likelihood == "bernoulli",
             fused.LOG_NOISE_VAR: starts.get("output.log_noise_var", -1),
             fused.N_DRAWS: n_draws,
             fused.IS_IWAE: self._is_iwae,
@@ -69,6 +72,8 @@ class FusedGradient:
         self._results = np.zeros(fused.PIECES + -(-start // fused.PIECE), np.float32)
         self._size = fused.workspace_size(self._layers, network.latent_dim, n_draws)
         self._work = np.empty(0, np.float32)
+        self._kernels = fused.kernels(network.activation, network.likelihood, self._is_iwae)
+        self._addresses: np.ndarray | None = None
 
     def __call__(
         self, params: Parameters, x: np.ndarray, eps: np.ndarray | None, beta: float, out: Parameters
@@ -103,13 +108,16 @@ class FusedGradient:
         elif eps.ndim > 2:
             eps = eps.reshape(-1, eps.shape[-1])
         meeting = np.zeros(1, np.int64)
-        arguments = self._arguments(meeting, params, x, eps, out)
+        addresses, arguments = self._load_kernels(), self._arguments(meeting, params, x, eps, out)
         team = current_team()
         n_threads = min(team.n_threads, _MOST_THREADS) if team is not None and team.awake else 1
         if team is None or n_threads == 1:
-            fused.loss_and_gradient(0, 1, *arguments)
+            fused.loss_and_gradient(addresses, 0, 1, *arguments)
         else:
-            parts = [partial(fused.loss_and_gradient, i, n_threads, *arguments) for i in range(n_threads)]
+            parts = [
+                partial(fused.loss_and_gradient, addresses, i, n_threads, *arguments)
+                for i in range(n_threads)
+            ]
             team.run(parts, abandon=partial(meeting.fill, self._dismissed))
         reconstruction, kl, bound, squared_norm = self._results[: fused.PIECES].tolist()
         if isinstance(self._network, VAENetwork):
@@ -118,14 +126,22 @@ class FusedGradient:
         return AutoencoderLoss(reconstruction, reconstruction), squared_norm
 
     def load(self, params: Parameters) -> bool:
-        """Load the compiled function from disk, or compile it; return whether it had to be compiled."""
+        """Load the compiled functions from disk, or compile them; return whether some had to be compiled."""
         from npvae.kernels.compiled import load
+        from npvae.kernels.compiling import count_compilations, no_garbage_collection
 
         x, eps = (np.empty((1, width), np.float32) for width in (self._network.n_features, 0))
-        return load(
-            self._compiled.loss_and_gradient,
-            (0, 1, *self._arguments(np.zeros(1, np.int64), params, x, eps, params)),
-        )
+        arguments = self._arguments(np.zeros(1, np.int64), params, x, eps, params)
+        with no_garbage_collection():
+            before = count_compilations(self._kernels.values())
+            addresses = self._load_kernels()
+            compiled = count_compilations(self._kernels.values()) > before
+            return load(self._compiled.loss_and_gradient, (addresses, 0, 1, *arguments)) or compiled
+
+    def _load_kernels(self) -> np.ndarray:
+        if self._addresses is None:
+            self._addresses = self._compiled.addresses(self._kernels)
+        return self._addresses
 
     def _arguments(
         self, meeting: np.ndarray, params: Parameters, x: np.ndarray, eps: np.ndarray, out: Parameters

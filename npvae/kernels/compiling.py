@@ -1,0 +1,101 @@
+"""One process at a time compiles a kernel; the others wait, and load what it has written to disk.
+
+Processes that start together, as joblib's workers do, need the same kernels at the same moment. numba
+keeps machine code on disk, but each process that does not find it there would compile it for itself.
+"""
+
+import gc
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from numba.core.compiler_lock import global_compiler_lock
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
+
+LONGEST_WAIT = 60.0  # seconds; the largest kernel takes two on a quiet machine
+_PAUSE = 0.02  # seconds between two looks at a lock
+
+_depth = 0  # of kernels that are being compiled; global_compiler_lock protects it
+
+
+def compile_in_one_process(kernel: Any, longest_wait: float = LONGEST_WAIT) -> None:
+    """Make a numba function that is cached on disk compile under a lock that processes share.
+
+    The lock is held while one kernel, with the functions it calls, is loaded or compiled, and there is one
+    lock for each kernel. A process never holds two locks, so no two can wait for each other. The operating
+    system releases the lock of a process that has died; after `longest_wait` seconds, a process goes on
+    without the lock. Where files cannot be locked, there is no lock.
+    """
+    compile_for = kernel.compile
+    lock_file = os.path.join(kernel.stats.cache_path, f"{kernel.__name__}.lock")
+
+    def compile_alone(signature: Any) -> Any:
+        global _depth
+        # First this process's lock, then that of all processes: threads would wait for each other otherwise.
+        with global_compiler_lock:
+            _depth += 1
+            try:
+                if _depth > 1:
+                    return compile_for(signature)
+                with locked(lock_file, longest_wait), no_garbage_collection():
+                    return compile_for(signature)
+            finally:
+                _depth -= 1
+
+    kernel.compile = compile_alone
+
+
+@contextmanager
+def locked(path: str, longest_wait: float) -> Iterator[bool]:
+    """Hold the lock on a file within a with statement; give whether it is held, or had to be done without."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:  # the folder is not there yet, or cannot be written to
+        file = None
+    if file is None or fcntl is None:
+        yield False
+        return
+    try:
+        yield _lock(file, longest_wait)
+    finally:
+        os.close(file)  # and so release the lock
+
+
+def _lock(file: int, longest_wait: float) -> bool:
+    end = time.monotonic() + longest_wait
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:  # another process has it
+            if time.monotonic() > end:
+                return False
+            time.sleep(_PAUSE)
+        except OSError:  # not on this file system
+            return False
+
+
+def count_compilations(kernels: Iterable[Any]) -> int:
+    """Return how often this process has compiled these kernels, because they were not on disk."""
+    return sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels)
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Pause Python's garbage collector within a with statement.
+
+    A compiler makes many objects that live on; looking through them again and again is an eighth of its time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
