@@ -106,8 +106,8 @@ def loss_and_gradient(
     theta, gradient : (P,) arrays
         Parameters, and where their gradient is written.
     heads, d_heads : arrays
-        Overwritten: mu's and log_var's weights side by side, (H, 2 Z) and (2 Z,), which one product takes, and
-        their gradient. Not used for an autoencoder.
+        Overwritten: the weights of mu and log_var side by side, (H, 2 Z) and (2 Z,), which one product takes,
+        and their gradient. Not used for an autoencoder.
     layers, settings : arrays of int64
         See the names above. LOG_NOISE_VAR is that parameter's place in theta, or -1, HEADS that of mu.W.
     numbers : (3,) array
