@@ -5,9 +5,9 @@ decorates is NumPy and the specification; its twin runs in its place where the a
 may change there, results may not: ``tests/kernels/test_twins.py``.
 
 **The compiled network step** (``fused.py``, and what it calls: ``draws.py``, ``blocks.py``, ``sums.py``,
-``gemm.py``). A whole network's loss and gradient in one function, with which `fit` trains; its specification is
-`npvae.core` as a whole: ``tests/training/test_fused.py``. ``pointers.py``, ``views.py`` and ``spinning.py`` hold
-its techniques: calls by address, parts of arrays, threads that meet.
+``gemm.py``). A whole network's loss and gradient in one function, with which `fit` trains; its specification
+is `npvae.core` as a whole: ``tests/training/test_fused.py``. ``pointers.py``, ``views.py`` and
+``spinning.py`` hold its techniques: calls by address, parts of arrays, threads that meet.
 
 The environment variable ``NPVAE_KERNELS=reference`` switches all of it off: then core itself runs.
 """
