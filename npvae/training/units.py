@@ -14,7 +14,7 @@ import numpy as np
 from npvae.core.architecture import Architecture
 from npvae.core.parameters import Parameters
 
-N = TypeVar("N", bound=Architecture)
+Network = TypeVar("Network", bound=Architecture)
 
 
 class Units(NamedTuple):
@@ -34,7 +34,7 @@ class Units(NamedTuple):
         """Return x (N, D) in these units, in x's own type."""
         return (x - self.mean.astype(x.dtype)) / x.dtype.type(self.scale)
 
-    def network_in(self, network: N) -> N:
+    def network_in(self, network: Network) -> Network:
         """Return the network of data in these units: a fixed noise variance changes with the scale."""
         if network.noise_variance == "learned":
             return network
