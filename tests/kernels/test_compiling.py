@@ -1,7 +1,6 @@
 """Kernels called by address, views without checks, and one process that compiles for all."""
 
 import gc
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -175,41 +174,48 @@ def test_of_processes_that_start_together_one_compiles(tmp_path):
     assert sorted(outputs) == [0, 0, 1]
 
 
-def _hold(path, held, release):
-    with locked(path, 5):
-        held.set()
-        release.wait()
+HOLD = """
+import sys
+from npvae.kernels.compiling import locked
+with locked(sys.argv[1], 5):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds the lock until it is sent a line, and the lock's path."""
+    path = str(tmp_path / "lock")
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout.readline() == "held\n"
+    yield other, path
+    other.kill()
+    other.communicate(timeout=60)
 
 
 needs_locks = pytest.mark.skipif(compiling.fcntl is None, reason="there are no locks")
 
 
 @needs_locks
-def test_a_lock_is_waited_for_and_not_for_ever(tmp_path):
-    path, context = str(tmp_path / "lock"), multiprocessing.get_context("spawn")
-    held, release = context.Event(), context.Event()
-    other = context.Process(target=_hold, args=(path, held, release))
-    other.start()
-    assert held.wait(60)
+def test_a_lock_is_waited_for_and_not_for_ever(holder):
+    other, path = holder
     started = time.monotonic()
     with locked(path, 0.2) as has_it:
         assert not has_it
     assert 0.2 <= time.monotonic() - started < 5
-    release.set()
+    other.stdin.write("\n")
+    other.stdin.flush()
     with locked(path, 60) as has_it:
         assert has_it
-    other.join(60)
 
 
 @needs_locks
-def test_the_lock_of_a_process_that_was_killed_is_free(tmp_path):
-    path, context = str(tmp_path / "lock"), multiprocessing.get_context("spawn")
-    held, release = context.Event(), context.Event()
-    other = context.Process(target=_hold, args=(path, held, release))
-    other.start()
-    assert held.wait(60)
+def test_the_lock_of_a_process_that_was_killed_is_free(holder):
+    other, path = holder
     other.kill()
-    other.join(60)
     with locked(path, 60) as has_it:
         assert has_it
 
