@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from npvae.core.parameters import Parameters
+from npvae.data import binarize
 from npvae.estimators.columns import FarRows
 from npvae.estimators.files import save
 from npvae.estimators.inputs import (
@@ -161,7 +162,7 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if not noise:
             return x
         if self.network_.likelihood == "bernoulli":
-            return (rng.random(x.shape, dtype=np.float32) < x).astype(np.float32)
+            return binarize(x, rng)
         std = np.float32(np.sqrt(self.network_.noise_var(self.params_)))
         return x + std * rng.standard_normal(x.shape, dtype=np.float32)
 

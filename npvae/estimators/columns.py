@@ -28,14 +28,11 @@ class Columns:
 
     Attributes
     ----------
-    n : int
-        Rows.
     mean, variance : (D,) arrays, float64
     low, high : (D,) arrays, float64
         Least and greatest values.
     """
 
-    n: int
     mean: np.ndarray
     variance: np.ndarray
     low: np.ndarray
@@ -55,19 +52,15 @@ class Columns:
         total, squares = np.zeros((2, X.shape[1]))
         low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
         blocks = inference_blocks(X) if rows is None else (X[some] for some in inference_blocks(rows))
-        for block in blocks:
-            with np.errstate(
-                over="ignore", invalid="ignore"
-            ):  # who checks the result says what is not finite
+        with np.errstate(over="ignore", invalid="ignore"):  # `examine` finds what is not finite
+            for block in blocks:
                 x = as_floats(block, np.dtype(np.float64))
-            low, high = np.minimum(low, x.min(axis=0)), np.maximum(high, x.max(axis=0))
-            with np.errstate(over="ignore", invalid="ignore"):
+                low, high = np.minimum(low, x.min(axis=0)), np.maximum(high, x.max(axis=0))
                 x = x - origin
                 total += x.sum(axis=0)
                 squares += np.einsum("nd,nd->d", x, x)
-        with np.errstate(over="ignore", invalid="ignore"):
             mean = total / n
-            return cls(n, origin[0] + mean, np.maximum(squares / n - mean**2, 0), low, high)
+            return cls(origin[0] + mean, np.maximum(squares / n - mean**2, 0), low, high)
 
 
 def examine(X: np.ndarray, likelihood: str, name: str = "X") -> Columns | None:
