@@ -1,8 +1,11 @@
 """Elementwise nonlinearities y = f(x), each differentiated through its output.
 
-f'(x) is written in terms of y, which the next layer keeps anyway as its input, so no pair caches another
-array. The functions run on complex numbers too (complex-step differentiation); NumPy compares these by their
-real parts first, so a complex x is on the side of a kink on which its real part is.
+L is the loss at the end of the network; dy stands for ∂L/∂y and dx for ∂L/∂x, here and in all of core. By
+the chain rule dx = dy f'(x). f'(x) is written in terms of y, which the next layer keeps as its input anyway,
+so no pair caches another array.
+
+All functions run on complex numbers too, for checks by complex steps: therefore `np.where`, which compares
+real parts first, in place of `np.abs`, whose derivative is lost there.
 """
 
 import functools
@@ -16,7 +19,7 @@ from npvae.kernels import compiled_twin
 
 def identity_forward(x: np.ndarray) -> tuple[np.ndarray, tuple[()]]:
     """Return y = x, for layers without a nonlinearity."""
-    return x.copy(), ()
+    return x.copy(), ()  # a copy, since no layer's output is another's
 
 
 def identity_backward(dy: np.ndarray, cache: tuple[()]) -> np.ndarray:
@@ -35,20 +38,14 @@ def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    f'(x) = 1 for x > 0, 0 for x < 0. At the kink x = 0 any value in [0, 1] is a subgradient; 0 is taken, as
-    everybody does. y > 0 exactly where x > 0.
+    f'(x) = 1 for x > 0, 0 for x < 0. At the kink x = 0 any value in [0, 1] is a subgradient; the usual choice
+    is 0. y > 0 exactly where x > 0.
     """
     return np.where(y > 0, dy, 0)
 
 
 def leaky_relu_forward(x: np.ndarray, slope: float = 0.01) -> tuple[np.ndarray, tuple[np.ndarray, float]]:
-    """Compute y = x for x > 0 and slope * x elsewhere.
-
-    Raises
-    ------
-    ValueError
-        The slope is not positive.
-    """
+    """Compute y = x for x > 0 and slope * x elsewhere."""
     if not slope > 0:
         raise ValueError(f"slope must be positive, got {slope}; for slope 0 take relu")
     slope = float(slope)  # a NumPy float64 would widen float32
@@ -69,13 +66,13 @@ def tanh_forward(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def tanh_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return dx = dy (1 - y²), since tanh = sinh / cosh and tanh' = 1 - tanh²."""
+    """Return dx = dy (1 - y²): tanh = sinh / cosh, so tanh' = (cosh² - sinh²) / cosh² = 1 - tanh²."""
     return dy * (1 - y * y)
 
 
 @compiled_twin
 def sigmoid_forward(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Compute y = 1 / (1 + e⁻ˣ), which is eˣ / (1 + eˣ): no exponential of a positive number is taken."""
+    """Compute y = 1 / (1 + e⁻ˣ) where x > 0, and eˣ / (1 + eˣ), which is equal, elsewhere: no overflow."""
     e = np.exp(np.where(x > 0, -x, x))  # at most 1
     y = np.where(x > 0, 1, e) / (1 + e)
     return y, y
@@ -93,9 +90,9 @@ def sigmoid_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 @compiled_twin
 def softplus_forward(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Compute y = ln(1 + eˣ), which is x + ln(1 + e⁻ˣ): no exponential of a positive number is taken."""
+    """Compute y = x + ln(1 + e⁻ˣ) where x > 0, and ln(1 + eˣ), which is equal, elsewhere: no overflow."""
     e = np.exp(np.where(x > 0, -x, x))  # at most 1
-    y = np.where(x > 0, x, 0) + np.log1p(e)
+    y = np.maximum(x, 0) + np.log1p(e)
     return y, y
 
 
@@ -128,13 +125,7 @@ ACTIVATIONS = {
 
 
 def get_activation(name: str, negative_slope: float = 0.01) -> Activation:
-    """Return the pair called `name`; `negative_slope` is leaky_relu's.
-
-    Raises
-    ------
-    ValueError
-        There is no activation of that name.
-    """
+    """Return the pair called `name`; `negative_slope` is leaky_relu's."""
     if not isinstance(name, str) or name not in ACTIVATIONS:
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
     if name == "leaky_relu":

@@ -34,11 +34,6 @@ class Architecture:
         What the decoder's output means: logits, or the mean of a normal distribution.
     noise_variance : float or "learned"
         Of the normal distribution. "learned" makes it a parameter, ``output.log_noise_var``.
-
-    Raises
-    ------
-    ValueError
-        A number is out of its range, or a name is unknown.
     """
 
     n_features: int
@@ -51,9 +46,9 @@ class Architecture:
 
     def __post_init__(self) -> None:
         for name, width in [("n_features", self.n_features), ("latent_dim", self.latent_dim)]:
-            if not _is_count(width):
+            if not is_count(width):
                 raise ValueError(f"{name} must be an integer of at least 1, got {width!r}")
-        if not (isinstance(self.hidden, tuple) and all(_is_count(width) for width in self.hidden)):
+        if not (isinstance(self.hidden, tuple) and all(is_count(width) for width in self.hidden)):
             raise ValueError(
                 f"hidden must be a tuple of positive integers such as (400,), got {self.hidden!r}"
             )
@@ -73,12 +68,12 @@ class Architecture:
         return _shapes("encoder", (self.n_features, *self.hidden))
 
     def head_shapes(self, name: str) -> dict[str, tuple[int, ...]]:
-        """Return those of a layer from the last hidden one to the code."""
+        """Return names and shapes of the parameters of a layer from the last hidden one to the code."""
         width = self.hidden[-1] if self.hidden else self.n_features
         return {f"{name}.W": (width, self.latent_dim), f"{name}.b": (self.latent_dim,)}
 
     def decoder_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return those of the decoder: its hidden layers, the output layer, the noise."""
+        """Return names and shapes of the decoder's parameters: hidden layers, output layer, noise."""
         widths = (self.latent_dim, *reversed(self.hidden))
         shapes = _shapes("decoder", widths)
         shapes |= {"output.W": (widths[-1], self.n_features), "output.b": (self.n_features,)}
@@ -96,15 +91,15 @@ class Architecture:
 
     def decoder_forward(self, params: Parameters, z: np.ndarray) -> tuple[np.ndarray, Any]:
         """Decode z (N, Z) into the output (N, D): logits or means, as the likelihood says."""
-        g, hidden = mlp_forward(z, self.hidden_layers("decoder", params), self.get_activation())
-        output, dense = dense_forward(g, params["output.W"], params["output.b"])
-        return output, (hidden, dense)
+        g, hidden_cache = mlp_forward(z, self.hidden_layers("decoder", params), self.get_activation())
+        output, output_cache = dense_forward(g, params["output.W"], params["output.b"])
+        return output, (hidden_cache, output_cache)
 
     def decoder_backward(self, d_output: np.ndarray, cache: Any, grads: Parameters) -> np.ndarray:
         """Carry dL/doutput (N, D) back to dz (N, Z); write the decoder's gradients into `grads`."""
-        hidden, dense = cache
-        dg, grads["output.W"], grads["output.b"] = dense_backward(d_output, dense)
-        dz, gradients = mlp_backward(dg, hidden)
+        hidden_cache, output_cache = cache
+        dg, grads["output.W"], grads["output.b"] = dense_backward(d_output, output_cache)
+        dz, gradients = mlp_backward(dg, hidden_cache)
         write_layers("decoder", gradients, grads)
         return dz
 
@@ -170,7 +165,8 @@ def _shapes(part: str, widths: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _is_count(value: Any) -> bool:
+def is_count(value: Any) -> bool:
+    """Say whether a value is an integer of at least 1; True is not."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 

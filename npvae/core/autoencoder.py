@@ -23,8 +23,9 @@ class AutoencoderNetwork(Architecture):
 
     Notes
     -----
-    Its loss is -ln p(x | z = code(x)). The codes only have to let the decoder tell images apart: where they
-    lie, and what points between them decode to, does not enter the loss. So an autoencoder cannot be sampled.
+    Its loss is -ln p(x | z = code(x)). The codes only have to let the decoder tell images apart: the loss
+    constrains neither where they lie nor what points between them decode to. So nothing makes N(0, I), or any
+    distribution known beforehand, the one to draw codes from.
 
     References
     ----------
@@ -42,20 +43,20 @@ class AutoencoderNetwork(Architecture):
 
     def forward(self, params: Parameters, x: np.ndarray) -> tuple[np.ndarray, tuple[Any, ...]]:
         """Compute -ln p(x | code(x)) (N,), in nats, of every sample of x (N, D)."""
-        h, hidden = mlp_forward(x, self.hidden_layers("encoder", params), self.get_activation())
+        h, hidden_cache = mlp_forward(x, self.hidden_layers("encoder", params), self.get_activation())
         code, code_cache = dense_forward(h, params["code.W"], params["code.b"])
-        output, decoder = self.decoder_forward(params, code)
-        reconstruction, likelihood = self.reconstruction_forward(params, x, output)
-        return reconstruction, (params, hidden, code_cache, decoder, likelihood)
+        output, decoder_cache = self.decoder_forward(params, code)
+        reconstruction, likelihood_cache = self.reconstruction_forward(params, x, output)
+        return reconstruction, (params, hidden_cache, code_cache, decoder_cache, likelihood_cache)
 
     def backward(self, d_reconstruction: np.ndarray, cache: tuple[Any, ...]) -> Parameters:
         """Carry dL/dreconstruction (N,) back to every parameter."""
-        params, hidden, code_cache, decoder, likelihood = cache
+        params, hidden_cache, code_cache, decoder_cache, likelihood_cache = cache
         grads = params.zeros_like()
-        d_output = self.reconstruction_backward(d_reconstruction, likelihood, grads)
-        d_code = self.decoder_backward(d_output, decoder, grads)
+        d_output = self.reconstruction_backward(d_reconstruction, likelihood_cache, grads)
+        d_code = self.decoder_backward(d_output, decoder_cache, grads)
         dh, grads["code.W"], grads["code.b"] = dense_backward(d_code, code_cache)
-        _, gradients = mlp_backward(dh, hidden)
+        _, gradients = mlp_backward(dh, hidden_cache)
         write_layers("encoder", gradients, grads)
         return grads
 

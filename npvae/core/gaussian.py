@@ -1,8 +1,8 @@
 """The posterior q(z | x) = N(μ, diag(σ²)): drawing from it, and its KL divergence from the prior N(0, I).
 
 The encoder describes it by two vectors, mu and log_var = ln σ². The logarithm may be any real number, so a
-linear layer can put it out, and σ = exp(log_var / 2) is positive whatever it says. No covariance matrix is
-stored: off the diagonal it is zero.
+linear layer can output it, and σ = exp(log_var / 2) is always positive. No covariance matrix is stored: off
+the diagonal it is zero.
 """
 
 from typing import Any
@@ -13,24 +13,9 @@ import numpy as np
 def reparameterize_forward(
     mu: np.ndarray, log_var: np.ndarray, eps: np.ndarray
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Draw z = mu + exp(log_var / 2) * eps, given the noise.
+    """Draw z = mu + exp(log_var / 2) * eps from N(mu, exp(log_var)); all arrays are (N, Z).
 
-    Parameters
-    ----------
-    mu, log_var : (N, Z) arrays
-    eps : (N, Z) array
-        Drawn from N(0, I) by the caller, once for the forward and the backward pass.
-
-    Returns
-    -------
-    z : (N, Z) array
-        A draw from N(mu, exp(log_var)).
-    cache : (std, eps)
-
-    Raises
-    ------
-    ValueError
-        The shapes differ. (Noise shared by several samples would go unnoticed.)
+    eps is drawn from N(0, I) by the caller, once for the forward and the backward pass.
 
     Notes
     -----
@@ -40,7 +25,7 @@ def reparameterize_forward(
     ----------
     Kingma & Welling (2014), Auto-encoding variational Bayes, section 2.4.
     """
-    if not mu.shape == log_var.shape == eps.shape:
+    if not mu.shape == log_var.shape == eps.shape:  # broadcasting would share noise between samples
         raise ValueError(
             f"mu, log_var and eps must all be (N, Z), got {mu.shape}, {log_var.shape}, {eps.shape}"
         )
@@ -52,7 +37,7 @@ def reparameterize_forward(
 def reparameterize_backward(
     dz: np.ndarray, cache: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Carry dL/dz (N, Z) back to the parameters of the distribution, mu and log_var.
+    """Carry dz (N, Z) back to the parameters of the distribution, mu and log_var.
 
     Notes
     -----
@@ -70,17 +55,7 @@ def reparameterize_backward(
 
 
 def kl_forward(mu: np.ndarray, log_var: np.ndarray) -> tuple[np.ndarray, Any]:
-    """Compute KL( N(mu, diag(exp(log_var))) || N(0, I) ) of every sample.
-
-    Parameters
-    ----------
-    mu, log_var : (N, Z) arrays
-
-    Returns
-    -------
-    kl : (N,) array
-        In nats; zero only at mu = 0, log_var = 0.
-    cache : (mu, log_var)
+    """Compute KL( N(mu, diag(exp(log_var))) || N(0, I) ) (N,), in nats, from mu and log_var (N, Z).
 
     Notes
     -----
@@ -91,8 +66,8 @@ def kl_forward(mu: np.ndarray, log_var: np.ndarray) -> tuple[np.ndarray, Any]:
            = -1 / 2 - v / 2 + (μ² + eᵛ) / 2               E z² = μ² + eᵛ
            = (μ² + (eᵛ - 1) - v) / 2.
 
-    Dimensions are independent, so their KLs add. expm1(v) is eᵛ - 1, without the digits that exp(v) - 1 loses
-    when v is small.
+    Dimensions are independent, so their KLs add. It is zero only at μ = 0, v = 0. expm1(v) is eᵛ - 1, with
+    more correct digits where v is small.
 
     References
     ----------
@@ -103,7 +78,7 @@ def kl_forward(mu: np.ndarray, log_var: np.ndarray) -> tuple[np.ndarray, Any]:
 
 
 def kl_backward(d_kl: np.ndarray, cache: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Carry dL/dkl (N,) back to mu and log_var, (N, Z) each.
+    """Carry d_kl (N,) back to mu and log_var, (N, Z) each.
 
     Notes
     -----

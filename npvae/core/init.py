@@ -8,12 +8,6 @@ from npvae.core.parameters import Parameters, Shapes
 SCHEMES = ("uniform", "he", "glorot")
 
 
-def check_scheme(scheme: str) -> None:
-    """Raise a ValueError unless there is an initialisation scheme of that name."""
-    if scheme not in SCHEMES:
-        raise ValueError(f"init must be one of {', '.join(SCHEMES)}, got {scheme!r}")
-
-
 def init_parameters(
     shapes: Shapes,
     rng: np.random.Generator,
@@ -29,9 +23,9 @@ def init_parameters(
     rng : Generator
     scheme : {"uniform", "he", "glorot"}
         "uniform": W and b from U(-1, 1) / sqrt(fan_in), as PyTorch's Linear does.
-        "he": W from N(0, 2 / fan_in), b = 0; keeps the variance of activations through relu.
-        "glorot": W from U(-1, 1) * sqrt(6 / (fan_in + fan_out)), b = 0; keeps the variance of
-        activations and of gradients through tanh.
+        "he": W from N(0, 2 / fan_in), b = 0; keeps the variance from layer to layer through relu.
+        "glorot": W from U(-1, 1) * sqrt(6 / (fan_in + fan_out)), b = 0; keeps about the variance of
+        activations and of gradients, where tanh is nearly linear.
     dtype : dtype
 
     Returns
@@ -39,18 +33,14 @@ def init_parameters(
     params : Parameters
         A name that ends neither in .W nor in .b is left at zero.
 
-    Raises
-    ------
-    ValueError
-        There is no such scheme.
-
     References
     ----------
     He, Zhang, Ren & Sun (2015), Delving deep into rectifiers, equation 10.
-    Glorot & Bengio (2010), Understanding the difficulty of training deep feedforward neural
-    networks, equation 16. LeCun, Bottou, Orr & Mueller (1998), Efficient backprop, section 4.6.
+    Glorot & Bengio (2010), Understanding the difficulty of training deep feedforward neural networks,
+    equation 16.
     """
-    check_scheme(scheme)
+    if scheme not in SCHEMES:
+        raise ValueError(f"init must be one of {', '.join(SCHEMES)}, got {scheme!r}")
     params = Parameters(shapes, dtype=dtype)
     for name in params:
         layer, _, kind = name.rpartition(".")
@@ -68,22 +58,10 @@ def init_parameters(
 
 
 def output_bias(mean: np.ndarray, likelihood: str) -> np.ndarray:
-    """Return the output bias with which a decoder that knows nothing predicts the data's mean.
+    """Return the output bias (D,) with which a decoder whose input is 0 predicts the data's mean (D,).
 
-    Parameters
-    ----------
-    mean : (D,) array
-        Mean of each feature over the training data.
-    likelihood : {"bernoulli", "gaussian"}
-        For "bernoulli" the mean becomes a logit, clipped at probabilities 0.001 and 0.999.
-
-    Returns
-    -------
-    bias : (D,) array
-
-    References
-    ----------
-    Burda, Grosse & Salakhutdinov (2016), Importance weighted autoencoders, their code.
+    For "bernoulli" it is a logit, of the mean clipped to 0.001 .. 0.999. Burda, Grosse & Salakhutdinov (2016)
+    do so in their code.
     """
     if likelihood == "gaussian":
         return mean

@@ -13,32 +13,14 @@ Weights = tuple[np.ndarray, np.ndarray]  # W (I, O) and b (O,) of a layer, or th
 
 @compiled_twin
 def dense_forward(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, Any]:
-    """Compute the affine map y = x W + b, one row for each sample.
-
-    Parameters
-    ----------
-    x : (N, I) array
-    W : (I, O) array
-    b : (O,) array
-
-    Returns
-    -------
-    y : (N, O) array
-    cache : (x, W)
-    """
+    """Compute y (N, O) = x W + b, one row for each sample, from x (N, I), W (I, O) and b (O,)."""
     y = x @ W + b
     return y, (x, W)
 
 
 @compiled_twin
 def dense_backward(dy: np.ndarray, cache: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    r"""Carry dL/dy (N, O) back to the input, the weights and the bias.
-
-    Returns
-    -------
-    dx : (N, I) array
-    dW : (I, O) array
-    db : (O,) array
+    """Carry dy (N, O) back to the input, the weights and the bias: dx (N, I), dW (I, O), db (O,).
 
     Notes
     -----
@@ -48,13 +30,11 @@ def dense_backward(dy: np.ndarray, cache: Any) -> tuple[np.ndarray, np.ndarray, 
         ∂L/∂W_io = Σ_n ∂L/∂y_no ∂y_no/∂W_io = Σ_n x_ni dy_no     dW = xᵀ dy
         ∂L/∂b_o  = Σ_n ∂L/∂y_no                                  db = the column sums of dy
 
-    Every sample uses the same W and b, so their gradients sum over n; dx has a row for each sample. The
-    shapes leave no other way to multiply.
+    Every sample uses the same W and b, so their gradients sum over n; dx has a row for each sample.
 
     References
     ----------
-    Rumelhart, Hinton & Williams (1986), Learning representations by back-propagating errors, equations 4 to
-    7.
+    Rumelhart, Hinton & Williams (1986), Learning representations by back-propagating errors, equations 6, 7.
     """
     x, W = cache
     dx = dy @ W.T  # (N, I)
@@ -66,40 +46,20 @@ def dense_backward(dy: np.ndarray, cache: Any) -> tuple[np.ndarray, np.ndarray, 
 def mlp_forward(
     x: np.ndarray, layers: Sequence[Weights], activation: Activation
 ) -> tuple[np.ndarray, tuple[Any, ...]]:
-    """Apply dense layers one after another, each followed by the activation.
-
-    Parameters
-    ----------
-    x : (N, I) array
-    layers : sequence of (W, b)
-        May be empty: then h is x.
-    activation : Activation
-
-    Returns
-    -------
-    h : (N, O) array
-    caches : tuple
-        One for each layer: the dense layer's and the activation's.
-    """
+    """Compute h (N, O) from x (N, I): dense layers, each followed by the activation. Without any, h is x."""
     h, caches = x, []
     for W, b in layers:
-        a, dense = dense_forward(h, W, b)
-        h, activated = activation.forward(a)
-        caches.append((dense, activation, activated))
+        a, dense_cache = dense_forward(h, W, b)
+        h, activation_cache = activation.forward(a)
+        caches.append((dense_cache, activation, activation_cache))
     return h, tuple(caches)
 
 
 def mlp_backward(dh: np.ndarray, caches: Sequence[Any]) -> tuple[np.ndarray, list[Weights]]:
-    """Carry dL/dh (N, O) back through the layers, the last one first.
-
-    Returns
-    -------
-    dx : (N, I) array
-    gradients : list of (dW, db), in the layers' order
-    """
+    """Carry dh (N, O) back, the last layer first; return dx (N, I), and dW and db in the layers' order."""
     gradients: list[Weights] = []
-    for dense, activation, activated in reversed(caches):
-        da = activation.backward(dh, activated)
-        dh, dW, db = dense_backward(da, dense)
+    for dense_cache, activation, activation_cache in reversed(caches):
+        da = activation.backward(dh, activation_cache)
+        dh, dW, db = dense_backward(da, dense_cache)
         gradients.insert(0, (dW, db))
     return dh, gradients

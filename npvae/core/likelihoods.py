@@ -28,11 +28,6 @@ def bernoulli_forward(x: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np
     residual : (N, D) array
         The cache: x - sigmoid(logits).
 
-    Raises
-    ------
-    ValueError
-        The two shapes differ.
-
     Notes
     -----
     With p = 1 / (1 + e⁻ˡ):  ln p = l - ln(1 + eˡ)  and  ln(1 - p) = -ln(1 + eˡ), so
@@ -49,17 +44,17 @@ def bernoulli_forward(x: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np
     if x.shape != logits.shape or logits.ndim != 2:
         raise ValueError(f"x and logits must both be (N, D), got {x.shape} and {logits.shape}")
     e = np.exp(np.where(logits > 0, -logits, logits))  # exp(-|l|), at most 1
-    log_likelihood = (x * logits - np.where(logits > 0, logits, 0) - np.log1p(e)).sum(axis=1)
+    log_likelihood = (x * logits - np.maximum(logits, 0) - np.log1p(e)).sum(axis=1)
     p = np.where(logits > 0, 1, e) / (1 + e)  # sigmoid(l)
     return log_likelihood, x - p
 
 
 def bernoulli_backward(d_log_likelihood: np.ndarray, residual: np.ndarray) -> np.ndarray:
-    """Carry dL/dlog_likelihood (N,) back to the logits (N, D); x is data.
+    """Carry d_log_likelihood (N,) back to the logits (N, D); x is data.
 
     Notes
     -----
-    ∂/∂l [x l - ln(1 + eˡ)] = x - eˡ / (1 + eˡ) = x - p: what is there minus what was expected.
+    ∂/∂l [x l - ln(1 + eˡ)] = x - eˡ / (1 + eˡ) = x - p: the data minus their predicted probability.
     """
     return d_log_likelihood[:, None] * residual
 
@@ -82,11 +77,6 @@ def gaussian_forward(
         In nats.
     cache : (x - mean, log_noise_var)
 
-    Raises
-    ------
-    ValueError
-        The shapes of x and mean differ.
-
     Notes
     -----
     ln N = -(1/2) [ Σ_d (x_d - m_d)² / v + D (ln v + ln 2π) ]. The squared error summed over the features is
@@ -106,7 +96,7 @@ def gaussian_forward(
 
 
 def gaussian_backward(d_log_likelihood: np.ndarray, cache: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Carry dL/dlog_likelihood (N,) back to the mean (N, D) and log_noise_var (1,); x is data.
+    """Carry d_log_likelihood (N,) back to the mean (N, D) and log_noise_var (1,); x is data.
 
     Notes
     -----

@@ -1,16 +1,16 @@
 """A VAE trained with several draws of z for each sample: the ELBO averaged over them, or the IWAE's bound.
 
-The encoder runs once for each sample, the decoder once for each draw: both are the stages of `VAENetwork`.
-Where a number is copied to all draws, its gradient is the sum of the copies'.
+Both are made of the stages of `VAENetwork`. A sample with k draws is written as k equal samples with one draw
+each: then the averaged ELBO is the VAE's own loss, and the bound needs the weights of the draws besides.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from npvae.core.architecture import batch_mean
-from npvae.core.gaussian import kl_backward, kl_forward, reparameterize_backward, reparameterize_forward
+from npvae.core.architecture import batch_mean, is_count
+from npvae.core.gaussian import kl_forward, reparameterize_backward, reparameterize_forward
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAELoss, VAENetwork
 
@@ -18,7 +18,7 @@ OBJECTIVES = ("elbo", "iwae")
 
 
 def importance_bound_forward(log_weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Compute L_k = ln (1/k) sum_i w_i of every sample.
+    """Compute L_k = ln (1/k) Σ_i w_i of every sample.
 
     Parameters
     ----------
@@ -30,13 +30,14 @@ def importance_bound_forward(log_weights: np.ndarray) -> tuple[np.ndarray, np.nd
     bound : (N,) array
         In nats.
     shares : (N, k) array
-        The cache: w_i / sum_j w_j, which add up to 1.
+        The cache: w_i / Σ_j w_j, which add up to 1.
 
     Notes
     -----
     Each w_i has expectation p(x), and so has their mean; the logarithm is concave, so E L_k <= ln p(x). k = 1
-    gives the ELBO, and E L_k rises with k: a mean of k weights is the mean, over all choices of m < k of
-    them, of the means of the chosen, and the logarithm of a mean is at least the mean of the logarithms.
+    gives the ELBO, and E L_k does not fall as k grows: a mean of k weights is the mean, over all choices of
+    m < k of them, of the means of the chosen, and the logarithm of a mean is at least the mean of the
+    logarithms.
 
     The largest ln w_i is taken out before the exponential, so that none overflows and not all are 0.
 
@@ -44,7 +45,7 @@ def importance_bound_forward(log_weights: np.ndarray) -> tuple[np.ndarray, np.nd
     ----------
     Burda, Grosse & Salakhutdinov (2016), Importance weighted autoencoders, equation 8 and theorem 1.
     """
-    largest = log_weights.real.max(axis=1, keepdims=True)  # a constant: it cancels, so it has no derivative
+    largest = log_weights.real.max(axis=1, keepdims=True)  # cancels, so the complex step may pass it by
     weights = np.exp(log_weights - largest)
     total = weights.sum(axis=1, keepdims=True)
     bound = (largest + np.log(total))[:, 0] - float(np.log(log_weights.shape[1]))
@@ -56,7 +57,7 @@ def importance_bound_backward(d_bound: np.ndarray, shares: np.ndarray) -> np.nda
 
     Notes
     -----
-    dL_k / d ln w_i = w_i / sum_j w_j: draws that explain x well have the most to say. The ELBO's mean over
+    ∂L_k / ∂ln w_i = w_i / Σ_j w_j: draws that explain x well have the most to say. The ELBO's mean over
     draws gives each of them 1 / k.
 
     References
@@ -77,7 +78,7 @@ def log_ratio_forward(z: np.ndarray, log_var: np.ndarray, eps: np.ndarray) -> tu
     Returns
     -------
     log_ratio : (M,) array
-        In nats. Its mean over draws is KL(q(z | x) || N(0, I)).
+        In nats. Its expectation over q(z | x) is KL(q(z | x) || N(0, I)).
     z : (M, Z) array
         The cache.
 
@@ -85,8 +86,8 @@ def log_ratio_forward(z: np.ndarray, log_var: np.ndarray, eps: np.ndarray) -> tu
     -----
     (z - mu) / std is the noise, so mu drops out of ln q:
 
-        ln q(z | x) = -(1/2) sum_j [ eps_j^2 + log_var_j + ln(2 pi) ],
-        ln p(z)     = -(1/2) sum_j [ z_j^2 + ln(2 pi) ].
+        ln q(z | x) = -(1/2) Σ_j [ eps_j² + log_var_j + ln 2π ],
+        ln p(z)     = -(1/2) Σ_j [ z_j² + ln 2π ].
     """
     return (z * z - eps * eps - log_var).sum(axis=1) / 2, z
 
@@ -96,84 +97,82 @@ def log_ratio_backward(d_log_ratio: np.ndarray, z: np.ndarray) -> tuple[np.ndarr
 
     Notes
     -----
-    d/dz_j = z_j, which pulls draws towards the origin, and d/dlog_var_j = -1/2, which widens q. The noise is
+    ∂/∂z_j = z_j, which pulls draws towards the origin, and ∂/∂log_var_j = -1/2, which widens q. The noise is
     a constant.
     """
     d_log_ratio = d_log_ratio[:, None]  # (M, 1)
-    return d_log_ratio * z, np.broadcast_to(-d_log_ratio / 2, z.shape)
+    return d_log_ratio * z, -d_log_ratio / 2 * np.ones_like(z)
 
 
-class Terms(NamedTuple):
-    """What both objectives are made of, in nats."""
-
-    reconstruction: np.ndarray  # (N, k), -ln p(x | z_i)
-    log_ratio: np.ndarray  # (N, k), ln q(z_i | x) - ln p(z_i), whose mean over z is the KL
-    kl: np.ndarray  # (N,), the KL in closed form
+def one_row_per_draw(x: np.ndarray, eps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Turn N samples x (N, D) with k draws eps (N, k, Z) each into N k samples with one draw each."""
+    n, k, latent_dim = eps.shape
+    return np.repeat(x, k, axis=0), eps.reshape(n * k, latent_dim)
 
 
-def terms_forward(
-    network: VAENetwork, params: Parameters, x: np.ndarray, eps: np.ndarray
-) -> tuple[Terms, tuple[Any, ...]]:
-    """Compute what the objectives are made of, for x (N, D) with the noise eps (N, k, Z)."""
-    n, k, _ = eps.shape
-    (mu, log_var), encoder = network.encoder_forward(params, x)
-    eps, mu_k, log_var_k = eps.reshape(n * k, -1), np.repeat(mu, k, axis=0), np.repeat(log_var, k, axis=0)
-    z, reparameterize = reparameterize_forward(mu_k, log_var_k, eps)  # (N k, Z)
-    output, decoder = network.decoder_forward(params, z)
-    reconstruction, likelihood = network.reconstruction_forward(params, np.repeat(x, k, axis=0), output)
-    log_ratio, ratio = log_ratio_forward(z, log_var_k, eps)
-    kl, kl_cache = kl_forward(mu, log_var)
-    terms = Terms(reconstruction.reshape(n, k), log_ratio.reshape(n, k), kl)
-    return terms, (params, encoder, reparameterize, decoder, likelihood, ratio, kl_cache)
+def log_weights_forward(
+    network: VAENetwork, params: Parameters, x: np.ndarray, eps: np.ndarray, beta: float = 1.0
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], tuple[Any, ...]]:
+    """Compute ln w of every draw, for x (N, D) with the noise eps (N, k, Z).
+
+    Returns
+    -------
+    log_weights : (N, k) array
+        ln p(x | z) + beta (ln p(z) - ln q(z | x)), in nats.
+    reconstruction, kl : (N k,) arrays
+        -ln p(x | z) and KL(q(z | x) || N(0, I)), which are shown beside the bound and are no part of it.
+    cache : tuple
+    """
+    x_k, eps_k = one_row_per_draw(x, eps)
+    (mu, log_var), encoder_cache = network.encoder_forward(params, x_k)
+    z, z_cache = reparameterize_forward(mu, log_var, eps_k)
+    output, decoder_cache = network.decoder_forward(params, z)
+    reconstruction, likelihood_cache = network.reconstruction_forward(params, x_k, output)
+    log_ratio, ratio_cache = log_ratio_forward(z, log_var, eps_k)
+    log_weights = (-reconstruction - beta * log_ratio).reshape(eps.shape[:2])
+    kl, _ = kl_forward(mu, log_var)
+    cache = params, beta, encoder_cache, z_cache, decoder_cache, likelihood_cache, ratio_cache
+    return (log_weights, reconstruction, kl), cache
 
 
-def terms_backward(network: VAENetwork, d_terms: Terms, cache: tuple[Any, ...]) -> Parameters:
-    """Carry the gradients of the terms back to every parameter.
+def log_weights_backward(
+    network: VAENetwork, d_log_weights: np.ndarray, cache: tuple[Any, ...]
+) -> Parameters:
+    """Carry dL/dlog_weights (N, k) back to every parameter.
 
     Notes
     -----
-    From ln p(x | z) and from the ratio a path leads to mu and log_var by way of z, from the ratio one more
-    straight to log_var, and from the KL one to both.
+    z is reached from ln p(x | z) and from the ratio, log_var from z and from the ratio.
     """
-    params, encoder, reparameterize, decoder, likelihood, ratio, kl_cache = cache
-    grads, (n, k) = params.zeros_like(), d_terms.reconstruction.shape
-    d_output = network.reconstruction_backward(d_terms.reconstruction.reshape(-1), likelihood, grads)
-    dz = network.decoder_backward(d_output, decoder, grads)
-    dz_ratio, d_log_var_ratio = log_ratio_backward(d_terms.log_ratio.reshape(-1), ratio)
-    d_mu, d_log_var = reparameterize_backward(dz + dz_ratio, reparameterize)
-    d_log_var = d_log_var + d_log_var_ratio
-    d_mu_kl, d_log_var_kl = kl_backward(d_terms.kl, kl_cache)
-    d_mu = d_mu.reshape(n, k, -1).sum(axis=1) + d_mu_kl
-    d_log_var = d_log_var.reshape(n, k, -1).sum(axis=1) + d_log_var_kl
-    network.encoder_backward(d_mu, d_log_var, encoder, grads)
+    params, beta, encoder_cache, z_cache, decoder_cache, likelihood_cache, ratio_cache = cache
+    grads, d_log_weights = params.zeros_like(), d_log_weights.reshape(-1)
+    d_output = network.reconstruction_backward(-d_log_weights, likelihood_cache, grads)
+    dz = network.decoder_backward(d_output, decoder_cache, grads)
+    dz_ratio, d_log_var_ratio = log_ratio_backward(-beta * d_log_weights, ratio_cache)
+    d_mu, d_log_var = reparameterize_backward(dz + dz_ratio, z_cache)
+    network.encoder_backward(d_mu, d_log_var + d_log_var_ratio, encoder_cache, grads)
     return grads
 
 
 @dataclass(frozen=True, kw_only=True)
 class MultiSampleVAENetwork(VAENetwork):
-    """A variational autoencoder whose loss has k draws of z for each sample; its stages are those of a VAE.
+    """A VAE whose loss has k draws of z for each sample; the network itself is that of `VAENetwork`.
 
     Parameters
     ----------
     **architecture, beta
         Those of `VAENetwork`.
     objective : {"iwae", "elbo"}
-        What minus the loss is: L_k of `importance_bound_forward`, or the ELBO with the reconstruction
-        averaged over k draws and the KL in closed form.
+        What is maximised: L_k of `importance_bound_forward`, or the ELBO with the reconstruction averaged
+        over k draws and the KL in closed form.
     n_draws : int
         k, at least 1.
 
-    Raises
-    ------
-    ValueError
-        A number is out of its range, or a name is unknown.
-
     Notes
     -----
-    Averaging takes noise out of the ELBO's gradient and leaves what it is a gradient of. The bound L_k is
-    another objective: it is tighter, and it lets q(z | x) be wrong where other draws make up for it. With
-    beta, ln w = ln p(x | z) + beta (ln p(z) - ln q(z | x)), as in the ELBO, which is a bound for beta = 1
-    only.
+    Averaging lowers the variance of the ELBO's gradient and leaves its expectation as it is. The bound L_k is
+    another objective: it is tighter, and it lets q(z | x) be wrong where other draws make up for it. For
+    beta other than 1, ln w = ln p(x | z) + beta (ln p(z) - ln q(z | x)), and L_k need not be a bound.
 
     References
     ----------
@@ -187,11 +186,7 @@ class MultiSampleVAENetwork(VAENetwork):
         super().__post_init__()
         if self.objective not in OBJECTIVES:
             raise ValueError(f"objective must be one of {', '.join(OBJECTIVES)}, got {self.objective!r}")
-        if (
-            not isinstance(self.n_draws, int | np.integer)
-            or isinstance(self.n_draws, bool)
-            or self.n_draws < 1
-        ):
+        if not is_count(self.n_draws):
             raise ValueError(f"n_draws must be an integer of at least 1, got {self.n_draws!r}")
 
     def noise_shape(self, n: int) -> tuple[int, ...]:
@@ -206,29 +201,25 @@ class MultiSampleVAENetwork(VAENetwork):
         Total is minus the objective. For "iwae" it is not the sum of the other two, which stay what they are
         for the ELBO: the mean of -ln p(x | z), and the KL in closed form.
         """
-        terms, _ = terms_forward(self, params, x, eps)
-        return self._objective(terms, beta)[0]
+        if self.objective == "elbo":
+            return super().loss(params, *one_row_per_draw(x, eps), beta=beta)
+        return self._iwae_forward(params, x, eps, beta)[0]
 
     def loss_and_grad(
         self, params: Parameters, x: np.ndarray, eps: np.ndarray, *, beta: float | None = None
     ) -> tuple[VAELoss, Parameters]:
         """Return the loss of x (N, D) with the noise eps (N, k, Z), and its gradient for every parameter."""
-        terms, cache = terms_forward(self, params, x, eps)
-        loss, d_terms = self._objective(terms, beta)
-        return loss, terms_backward(self, d_terms, cache)
+        if self.objective == "elbo":
+            return super().loss_and_grad(params, *one_row_per_draw(x, eps), beta=beta)
+        loss, d_log_weights, cache = self._iwae_forward(params, x, eps, beta)
+        return loss, log_weights_backward(self, d_log_weights, cache)
 
-    def _objective(self, terms: Terms, beta: float | None) -> tuple[VAELoss, Terms]:
+    def _iwae_forward(
+        self, params: Parameters, x: np.ndarray, eps: np.ndarray, beta: float | None
+    ) -> tuple[VAELoss, np.ndarray, tuple[Any, ...]]:
         beta = float(self.beta if beta is None else beta)
-        k = terms.reconstruction.shape[1]
-        mean_kl, share_of_sample = batch_mean(terms.kl)
-        mean_reconstruction, _ = batch_mean(terms.reconstruction.sum(axis=1) / k)
-        if self.objective == "iwae":
-            bound, shares = importance_bound_forward(-terms.reconstruction - beta * terms.log_ratio)
-            total, d_total = batch_mean(-bound)
-            d_log_weights = importance_bound_backward(-d_total, shares)
-            d_terms = Terms(-d_log_weights, -beta * d_log_weights, np.zeros_like(terms.kl))
-        else:
-            total = mean_reconstruction + beta * mean_kl
-            share_of_draw = np.repeat(share_of_sample[:, None] / k, k, axis=1)
-            d_terms = Terms(share_of_draw, np.zeros_like(terms.log_ratio), beta * share_of_sample)
-        return VAELoss(total, mean_reconstruction, mean_kl), d_terms
+        (log_weights, reconstruction, kl), cache = log_weights_forward(self, params, x, eps, beta)
+        bound, shares = importance_bound_forward(log_weights)
+        total, d_total = batch_mean(-bound)
+        loss = VAELoss(total, batch_mean(reconstruction)[0], batch_mean(kl)[0])
+        return loss, importance_bound_backward(-d_total, shares), cache

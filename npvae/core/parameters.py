@@ -26,11 +26,6 @@ class Parameters(Mapping[str, np.ndarray]):
     dtype : dtype, default=float32
         Of the zeros when `flat` is not given.
 
-    Raises
-    ------
-    ValueError
-        `flat` is not a contiguous vector of the right length.
-
     Examples
     --------
     >>> params = Parameters({"W": (2, 3), "b": (3,)})
@@ -84,8 +79,6 @@ class Parameters(Mapping[str, np.ndarray]):
             self.flat, other.flat
         )
 
-    __hash__ = None  # type: ignore[assignment]
-
     def copy(self) -> Self:
         """Return Parameters with a vector of their own."""
         return type(self)(self.shapes, self.flat.copy())
@@ -98,7 +91,7 @@ class Parameters(Mapping[str, np.ndarray]):
         """Return zeros with the same names, shapes and data type."""
         return type(self)(self.shapes, np.zeros_like(self.flat))
 
-    # A pickled view would come back as an array of its own, so that an optimizer would update a vector at
-    # which no layer looks. Shapes and vector are all that is stored.
+    # A pickled view would come back as an array of its own, so that an optimizer would update a vector that
+    # no layer reads. Shapes and vector are all that is stored.
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.shapes, self.flat)

@@ -12,33 +12,11 @@ from npvae.core.parameters import Parameters
 
 
 class VAELoss(NamedTuple):
-    """Means over the batch, in nats per sample: total = reconstruction + beta * kl."""
+    """Means over the batch, in nats per sample. For the ELBO, total = reconstruction + beta * kl."""
 
     total: Any
     reconstruction: Any
     kl: Any
-
-
-class VAECache(NamedTuple):
-    """What each stage of the forward pass keeps, in order."""
-
-    params: Parameters
-    encoder: Any
-    reparameterize: Any
-    decoder: Any
-    reconstruction: Any
-    kl: Any
-
-
-class VAEGradients(NamedTuple):
-    """The gradients of the parameters, and those met on the way to them."""
-
-    params: Parameters
-    output: np.ndarray  # (N, D)
-    z: np.ndarray  # (N, Z)
-    mu: np.ndarray  # (N, Z)
-    log_var: np.ndarray  # (N, Z)
-    hidden: np.ndarray  # (N, H)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +26,10 @@ class VAENetwork(Architecture):
     Parameters
     ----------
     **architecture
-        Those of `Architecture`.
+        Those of `Architecture`, whose decoder and reconstruction term are used here.
     beta : float, default=1.0
-        Weight of the KL term. 1 makes minus the loss a lower bound of ln p(x), the ELBO.
+        Weight of the KL term. For 1 (or more), minus the loss is on average a lower bound of ln p(x): with 1
+        it is the ELBO, the tightest.
 
     Notes
     -----
@@ -58,8 +37,8 @@ class VAENetwork(Architecture):
     with the prior p(z) = N(0, I) and the posterior q(z | x) = N(mu, diag(exp(log_var))).
 
     The first term is estimated with one draw z = mu + exp(log_var / 2) * eps, the second is exact. The KL
-    term pulls every q(z | x) towards N(0, I), and the noise forbids gaps between them: so the decoder has
-    learned to decode what N(0, I) draws.
+    term pulls every q(z | x) towards N(0, I), and the noise makes the decoder give similar images for
+    similar z. Together they train the decoder where N(0, I) draws.
 
     References
     ----------
@@ -68,8 +47,7 @@ class VAENetwork(Architecture):
     """
 
     beta: float = 1.0
-    objective = "elbo"  # what minus the loss is; for others, and for more draws, see `multi_sample`
-    n_draws = 1  # of z for each sample
+    objective, n_draws = "elbo", 1  # `multi_sample` has another objective, and more draws of z
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,20 +65,20 @@ class VAENetwork(Architecture):
 
     def encoder_forward(self, params: Parameters, x: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], Any]:
         """Compute mu and log_var, (N, Z) each, of q(z | x) for x (N, D)."""
-        h, hidden = mlp_forward(x, self.hidden_layers("encoder", params), self.get_activation())
+        h, hidden_cache = mlp_forward(x, self.hidden_layers("encoder", params), self.get_activation())
         mu, mu_cache = dense_forward(h, params["mu.W"], params["mu.b"])
         log_var, log_var_cache = dense_forward(h, params["log_var.W"], params["log_var.b"])
-        return (mu, log_var), (hidden, mu_cache, log_var_cache)
+        return (mu, log_var), (hidden_cache, mu_cache, log_var_cache)
 
     def encoder_backward(
         self, d_mu: np.ndarray, d_log_var: np.ndarray, cache: Any, grads: Parameters
     ) -> np.ndarray:
         """Carry d_mu and d_log_var (N, Z) back to dh (N, H); write the encoder's gradients into `grads`."""
-        hidden, mu_cache, log_var_cache = cache
+        hidden_cache, mu_cache, log_var_cache = cache
         dh_mu, grads["mu.W"], grads["mu.b"] = dense_backward(d_mu, mu_cache)
         dh_log_var, grads["log_var.W"], grads["log_var.b"] = dense_backward(d_log_var, log_var_cache)
         dh = dh_mu + dh_log_var  # both heads read h
-        _, gradients = mlp_backward(dh, hidden)
+        _, gradients = mlp_backward(dh, hidden_cache)
         write_layers("encoder", gradients, grads)
         return dh
 
@@ -110,30 +88,24 @@ class VAENetwork(Architecture):
 
     def forward(
         self, params: Parameters, x: np.ndarray, eps: np.ndarray
-    ) -> tuple[tuple[np.ndarray, np.ndarray], VAECache]:
-        """Compute the two terms of the loss of every sample.
-
-        Parameters
-        ----------
-        params : Parameters
-        x : (N, D) array
-        eps : (N, Z) array
-            Drawn from N(0, I).
+    ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[Any, ...]]:
+        """Compute the two terms of the loss of every sample of x (N, D), with eps (N, Z) from N(0, I).
 
         Returns
         -------
         reconstruction, kl : (N,) arrays
             -ln p(x | z) and KL(q(z | x) || N(0, I)), in nats. Minus their sum estimates the ELBO with one z.
-        cache : VAECache
+        cache : tuple
         """
-        (mu, log_var), encoder = self.encoder_forward(params, x)
-        z, reparameterize = reparameterize_forward(mu, log_var, eps)  # z = mu + exp(log_var / 2) * eps
-        output, decoder = self.decoder_forward(params, z)
-        reconstruction, likelihood = self.reconstruction_forward(params, x, output)  # -ln p(x | z)
-        kl, kl_cache = kl_forward(mu, log_var)  # KL(q(z | x) || N(0, I))
-        return (reconstruction, kl), VAECache(params, encoder, reparameterize, decoder, likelihood, kl_cache)
+        (mu, log_var), encoder_cache = self.encoder_forward(params, x)
+        z, z_cache = reparameterize_forward(mu, log_var, eps)  # z = mu + exp(log_var / 2) * eps
+        output, decoder_cache = self.decoder_forward(params, z)
+        reconstruction, likelihood_cache = self.reconstruction_forward(params, x, output)  # -ln p(x | z)
+        kl, kl_cache = kl_forward(mu, log_var)  # Σ (mu² + exp(log_var) - 1 - log_var) / 2
+        cache = params, encoder_cache, z_cache, decoder_cache, likelihood_cache, kl_cache
+        return (reconstruction, kl), cache
 
-    def backward(self, d_reconstruction: np.ndarray, d_kl: np.ndarray, cache: VAECache) -> VAEGradients:
+    def backward(self, d_reconstruction: np.ndarray, d_kl: np.ndarray, cache: tuple[Any, ...]) -> Parameters:
         """Carry the gradients of the two terms, (N,) each, back to every parameter.
 
         Notes
@@ -141,15 +113,14 @@ class VAENetwork(Architecture):
         Two paths reach mu and log_var: one from the reconstruction, back through the decoder and z, and one
         from the KL term, which never meets the decoder. Where paths join, their gradients add.
         """
-        grads = cache.params.zeros_like()
-        d_output = self.reconstruction_backward(d_reconstruction, cache.reconstruction, grads)
-        dz = self.decoder_backward(d_output, cache.decoder, grads)
-        d_mu, d_log_var = reparameterize_backward(dz, cache.reparameterize)
-        d_mu_kl, d_log_var_kl = kl_backward(d_kl, cache.kl)
-        d_mu = d_mu + d_mu_kl
-        d_log_var = d_log_var + d_log_var_kl
-        dh = self.encoder_backward(d_mu, d_log_var, cache.encoder, grads)
-        return VAEGradients(grads, d_output, dz, d_mu, d_log_var, dh)
+        params, encoder_cache, z_cache, decoder_cache, likelihood_cache, kl_cache = cache
+        grads = params.zeros_like()
+        d_output = self.reconstruction_backward(d_reconstruction, likelihood_cache, grads)
+        dz = self.decoder_backward(d_output, decoder_cache, grads)
+        d_mu, d_log_var = reparameterize_backward(dz, z_cache)  # dz,  dz * eps * exp(log_var / 2) / 2
+        d_mu_kl, d_log_var_kl = kl_backward(d_kl, kl_cache)  # d_kl * mu,  d_kl * (exp(log_var) - 1) / 2
+        self.encoder_backward(d_mu + d_mu_kl, d_log_var + d_log_var_kl, encoder_cache, grads)
+        return grads
 
     def loss(
         self, params: Parameters, x: np.ndarray, eps: np.ndarray, *, beta: float | None = None
@@ -167,7 +138,7 @@ class VAENetwork(Architecture):
         """
         (reconstruction, kl), cache = self.forward(params, x, eps)
         loss, d_reconstruction, d_kl = self._loss(reconstruction, kl, beta)
-        return loss, self.backward(d_reconstruction, d_kl, cache).params
+        return loss, self.backward(d_reconstruction, d_kl, cache)
 
     def _loss(
         self, reconstruction: np.ndarray, kl: np.ndarray, beta: float | None

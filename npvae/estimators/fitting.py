@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
 from npvae.core.architecture import is_number
-from npvae.core.init import check_scheme, init_parameters, output_bias
+from npvae.core.init import init_parameters, output_bias
 from npvae.estimators.base import LatentVariableModel
 from npvae.estimators.columns import Columns, examine, least_noise_variance, scale_warning
 from npvae.estimators.inputs import (
@@ -53,7 +53,7 @@ class TrainableModel(LatentVariableModel):
         self._settings(1)
         self._make_network(n_features)
         get_optimizer(self.optimizer)
-        check_scheme(self.init)
+        init_parameters({}, np.random.default_rng(), self.init)
 
     def fit(
         self,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npvae.core.gaussian import kl_forward, reparameterize_forward
+from npvae.core.gaussian import kl_backward, kl_forward, reparameterize_backward, reparameterize_forward
 from npvae.core.layers import dense_forward, mlp_backward, mlp_forward
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
@@ -171,22 +171,28 @@ def _forward_from(
 def _gradients(
     network: VAENetwork, params: Parameters, x: np.ndarray, eps: np.ndarray, weights: tuple[float, float]
 ) -> dict[str, np.ndarray]:
-    """Run the handwritten backward pass with dL/dreconstruction and dL/dKL as given."""
+    """Run `VAENetwork.backward`, stage by stage, with dL/dreconstruction and dL/dKL as given."""
     _, cache = network.forward(params, x, eps)
+    _, encoder_cache, z_cache, decoder_cache, likelihood_cache, kl_cache = cache
     d_reconstruction, d_kl = (np.array([weight]) for weight in weights)
-    at = network.backward(d_reconstruction, d_kl, cache)
-    hidden, *_ = cache.encoder
-    dx, _ = mlp_backward(at.hidden, hidden)
-    std, _ = cache.reparameterize
+    grads = params.zeros_like()  # those of the parameters are not shown
+    d_output = network.reconstruction_backward(d_reconstruction, likelihood_cache, grads)
+    dz = network.decoder_backward(d_output, decoder_cache, grads)
+    d_mu, d_log_var = reparameterize_backward(dz, z_cache)
+    d_mu_kl, d_log_var_kl = kl_backward(d_kl, kl_cache)
+    d_mu, d_log_var = d_mu + d_mu_kl, d_log_var + d_log_var_kl
+    d_hidden = network.encoder_backward(d_mu, d_log_var, encoder_cache, grads)
+    dx, _ = mlp_backward(d_hidden, encoder_cache[0])
+    std, _ = z_cache
     return {
         "x": dx,
-        "hidden": at.hidden,
-        "mu": at.mu,
-        "log_var": at.log_var,
-        "std": at.z * eps,
-        "eps": at.z * std,
-        "z": at.z,
-        "output": at.output,
+        "hidden": d_hidden,
+        "mu": d_mu,
+        "log_var": d_log_var,
+        "std": dz * eps,
+        "eps": dz * std,
+        "z": dz,
+        "output": d_output,
         "reconstruction": d_reconstruction,
         "kl": d_kl,
     }
