@@ -25,8 +25,9 @@ from npvae.kernels.views import flat
 
 # Rows of a that are multiplied by all panels before the next ones are: as many as stay in the cache.
 _ROWS_AT_ONCE = 128
-# Looking for zeros pays if at most this part of the terms is left.
+# Looking for zeros pays if at most this part of the terms is left, as one tile of this many shows.
 _FEW = 0.75
+_TILES_FOR_A_SAMPLE = 16
 
 
 @compile_kernel(set())
@@ -47,7 +48,7 @@ def multiply(a, a_transposed, b, b_transposed, bias, y, first_row, end_row, firs
     terms, counts = np.empty(most_tiles * n_terms, np.int32), np.empty(most_tiles, np.int64)
     for top in range(first_row, end_row, _ROWS_AT_ONCE):
         bottom = min(top + _ROWS_AT_ONCE, end_row)
-        few = _find_terms(flat_a, top, bottom, a_row, a_column, n_terms, terms, counts, panel)
+        few = _find_terms(flat_a, top, bottom, a_row, a_column, n_terms, terms, counts)
         for j in range(first_column, end_column, width):
             n_columns = min(width, end_column - j)
             panel_width = width if n_columns > lanes else lanes
@@ -72,36 +73,41 @@ def multiply(a, a_transposed, b, b_transposed, bias, y, first_row, end_row, firs
                     )  # fmt: skip
 
 
-@compile_kernel({"reassoc"}, inner=True)
-def _find_terms(a, top, bottom, a_row, a_column, n_terms, terms, counts, sizes):
+@compile_kernel(set(), inner=True)
+def _find_terms(a, top, bottom, a_row, a_column, n_terms, terms, counts):
     """List, for each tile, the terms for which some of its rows are not zero; return whether they are few.
 
-    If those of the first tile are many, the others are not looked at, and the first list holds all terms.
-    `sizes` is overwritten, with sums of absolute values: NaN is not zero either.
+    If those of some tiles, spread over all, are many, the first list holds all terms, and there are no others.
     """
-    for i in range(top, bottom, ROWS):
-        tile, rows = (i - top) // ROWS, min(ROWS, bottom - i)
+    n_tiles = -(-(bottom - top) // ROWS)
+    n_samples = 1 + n_tiles // _TILES_FOR_A_SAMPLE
+    n_used = 0
+    for sample in range(n_samples):
+        row = top + sample * n_tiles // n_samples * ROWS
+        n_used += _terms_of_tile(a, row, bottom, a_row, a_column, n_terms, terms, 0)
+    few = n_used <= _FEW * n_terms * n_samples
+    if few:
+        for tile in range(n_tiles):
+            row, start = top + tile * ROWS, tile * n_terms
+            counts[tile] = _terms_of_tile(a, row, bottom, a_row, a_column, n_terms, terms, start)
+    else:
         for k in range(n_terms):
-            sizes[k] = 0
-        if a_column == 1:
-            for m in range(i, i + rows):
-                for k in range(n_terms):
-                    sizes[k] += abs(a[m * a_row + k])
-        else:
-            for k in range(n_terms):
-                for m in range(ROWS):  # a number that the compiler knows; the last row may count repeatedly
-                    sizes[k] += abs(a[min(i + m, bottom - 1) * a_row + k * a_column])
-        n_used = 0
-        for k in range(n_terms):
-            terms[tile * n_terms + n_used] = k
-            n_used += sizes[k] != 0
-        counts[tile] = n_used
-        if tile == 0 and n_used > _FEW * n_terms:
-            for k in range(n_terms):
-                terms[k] = k
-            counts[0] = n_terms
-            return False
-    return True
+            terms[k] = k
+        counts[0] = n_terms
+    return few
+
+
+@compile_kernel(set(), inner=True)
+def _terms_of_tile(a, row, bottom, a_row, a_column, n_terms, terms, start):
+    """Write the terms that a tile needs into `terms`, from `start` on; return how many there are."""
+    n_used = 0
+    for k in range(n_terms):
+        is_used = False
+        for m in range(ROWS):  # a number that the compiler knows; the last row may count repeatedly
+            is_used |= a[min(row + m, bottom - 1) * a_row + k * a_column] != 0
+        terms[start + n_used] = k
+        n_used += is_used
+    return n_used
 
 
 @compile_kernel(set(), inner=True)
