@@ -1,13 +1,16 @@
 """What makes npvae fast, in two parts.
 
-**Twins of formulas** (``twins.py``, ``products.py``). A formula of `npvae.core` that `compiled_twin`
-decorates is NumPy and the specification; its twin runs in its place where the arrays suit it. What is faster
-may change there, results may not: ``tests/kernels/test_twins.py``.
+**Twins of formulas** (``twins.py``, and ``products.py`` for those of matrices). A formula of `npvae.core`
+that `compiled_twin` decorates is NumPy and the specification; its twin runs in its place where the arrays
+suit it. What is faster may change there; results may change by rounding alone:
+``tests/kernels/test_twins.py``.
 
-**The compiled network step** (``fused.py``, and what it calls: ``draws.py``, ``blocks.py``, ``sums.py``,
-``gemm.py``). A whole network's loss and gradient in one function, with which `fit` trains; its specification
-is `npvae.core` as a whole: ``tests/training/test_fused.py``. ``pointers.py``, ``views.py`` and
-``spinning.py`` hold its techniques: calls by address, parts of arrays, threads that meet.
+**The compiled network step** (``step/``). A whole network's loss and gradient in one function, with which
+`fit` trains; its specification is `npvae.core` as a whole: ``tests/training/test_fused.py``.
+
+Both are made of the same techniques: how kernels are compiled and kept (``compiled.py``, ``compiling.py``),
+matrix products (``gemm.py``, ``tiles.py``), functions of one number (``elementwise.py``), parts of arrays
+(``views.py``), threads (``team.py``, ``spinning.py``).
 
 The environment variable ``NPVAE_KERNELS=reference`` switches all of it off: then core itself runs.
 """

@@ -77,7 +77,7 @@ def multiply(a, a_transposed, b, b_transposed, bias, y, first_row, end_row, firs
 def _find_terms(a, top, bottom, a_row, a_column, n_terms, terms, counts):
     """List, for each tile, the terms for which some of its rows are not zero; return whether they are few.
 
-    If those of some tiles, spread over all, are many, the first list holds all terms, and there are no others.
+    If those of some tiles, spread over all, are many, the first list holds all terms and is the only one.
     """
     n_tiles = -(-(bottom - top) // ROWS)
     n_samples = 1 + n_tiles // _TILES_FOR_A_SAMPLE

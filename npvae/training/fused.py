@@ -25,9 +25,10 @@ class FusedGradient:
     """
 
     def __init__(self, network: Network) -> None:
-        from npvae.kernels import fused, spinning  # importing numba takes half a second
+        from npvae.kernels import spinning  # importing numba takes half a second
+        from npvae.kernels.step import network as step
 
-        self._network, self._compiled, self._dismissed = network, fused, spinning.DISMISSED
+        self._network, self._compiled, self._dismissed = network, step, spinning.DISMISSED
         n_draws, self._is_iwae = 1, False
         if isinstance(network, VAENetwork):
             n_draws, self._is_iwae = network.n_draws, network.objective == "iwae"
@@ -48,31 +49,31 @@ class FusedGradient:
                     place, fan_out = 0, 2 * fan_out
                     heads = (fan_in + 1) * fan_out
                 rows = n_draws if len(layers) > code_layer else 1  # for each sample
-                inputs = layers[-1][fused.OUTPUT] if layers else -1
+                inputs = layers[-1][step.OUTPUT] if layers else -1
                 layers.append([fan_in, fan_out, place, place + fan_in * fan_out, inputs, outputs, rows])
                 outputs += rows * fan_out
             start += math.prod(shape)
         self._heads, self._d_heads = np.empty(heads, np.float32), np.empty(heads, np.float32)
-        layers[code_layer + 1][fused.INPUT] = outputs  # where z is
+        layers[code_layer + 1][step.INPUT] = outputs  # where z is
         self._layers, self._n_params = np.array(layers), start
         settings = {
-            fused.CODE_LAYER: code_layer,
-            fused.LATENT_DIM: network.latent_dim,
-            fused.IS_VAE: is_vae,
-            fused.LOG_NOISE_VAR: starts.get("output.log_noise_var", -1),
-            fused.N_DRAWS: n_draws,
-            fused.IS_IWAE: self._is_iwae,
-            fused.HEADS: starts.get("mu.W", 0),
+            step.CODE_LAYER: code_layer,
+            step.LATENT_DIM: network.latent_dim,
+            step.IS_VAE: is_vae,
+            step.LOG_NOISE_VAR: starts.get("output.log_noise_var", -1),
+            step.N_DRAWS: n_draws,
+            step.IS_IWAE: self._is_iwae,
+            step.HEADS: starts.get("mu.W", 0),
         }
         self._settings = np.array([settings[place] for place in range(len(settings))])
         self._numbers = np.zeros(3, np.float32)
-        self._numbers[fused.SLOPE] = network.negative_slope
+        self._numbers[step.SLOPE] = network.negative_slope
         if network.noise_variance != "learned":
-            self._numbers[fused.FIXED_LOG_NOISE_VAR] = np.log(network.noise_variance)
-        self._results = np.zeros(fused.PIECES + -(-start // fused.PIECE), np.float32)
-        self._size = fused.workspace_size(self._layers, network.latent_dim, n_draws)
+            self._numbers[step.FIXED_LOG_NOISE_VAR] = np.log(network.noise_variance)
+        self._results = np.zeros(step.PIECES + -(-start // step.PIECE), np.float32)
+        self._size = step.workspace_size(self._layers, network.latent_dim, n_draws)
         self._work = np.empty(0, np.float32)
-        self._kernels = fused.kernels(network.activation, network.likelihood, self._is_iwae)
+        self._kernels = step.kernels(network.activation, network.likelihood, self._is_iwae)
         self._addresses: np.ndarray | None = None
 
     def __call__(
@@ -96,11 +97,11 @@ class FusedGradient:
         ValueError
             x, eps or the parameters do not fit the network, or there is no sample.
         """
-        fused, n = self._compiled, len(x)
+        step, n = self._compiled, len(x)
         self._check(params, x, eps, out)
         if n * self._size > len(self._work):
             self._work = np.empty(n * self._size, np.float32)
-        self._numbers[fused.BETA] = beta
+        self._numbers[step.BETA] = beta
         if x.dtype != np.float32 or not (x.flags.c_contiguous and x.flags.writeable):
             x = np.array(x, np.float32, order="C")  # for arrays of another kind all would be compiled again
         if eps is None:
@@ -112,14 +113,13 @@ class FusedGradient:
         team = current_team()
         n_threads = min(team.n_threads, _MOST_THREADS) if team is not None and team.awake else 1
         if team is None or n_threads == 1:
-            fused.loss_and_gradient(addresses, 0, 1, *arguments)
+            step.loss_and_gradient(addresses, 0, 1, *arguments)
         else:
             parts = [
-                partial(fused.loss_and_gradient, addresses, i, n_threads, *arguments)
-                for i in range(n_threads)
+                partial(step.loss_and_gradient, addresses, i, n_threads, *arguments) for i in range(n_threads)
             ]
             team.run(parts, abandon=partial(meeting.fill, self._dismissed))
-        reconstruction, kl, bound, squared_norm = self._results[: fused.PIECES].tolist()
+        reconstruction, kl, bound, squared_norm = self._results[: step.PIECES].tolist()
         if isinstance(self._network, VAENetwork):
             total = -bound if self._is_iwae else reconstruction + beta * kl
             return VAELoss(total, reconstruction, kl), squared_norm

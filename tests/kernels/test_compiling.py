@@ -18,7 +18,7 @@ from numba import types  # noqa: E402
 from npvae.kernels import compiling  # noqa: E402
 from npvae.kernels.compiled import compile_kernel  # noqa: E402
 from npvae.kernels.compiling import count_compilations, locked, no_garbage_collection  # noqa: E402
-from npvae.kernels.pointers import FLAG, INDEX, MATRIX, REAL, VECTOR, Table  # noqa: E402
+from npvae.kernels.step.pointers import FLAG, INDEX, MATRIX, REAL, VECTOR, Table  # noqa: E402
 from npvae.kernels.views import flat, matrix_at, part_of_row, vector_at  # noqa: E402
 
 _TABLE = Table()

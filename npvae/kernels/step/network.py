@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from npvae.kernels import blocks, draws, gemm, sums
+from npvae.kernels import gemm
 from npvae.kernels.compiled import ARITHMETIC, EXACT, compile_kernel
-from npvae.kernels.draws import gather_heads, scatter_heads
-from npvae.kernels.pointers import FLAG, INDEX, MATRIX, REAL, VECTOR, VOID, Table
 from npvae.kernels.spinning import meet
+from npvae.kernels.step import blocks, draws, sums
+from npvae.kernels.step.draws import gather_heads, scatter_heads
+from npvae.kernels.step.pointers import FLAG, INDEX, MATRIX, REAL, VECTOR, VOID, Table
 from npvae.kernels.tiles import ROWS
 from npvae.kernels.views import matrix_at, vector_at
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from npvae.kernels import elementwise as f
 from npvae.kernels.compiled import ARITHMETIC, EXACT, compile_kernel, exp_of_negative, log1p_of_unit
-from npvae.kernels.sums import sum_of, sum_of_squares
+from npvae.kernels.step.sums import sum_of, sum_of_squares
 from npvae.kernels.views import part_of_row, vector_at
 
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
