@@ -78,6 +78,18 @@ def load(path: str | os.PathLike[str]) -> "LatentVariableModel":
     Every layer is ``y = x @ W + b`` (the transpose of what torch.nn.Linear holds), and every hidden layer is
     followed by the activation. Without hidden layers, H_n = D in the encoder and H_1 = Z in the decoder.
     The header's entry "npvae" describes the network as JSON: activation, likelihood and so on.
+
+    In PyTorch, with x a float32 tensor (N, D), for one hidden layer of ReLUs (for a Bernoulli likelihood,
+    apply `torch.sigmoid` to x_hat)::
+
+        import torch
+        from safetensors.torch import load_file
+
+        p = load_file("vae.safetensors")
+        h = torch.relu(x @ p["encoder.0.W"] + p["encoder.0.b"])
+        mu = h @ p["mu.W"] + p["mu.b"]  # vae.transform(X)
+        h = torch.relu(mu @ p["decoder.0.W"] + p["decoder.0.b"])
+        x_hat = h @ p["output.W"] + p["output.b"]  # vae.reconstruct(X)
     """
     from npvae.estimators import VAE, Autoencoder
 
