@@ -92,7 +92,8 @@ def stepper(case: Case, n_features: int, side: str) -> Stepper:
 
 def batches(case: Case, X: np.ndarray) -> list[np.ndarray]:
     """Return some hundred batches."""
-    found = minibatches(X, np.arange(len(X)), case.batch_size, np.random.default_rng(0), dtype=np.float32)
+    rng = np.random.default_rng(0)
+    found = minibatches(X, rng.permutation(len(X)), case.batch_size, rng, dtype=np.dtype(np.float32))
     return [x for x in islice(found, 200) if len(x) == case.batch_size]
 
 

@@ -77,7 +77,7 @@ def bare_step(case: Case, X: np.ndarray, X_test: np.ndarray, epochs: int) -> Ite
     stepper, rows = Stepper(network, params, Adam(), rng), np.arange(len(X))
     with step_threads(network, params.flat.size, case.batch_size) as threads:
         for _ in range(epochs):
-            for x in minibatches(X, rows, case.batch_size, rng, dtype=params.flat.dtype):
+            for x in minibatches(X, rng.permutation(rows), case.batch_size, rng, dtype=params.flat.dtype):
                 threads.run(stepper.step, x, LEARNING_RATE)
             yield time.perf_counter()
     yield validation_loss(network, params, X_test)

@@ -1,7 +1,7 @@
-"""Model files: a network's description, its parameters and what else is to be known of it.
+"""Model files and checkpoints: arrays, and a description of what they are.
 
-A model is one safetensors file: a JSON header and raw numbers. Nothing in it can be executed, so a
-file from a stranger can be opened.
+Each is one safetensors file: a JSON header and raw numbers. Nothing in it can be executed, so a file from a
+stranger can be opened.
 """
 
 import dataclasses
@@ -22,6 +22,7 @@ from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 
 FORMAT_VERSION = 1
+KINDS = {"npvae": "model file", "npvae_checkpoint": "checkpoint of an unfinished training"}
 
 Network = VAENetwork | AutoencoderNetwork
 _NETWORKS: dict[str, type[VAENetwork] | type[AutoencoderNetwork]] = {
@@ -64,25 +65,12 @@ def save_model(
     OSError
         The file cannot be written.
     """
-    header = {
-        "npvae": json.dumps(
-            {
-                "format_version": FORMAT_VERSION,
-                "kind": next(kind for kind, cls in _NETWORKS.items() if type(network) is cls),
-                "network": dataclasses.asdict(network),
-                "metadata": metadata,
-            },
-            default=_plain,
-        )
+    description = {
+        "kind": next(kind for kind, cls in _NETWORKS.items() if type(network) is cls),
+        "network": dataclasses.asdict(network),
+        "metadata": metadata,
     }
-    tensors = dict(params)  # contiguous views: safetensors writes the memory of an array as it lies there
-
-    def write(temporary: Path) -> None:
-        save_file(tensors, temporary, metadata=header)
-        if _read(temporary).params != params:
-            raise OSError(f"{path}: the file just written does not read back as the same numbers")
-
-    write_atomically(Path(path), write)
+    save_tensors(path, dict(params), "npvae", description)
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:
@@ -104,12 +92,72 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     FileNotFoundError
         There is no such file.
     """
+    tensors, description = load_tensors(path, "npvae")
+    if not isinstance(description.get("metadata"), dict):
+        raise ModelFileError(f"{path}: its description has no metadata")
+    network = _network(Path(path), description)
+    return Model(network, _parameters(Path(path), network, tensors), description["metadata"])
+
+
+def save_tensors(
+    path: str | os.PathLike[str], tensors: dict[str, np.ndarray], key: str, description: dict[str, Any]
+) -> None:
+    """Write arrays and what describes them; an existing file is replaced only once the new one is complete.
+
+    Parameters
+    ----------
+    path : path
+    tensors : dict of arrays
+        C-contiguous: safetensors writes the memory of an array as it lies there.
+    key : str
+        What kind of file it is: see `load_tensors`.
+    description : dict
+        Anything JSON can say.
+
+    Raises
+    ------
+    TypeError
+        `description` cannot be written as JSON.
+    OSError
+        The file cannot be written.
+    """
+    header = {key: json.dumps({"format_version": FORMAT_VERSION, **description}, default=_plain)}
+
+    def write(temporary: Path) -> None:
+        save_file(tensors, temporary, metadata=header)
+        read, _ = load_tensors(temporary, key)
+        if not all(np.array_equal(read[name], tensor, equal_nan=True) for name, tensor in tensors.items()):
+            raise OSError(f"{path}: the file just written does not read back as the same numbers")
+
+    write_atomically(Path(path), write)
+
+
+def load_tensors(path: str | os.PathLike[str], key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read a file of `save_tensors`, of the kind that `key` names.
+
+    Raises
+    ------
+    ModelFileError
+        The file is truncated, of another kind, or of another version.
+    FileNotFoundError
+        There is no such file.
+    """
     path = Path(path)
     if path.is_dir():
-        raise ModelFileError(f"{path} is a folder, not a model file")
+        raise ModelFileError(f"{path} is a folder, not a {KINDS[key]}")
     if not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such model file")
-    return _read(path)
+        raise FileNotFoundError(f"{path}: there is no such {KINDS[key]}")
+    try:
+        with safe_open(path, framework="np") as file:
+            headers = file.metadata() or {}
+            if key not in headers:
+                others = [kind for other, kind in KINDS.items() if other in headers]
+                what = f"a {others[0]}" if others else "a safetensors file that npvae did not write"
+                raise ModelFileError(f"{path}: this is {what}, not a {KINDS[key]}")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except SafetensorError as error:
+        raise ModelFileError(f"{path}: truncated, or not a {KINDS[key]} ({error})") from error
+    return tensors, _parse_header(path, headers[key])
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -138,20 +186,6 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> Model:
-    try:
-        with safe_open(path, framework="np") as file:
-            header = (file.metadata() or {}).get("npvae")
-            if header is None:
-                raise ModelFileError(f"{path}: a safetensors file, but not one that npvae wrote")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except SafetensorError as error:
-        raise ModelFileError(f"{path}: truncated, or not a model file ({error})") from error
-    description = _parse_header(path, header)
-    network = _network(path, description)
-    return Model(network, _parameters(path, network, tensors), description["metadata"])
-
-
 def _parse_header(path: Path, header: str) -> dict[str, Any]:
     try:
         description = json.loads(header)
@@ -163,8 +197,6 @@ def _parse_header(path: Path, header: str) -> dict[str, Any]:
             f"{path}: written in version {version} of the format, this npvae reads version {FORMAT_VERSION}; "
             f"open it with the npvae that wrote it"
         )
-    if not isinstance(description.get("metadata"), dict):
-        raise ModelFileError(f"{path}: its description has no metadata")
     return description
 
 

@@ -64,7 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     args = parser.parse_args(argv)
-    with warnings.catch_warnings():
+    from npvae.training.interrupt import ended_like_ctrl_c
+
+    with warnings.catch_warnings(), ended_like_ctrl_c():
         warnings.showwarning = _print_warning  # no file and line: they would name npvae's own code
         try:
             code = args.run(args)

@@ -4,8 +4,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from npvae.cli.options import add_data_options, add_model_options, at_least, load_data, make_estimator
+
+if TYPE_CHECKING:
+    from npvae.estimators.fitting import TrainableModel
 
 HELP = "train a VAE or an autoencoder and save it as one file"
 EXAMPLES = """examples:
@@ -15,9 +19,12 @@ EXAMPLES = """examples:
   npvae train vae --data mnist/ --binarize dynamic --objective iwae --draws 5 --out iwae.safetensors
   npvae train vae --data features.csv --likelihood gaussian --hidden 256 64 --out features.safetensors
   npvae train vae --data images/ --epochs 500 --early-stopping --patience 20 --out images.safetensors
+  npvae train vae --data mnist/ --epochs 100 --checkpoint-every 5 --resume --out mnist.safetensors
 
 Early stopping never sees the test data: it sets a part of the training data aside. Epochs are counted from 1.
-Ctrl-C ends the training after the current step; the model is saved as far as it got.
+Ctrl-C, SIGTERM and SIGHUP end the training after the current step; the model is saved as far as it got, but
+a model that is in FILE already is left alone. The same command with --resume continues from the last
+checkpoint, to the same bits as without the interruption.
 """
 
 
@@ -46,6 +53,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="part of the training data that is set aside as validation data (default: 0.1)",
     )
+    group = parser.add_argument_group("checkpoints")
+    group.add_argument(
+        "--checkpoint-every",
+        type=at_least(1),
+        metavar="N",
+        help="keep the state of training beside FILE, with the ending .checkpoint, after every N epochs and "
+        "when interrupted, until training is complete",
+    )
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue from that checkpoint; without one, start anew and keep one after every epoch",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,16 +89,32 @@ def run(args: argparse.Namespace) -> int:
         "validation_fraction": args.validation_fraction,
     }
     estimator.set_params(**{name: value for name, value in stopping.items() if value is not None})
+    # Early stopping must not choose by the test data; without X_val, fit sets training data aside for it.
+    X_val = None if args.early_stopping else data.X_test
+    checkpoint = out.with_suffix(".checkpoint")
     try:
-        # Early stopping must not choose by the test data; without X_val, fit sets training data aside for it.
-        estimator.fit(data.X_train, X_val=None if args.early_stopping else data.X_test)
+        if args.resume and checkpoint.exists():
+            _check_settings(checkpoint, estimator)
+            estimator = type(estimator).resume(checkpoint, data.X_train, X_val=X_val)
+        else:
+            every = args.checkpoint_every or (1 if args.resume else None)
+            estimator.fit(
+                data.X_train,
+                X_val=X_val,
+                checkpoint=checkpoint if every else None,
+                checkpoint_every=every or 1,
+            )
     except TrainingDivergedError:
-        estimator.save(args.out)
-        print(f"npvae train: the parameters from before that step are in {args.out}", file=sys.stderr)
+        saved = _save_partial(estimator, out)
+        print(f"npvae train: the parameters from before that step are in {saved}", file=sys.stderr)
         raise
-    estimator.save(args.out)
+    if estimator.stop_reason_ == "interrupted":
+        out = _save_partial(estimator, out)
+    else:
+        estimator.save(out)
+        checkpoint.unlink(missing_ok=True)
     result = {
-        "model": args.out,
+        "model": str(out),
         "estimator": type(estimator).__name__,
         "epochs": estimator.n_iter_,
         "best_epoch": None if estimator.best_epoch_ is None else estimator.best_epoch_ + 1,
@@ -92,6 +128,30 @@ def run(args: argparse.Namespace) -> int:
         kept = f" (kept: epoch {result['best_epoch']})" if result["best_epoch"] is not None else ""
         print(
             f"{result['estimator']} on {data.name}: {result['epochs']} epochs{kept}, test loss "
-            f"{result['test_loss']:.2f} nats per sample ({result['n_test']} samples); saved as {args.out}"
+            f"{result['test_loss']:.2f} nats per sample ({result['n_test']} samples); saved as {out}"
         )
     return 130 if estimator.stop_reason_ == "interrupted" else 0
+
+
+def _check_settings(checkpoint: Path, estimator: "TrainableModel") -> None:
+    """Raise a ValueError where a checkpoint is of a training with other settings; threads may differ."""
+    from npvae.estimators.checkpoints import Checkpoint, encoded_settings
+
+    before, now = Checkpoint.load(checkpoint).hyperparameters, encoded_settings(estimator)
+    changed = {name for name in before.keys() | now.keys() if before.get(name) != now.get(name)}
+    changed -= {"n_threads", "verbose"}
+    if changed:
+        listed = ", ".join(f"{name}={before.get(name)!r} (now {now.get(name)!r})" for name in sorted(changed))
+        raise ValueError(
+            f"{checkpoint} is of a training with other settings: {listed}. Give the same options, or delete "
+            "it to start anew"
+        )
+
+
+def _save_partial(estimator: "TrainableModel", out: Path) -> Path:
+    """Save a model whose training did not end by itself, not in place of another; return where it is."""
+    if out.exists():
+        kept, out = out, out.with_name(f"{out.stem}.partial{out.suffix}")
+        print(f"npvae train: {kept} is left as it was; what was reached is in {out}", file=sys.stderr)
+    estimator.save(out)
+    return out

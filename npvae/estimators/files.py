@@ -96,7 +96,7 @@ def load(path: str | os.PathLike[str]) -> "LatentVariableModel":
     network, params, metadata = load_model(path)
     try:
         cls = {"VAE": VAE, "Autoencoder": Autoencoder}[metadata["estimator"]]
-        estimator = cls(**{name: _decoded(value) for name, value in metadata["hyperparameters"].items()})
+        estimator = cls(**{name: decoded(value) for name, value in metadata["hyperparameters"].items()})
         training = metadata["training"]
         _check_metadata(metadata, network.n_features)
         estimator.network_, estimator.params_ = network, params
@@ -139,7 +139,7 @@ def _hyperparameters(estimator: "LatentVariableModel") -> dict[str, Any]:
     for name, value in estimator.get_params(deep=False).items():
         value = getattr(estimator.network_, name, value)  # as trained, whatever set_params did since
         try:
-            stored[name] = _encoded(value)
+            stored[name] = encoded(value)
         except TypeError:
             warnings.warn(
                 f"{name}={value!r} can't be stored in a model file; the loaded model will have the default",
@@ -149,11 +149,12 @@ def _hyperparameters(estimator: "LatentVariableModel") -> dict[str, Any]:
     return stored
 
 
-def _encoded(value: Any) -> Any:
+def encoded(value: Any) -> Any:
+    """Return a hyperparameter as JSON can say it; raise a TypeError where it cannot."""
     if type(value).__name__ in _OBJECTS and type(value) is _OBJECTS[type(value).__name__]:
         return {"object": type(value).__name__, "fields": dataclasses.asdict(value)}
     if isinstance(value, tuple | list):
-        return [_encoded(entry) for entry in value]
+        return [encoded(entry) for entry in value]
     if isinstance(value, np.generic):
         return value.item()
     if value is None or isinstance(value, bool | int | float | str):
@@ -161,7 +162,8 @@ def _encoded(value: Any) -> Any:
     raise TypeError
 
 
-def _decoded(value: Any) -> Any:
+def decoded(value: Any) -> Any:
+    """Return a hyperparameter of which `encoded` has returned this."""
     if isinstance(value, dict):
         return _OBJECTS[value["object"]](**value["fields"])
     return tuple(value) if isinstance(value, list) else value

@@ -2,9 +2,10 @@
 
 import copy
 import dataclasses
+import os
 import warnings
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +14,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from npvae.core.architecture import is_number
 from npvae.core.init import init_parameters, output_bias
+from npvae.core.parameters import Parameters
 from npvae.estimators.base import LatentVariableModel
+from npvae.estimators.checkpoints import Checkpoint, DataIdentity, encoded_settings
 from npvae.estimators.columns import Columns, examine, least_noise_variance, scale_warning
 from npvae.estimators.inputs import (
     check_pixels,
@@ -23,6 +26,7 @@ from npvae.estimators.inputs import (
     remember_features,
 )
 from npvae.training import Stepper, Training, TrainingDivergedError, TrainingSettings, train
+from npvae.training.checkpoint import TrainingState, generator_with
 from npvae.training.loop import Callback, fall_of, settling_window
 from npvae.training.noise_variance import LOG_NOISE_VARIANCE
 from npvae.training.optimizers import Optimizer, get_optimizer
@@ -62,6 +66,8 @@ class TrainableModel(LatentVariableModel):
         *,
         X_val: npt.ArrayLike | None = None,
         callbacks: Sequence[Callback] = (),
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int = 1,
         **unknown: Any,
     ) -> Self:
         """Train on X.
@@ -79,6 +85,10 @@ class TrainableModel(LatentVariableModel):
         callbacks : sequence of callable
             Each is called with a `npvae.training.EpochEnd` after every epoch; returning True ends the
             training.
+        checkpoint : path, optional
+            A file that keeps the state of training, for `resume`: it is written after every
+            `checkpoint_every` epochs, and when training is interrupted.
+        checkpoint_every : int, default=1
         **unknown
             There are no others; in particular no sample_weight.
 
@@ -112,7 +122,8 @@ class TrainableModel(LatentVariableModel):
         """
         if unknown:
             raise TypeError(
-                f"{type(self).__name__}.fit() takes X, y, X_val and callbacks, but not {', '.join(unknown)}"
+                f"{type(self).__name__}.fit() takes X, y, X_val, callbacks, checkpoint and "
+                f"checkpoint_every, but not {', '.join(unknown)}"
             )
         goes_on = self.warm_start and hasattr(self, "params_")
         if goes_on:
@@ -127,26 +138,151 @@ class TrainableModel(LatentVariableModel):
         rows, rows_val = np.arange(len(data)), None
         if validation is None and self.early_stopping:
             rows, rows_val = self._split(len(data), rng, again=goes_on)
-            validation = data
         settings = self._settings(len(rows))
-        stepper = (
-            self._continue(columns, data.shape[1]) if goes_on else self._start(X, data, rows, rng, columns)
-        )
+        keep = None if checkpoint is None else self._keeper(checkpoint, checkpoint_every, data, validation)
+        if goes_on:
+            self._continue(columns, data.shape[1])
+        else:
+            self._start(X, data, rows, rng, columns)
         training = Training(self.history_ if goes_on else {})
+        self._warn_of_long_warmup(len(training.history.get("loss", [])), settings)
+        return self._train(
+            data, validation, rows, rows_val, settings, callbacks, training, keep, checkpoint_every, None
+        )
+
+    @classmethod
+    def resume(
+        cls,
+        checkpoint: str | os.PathLike[str],
+        X: npt.ArrayLike,
+        *,
+        X_val: npt.ArrayLike | None = None,
+        callbacks: Sequence[Callback] = (),
+        verbose: int | None = None,
+    ) -> Self:
+        """Continue a training from a checkpoint that `fit` has written, to the bits of an unbroken one.
+
+        Parameters
+        ----------
+        checkpoint : path
+            Training goes on to write its checkpoints there.
+        X, X_val : arrays
+            The same data as in `fit`.
+        callbacks : sequence of callable
+            As for `fit`; those of the epochs before are not called again.
+        verbose : int, optional
+            Takes the place of the checkpoint's.
+
+        Returns
+        -------
+        estimator
+            Fitted.
+
+        Raises
+        ------
+        ModelFileError, FileNotFoundError
+            The file cannot be read, or is no checkpoint.
+        ValueError
+            The data differ from those of the training, or it was that of another class.
+        """
+        saved = Checkpoint.load(checkpoint)
+        if saved.estimator != cls.__name__:
+            raise ValueError(
+                f"{checkpoint} is the checkpoint of a training of {saved.estimator}, not {cls.__name__}"
+            )
+        estimator = cls(**saved.settings())
+        if verbose is not None:
+            estimator.verbose = verbose
+        data = check_rows(estimator, X)
+        _check_same("X", saved.data, DataIdentity.of(data))
+        validation = None if X_val is None else check_validation_rows(estimator, X, data, X_val)
+        if (validation is None) != (saved.validation is None):
+            raise ValueError(f"the training had {'no ' if saved.validation is None else ''}X_val")
+        if validation is not None and saved.validation is not None:
+            _check_same("X_val", saved.validation, DataIdentity.of(validation))
+        remember_features(estimator, X)
+        if list(getattr(estimator, "feature_names_in_", [])) != saved.feature_names:
+            raise ValueError(f"X's columns must have the names of the training: {saved.feature_names}")
+        rng, network = generator_with(saved.state.rng_state), estimator._make_network(data.shape[1])
+        estimator.network_, estimator.params_ = network, Parameters(network.shapes())
+        estimator.data_range_, estimator.pixels_ = saved.data_range, saved.pixels
+        estimator._stepper = estimator._make_stepper(
+            network, get_optimizer(estimator.optimizer), rng, saved.units
+        )
+        rows, rows_val = np.arange(len(data)), None
+        if saved.held_out is not None:
+            rows, rows_val = saved.held_out
+            estimator._held_out = (len(data), estimator.validation_fraction), saved.held_out
+        keep = estimator._keeper(checkpoint, saved.every, data, validation)
+        return estimator._train(
+            data, validation, rows, rows_val, estimator._settings(len(rows)), callbacks, Training(), keep,
+            saved.every, saved.state,
+        )  # fmt: skip
+
+    def _keeper(
+        self,
+        path: str | os.PathLike[str],
+        every: int,
+        data: np.ndarray,
+        validation: np.ndarray | None,
+    ) -> Callable[[TrainingState], None]:
+        """Return a function that writes a state of training to a checkpoint."""
+        if not isinstance(every, int) or isinstance(every, bool) or every < 1:
+            raise ValueError(f"checkpoint_every must be an integer of at least 1, got {every!r}")
+        settings, identity = encoded_settings(self), DataIdentity.of(data)
+        of_validation = None if validation is None else DataIdentity.of(validation)
+
+        def keep(state: TrainingState) -> None:
+            held_out = self._held_out[1] if self.early_stopping and validation is None else None
+            Checkpoint(
+                estimator=type(self).__name__,
+                hyperparameters=settings,
+                feature_names=list(getattr(self, "feature_names_in_", [])),
+                data_range=self.data_range_,
+                pixels=self.pixels_,
+                data=identity,
+                validation=of_validation,
+                every=every,
+                units=self._stepper.units,
+                held_out=held_out,
+                state=state,
+            ).save(path)
+
+        return keep
+
+    def _train(
+        self,
+        data: np.ndarray,
+        validation: np.ndarray | None,
+        rows: np.ndarray,
+        rows_val: np.ndarray | None,
+        settings: TrainingSettings,
+        callbacks: Sequence[Callback],
+        training: Training,
+        keep: Callable[[TrainingState], None] | None,
+        checkpoint_every: int,
+        resumed: TrainingState | None,
+    ) -> Self:
+        """Train `_stepper`, set the fitted attributes, and warn of what should be known."""
+        stepper = self._stepper
         first_epoch = len(training.history.get("loss", []))
-        self._warn_of_long_warmup(first_epoch, settings)
+        if resumed is not None:
+            first_epoch = resumed.position.first_epoch
         try:
             train(
                 stepper,
                 data,
                 settings,
-                rng,
+                stepper.rng,
                 rows=rows,
-                X_val=validation,
+                X_val=data if rows_val is not None else validation,
                 rows_val=rows_val,
                 callbacks=callbacks,
                 verbose=bool(self.verbose),
                 training=training,
+                checkpoint=keep,
+                checkpoint_every=checkpoint_every,
+                resumed=resumed,
             )
         except TrainingDivergedError:
             training.stop_reason = "diverged"
@@ -166,7 +302,7 @@ class TrainableModel(LatentVariableModel):
         unsettled = fall >= (settings.tol or _DIAGNOSED_TOL) * data.shape[1]
         unsettled = unsettled and self.stop_reason_ != "early_stopping"
         for sentence in self._diagnose(data, rows, unsettled):
-            warnings.warn(sentence, UserWarning, stacklevel=2)
+            warnings.warn(sentence, UserWarning, stacklevel=3)
         return self
 
     def partial_fit(self, X: npt.ArrayLike, y: None = None) -> Self:
@@ -360,7 +496,7 @@ class TrainableModel(LatentVariableModel):
             warnings.warn(
                 f"training was interrupted after {self.n_iter_} complete epochs; what was learned is kept",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         if self.stop_reason_ != "max_epochs" or settings.tol is None:
             return
@@ -377,12 +513,18 @@ class TrainableModel(LatentVariableModel):
             f"training ended at max_epochs={settings.max_epochs}, {what}. Raise max_epochs (None chooses a "
             "length by the size of the data), or set tol=None if this length is meant",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
     def _diagnose(self, data: np.ndarray, rows: np.ndarray, unsettled: bool) -> list[str]:
         """Return what should be known before the fitted model is believed, a sentence or a few each."""
         return []
+
+
+def _check_same(name: str, expected: DataIdentity, found: DataIdentity) -> None:
+    difference = expected.difference(found)
+    if difference is not None:
+        raise ValueError(f"{name} is other data than in the training that the checkpoint is of: {difference}")
 
 
 def split_rows(n: int, fraction: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -39,8 +39,8 @@ def shared_noise(n_draws: int, latent_dim: int, seed: int = _SEED) -> np.ndarray
     distribution. What is left of the error is mostly that of the second moments, which the standardisation
     takes away.
 
-    Measured on 784-400-Z networks trained on MNIST for 10 epochs, with the default number of draws: a standard
-    deviation over seeds of the mean score of .008, .004, .05 and .06 nats for Z = 2, 3, 20, 50
+    Measured on 784-400-Z networks trained on MNIST for 10 epochs, with the default number of draws: a
+    standard deviation over seeds of the mean score of .008, .004, .05 and .06 nats for Z = 2, 3, 20, 50
     (`benchmarks/score_draws.py`); independent draws that are shared have .2, .2, .4 and .5.
 
     References

@@ -22,24 +22,25 @@ def take_pixels(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 def minibatches(
     X: np.ndarray,
-    rows: np.ndarray,
+    order: np.ndarray,
     batch_size: int,
     rng: np.random.Generator,
     *,
     dtype: np.dtype,
     dynamic_binarization: bool = False,
 ) -> Iterator[np.ndarray]:
-    """Go once through some rows of X in a random order.
+    """Go through some rows of X in the order given.
 
     Parameters
     ----------
     X : (M, D) array
         May be a memory map: only the rows of a batch are read and converted.
-    rows : (N,) array of int
+    order : (N,) array of int
         Which rows.
     batch_size : int
         The last batch holds what is left.
     rng : Generator
+        Binarises.
     dtype : dtype
         Of the batches.
     dynamic_binarization : bool
@@ -49,8 +50,7 @@ def minibatches(
     ------
     x : (n, D) array, n <= batch_size
     """
-    order = rng.permutation(rows)
-    for start in range(0, len(rows), batch_size):
+    for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
         x = take_pixels(X, batch) if X.dtype == np.uint8 else X[batch]
         x = x.astype(dtype, copy=False)

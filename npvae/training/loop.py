@@ -16,6 +16,7 @@ from npvae.core.vae import VAENetwork
 from npvae.data import binarize
 from npvae.kernels import Team, current_team
 from npvae.training.batches import as_floats, minibatches
+from npvae.training.checkpoint import Position, TrainingState
 from npvae.training.interrupt import InterruptRequest
 from npvae.training.progress import progress_bar
 from npvae.training.schedules import LearningRate, kl_weight, learning_rate_at
@@ -107,6 +108,9 @@ def train(
     callbacks: Sequence[Callback] = (),
     verbose: bool = False,
     training: Training | None = None,
+    checkpoint: Callable[[TrainingState], None] | None = None,
+    checkpoint_every: int = 1,
+    resumed: TrainingState | None = None,
 ) -> Training:
     """Train the stepper's parameters in place.
 
@@ -130,6 +134,12 @@ def train(
     training : Training, optional
         Filled while training goes on, so that it holds what was reached if an error ends it. The epochs in
         its history count as those before the first one here: schedules go on from there.
+    checkpoint : callable, optional
+        Called with the state of training after every `checkpoint_every` epochs, and when training is
+        interrupted.
+    resumed : TrainingState, optional
+        Continue from this state, in the middle of an epoch if need be, to the bits of a training that was
+        not interrupted. `stepper`, `rng` and `training` are set to it; everything else has to be as it was.
 
     Returns
     -------
@@ -145,17 +155,22 @@ def train(
     training = training if training is not None else Training()
     if settings.early_stopping and X_val is None:
         raise ValueError("early_stopping needs validation data")
-    first_epoch = len(training.history.get("loss", []))
+    position = Position.after(training.history)
+    best_loss, best_params = np.inf, None
+    if resumed is not None:
+        position, best_loss = resumed.position, resumed.best_loss
+        best_params = resumed.restore(stepper, rng, training)
     rows = np.arange(len(X)) if rows is None else rows
     n_batches = -(-len(rows) // settings.batch_size)
-    bar = progress_bar(settings.max_epochs * n_batches, shown=verbose)
+    n_steps = (position.first_epoch + settings.max_epochs - position.epoch) * n_batches - position.n_steps
+    bar = progress_bar(n_steps, shown=verbose)
     threads_for_steps = step_threads(
         stepper.network, stepper.params.flat.size, min(settings.batch_size, len(rows)), settings.n_threads
     )
     with bar, threads_for_steps as threads, InterruptRequest() as interrupt:
         run = _Run(
-            stepper, X, rows, X_val, rows_val, settings, rng, callbacks, training, first_epoch, bar, threads,
-            interrupt,
+            stepper, X, rows, X_val, rows_val, settings, rng, callbacks, training, position, bar, threads,
+            interrupt, checkpoint, checkpoint_every, best_loss, best_params,
         )  # fmt: skip
         try:
             training.stop_reason = run.all_epochs()
@@ -179,23 +194,32 @@ class _Run:
     rng: np.random.Generator
     callbacks: Sequence[Callback]
     training: Training
-    first_epoch: int
+    position: Position
     bar: tqdm
     threads: StepThreads
     interrupt: InterruptRequest
-    best_loss: float = np.inf
-    best_params: Parameters | None = None
+    checkpoint: Callable[[TrainingState], None] | None
+    checkpoint_every: int
+    best_loss: float
+    best_params: Parameters | None
 
     def all_epochs(self) -> str:
         """Train, and return why training ended."""
         self.load_kernels()
-        for epoch in range(self.first_epoch, self.first_epoch + self.settings.max_epochs):
-            if not self.steps_of(epoch):
+        while (reason := self.reason_to_end()) is None:
+            epoch = self.position.epoch
+            if not self.steps():
+                self.save()
                 return "interrupted"
             if self.X_val is not None:
                 self.validate(epoch, self.X_val)
             history = self.training.history
             self.bar.set_postfix_str(_summary(epoch, history), refresh=False)
+            if (
+                self.interrupt.requested
+                or (epoch + 1 - self.position.first_epoch) % self.checkpoint_every == 0
+            ):
+                self.save()
             if self.callbacks:
                 stepper = self.stepper
                 state = EpochEnd(epoch, stepper.data_network, stepper.data_params(), history)
@@ -204,12 +228,27 @@ class _Run:
                 return "interrupted"
             if any(isinstance(answer, bool | np.bool) and answer for answer in answers):
                 return "callback"
-            best = self.training.best_epoch
-            if best is not None and epoch - best >= self.settings.n_iter_no_change:
-                return "early_stopping"
-            if self.has_settled():
-                return "converged"
-        return "max_epochs"
+        return reason
+
+    def reason_to_end(self) -> str | None:
+        """Return why training ends before the next epoch, or None."""
+        last, best = self.position.epoch - 1, self.training.best_epoch
+        if best is not None and last - best >= self.settings.n_iter_no_change:
+            return "early_stopping"
+        if self.has_settled():
+            return "converged"
+        if last - self.position.first_epoch + 1 >= self.settings.max_epochs:
+            return "max_epochs"
+        return None
+
+    def save(self) -> None:
+        """Hand the state of training over to be kept."""
+        if self.checkpoint is not None:
+            self.checkpoint(
+                TrainingState.of(
+                    self.stepper, self.rng, self.training, self.position, self.best_loss, self.best_params
+                )
+            )
 
     def has_settled(self) -> bool:
         """Say whether the loss has stopped falling, by `tol`."""
@@ -217,7 +256,8 @@ class _Run:
         if settings.tol is None or settings.early_stopping:
             return False
         # Losses with another weight of the KL term, during warm-up, cannot be compared.
-        losses = self.training.history["loss"][max(self.first_epoch, settings.kl_warmup_epochs - 1) :]
+        losses = self.training.history.get("loss", [])
+        losses = losses[max(self.position.first_epoch, settings.kl_warmup_epochs - 1) :]
         window = settling_window(settings, len(self.rows))
         return fall_of(losses, window) < settings.tol * self.X.shape[1]
 
@@ -233,31 +273,33 @@ class _Run:
             self.bar.write(f"compiled the training step in {seconds:.0f} s", file=sys.stderr)
         self.bar.set_postfix_str("")
 
-    def steps_of(self, epoch: int) -> bool:
-        """Take one step for each batch and record the epoch; False if it was interrupted."""
-        started = time.perf_counter()
-        rate = learning_rate_at(self.settings.learning_rate, epoch)
-        weight = kl_weight(epoch, self.settings.kl_warmup_epochs)
+    def steps(self) -> bool:
+        """Take the steps of an epoch that are left and record the epoch; False if it was interrupted."""
+        started, at = time.perf_counter(), self.position
+        rate = learning_rate_at(self.settings.learning_rate, at.epoch)
+        weight = kl_weight(at.epoch, self.settings.kl_warmup_epochs)
         size, params = self.settings.batch_size, self.stepper.params
         binarized = self.settings.dynamic_binarization
-        batches = minibatches(
-            self.X, self.rows, size, self.rng, dtype=params.flat.dtype, dynamic_binarization=binarized
-        )
-        sums: dict[str, float] = {}
-        for i, x in enumerate(batches):
+        order = at.order(self.rows, self.rng)[at.n_steps * size :]
+        for x in minibatches(
+            self.X, order, size, self.rng, dtype=params.flat.dtype, dynamic_binarization=binarized
+        ):
             try:
                 loss = self.threads.run(self.stepper.step, x, rate, weight)
             except TrainingDivergedError as error:
-                error.where = f" in epoch {epoch + 1}, batch {i + 1}"
+                error.where = f" in epoch {at.epoch + 1}, batch {at.n_steps + 1}"
                 raise
             for name, value in zip(loss._fields, loss, strict=True):
-                sums[name] = sums.get(name, 0.0) + float(value) * len(x)
+                at.sums[name] = at.sums.get(name, 0.0) + float(value) * len(x)
+            at.n_steps += 1
             self.bar.update()
-            if self.interrupt.requested and (i + 1) * size < len(self.rows):
+            if self.interrupt.requested and at.n_steps * size < len(self.rows):
+                at.seconds += time.perf_counter() - started
                 return False
-        means = {name: value / len(self.rows) for name, value in sums.items()}
-        seconds = time.perf_counter() - started
+        means = {name: value / len(self.rows) for name, value in at.sums.items()}
+        seconds = at.seconds + time.perf_counter() - started
         record(self.training.history, self.stepper.network, means, rate, weight, seconds)
+        self.position = at.next_epoch()
         return True
 
     def validate(self, epoch: int, X_val: np.ndarray) -> None:

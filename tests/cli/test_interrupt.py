@@ -11,19 +11,23 @@ import numpy as np
 import pytest
 
 import npvae
+from npvae.estimators.checkpoints import Checkpoint
 from npvae.training import Stepper
 from tests.cli.tools import contents, invoke
 
 # A process that was started in the background may have inherited that SIGINT is to be ignored.
 PROGRAM = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from npvae.cli import main; sys.exit(main())"
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL); from npvae.cli import main; sys.exit(main())"
 )
 FOREVER = ("--epochs", 10**6, "--hidden", 8)
 
 
-def interrupted_process(*argv):
-    """Run a command, and send Ctrl-C while it trains; return its exit code, stdout and stderr."""
+def interrupted_process(*argv, by=signal.SIGINT, awaited=None):
+    """Run a command, and send it a signal while it trains, once a file is there if one is awaited.
+
+    Return its exit code, stdout and stderr.
+    """
     command = [sys.executable, "-c", PROGRAM, *map(str, argv)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
@@ -32,8 +36,11 @@ def interrupted_process(*argv):
                 chunk = os.read(process.stderr.fileno(), 4096)
                 assert chunk, err
                 err += chunk
-            time.sleep(1)
-            process.send_signal(signal.SIGINT)
+            while awaited is not None and not awaited.exists():
+                assert process.poll() is None
+                time.sleep(0.02)
+            time.sleep(1 if awaited is None else 0.2)
+            process.send_signal(by)
             out, rest = process.communicate(timeout=30)
         finally:
             process.kill()
@@ -52,6 +59,27 @@ def test_train(images, tmp_path):
     assert vae.n_iter_ == record["epochs"] == len(vae.history_.get("loss", [])) < 10**6
     assert np.isfinite(vae.params_.flat).all()
     assert set(contents(tmp_path)) == {"m.safetensors"}
+
+
+@pytest.mark.usefixtures("models")
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_training_that_was_ended_from_outside_is_resumed_to_the_same_bits(by, images, tmp_path):
+    path, options = tmp_path / "m.safetensors", ("--data", images, "--epochs", 300, "--hidden", 8)
+    argv = ("train", "vae", *options, "--checkpoint-every", 5, "--out", path)
+    checkpoint = path.with_suffix(".checkpoint")
+    code, _, err = interrupted_process(*argv, by=by, awaited=checkpoint)
+    assert code == (-by if by == signal.SIGKILL else 130), err
+    assert "Traceback" not in err
+    assert 5 <= Checkpoint.load(checkpoint).state.position.epoch < 300
+
+    resumed = invoke(*argv, "--resume")
+    assert resumed.code == 0, resumed.err
+    unbroken = tmp_path / "unbroken.safetensors"
+    assert invoke("train", "vae", *options, "--out", unbroken).code == 0
+    model, expected = npvae.load(path), npvae.load(unbroken)
+    assert model.params_ == expected.params_
+    assert model.history_["loss"] == expected.history_["loss"]
+    assert not checkpoint.exists(), "the training is complete"
 
 
 @pytest.mark.usefixtures("models")

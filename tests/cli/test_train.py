@@ -1,5 +1,7 @@
 import json
+import os
 import re
+import signal
 
 import numpy as np
 import pytest
@@ -254,3 +256,56 @@ def test_a_failed_training_leaves_an_earlier_model(features, tmp_path):
         == 2
     )
     assert path.read_bytes() == b"earlier"
+
+
+@pytest.mark.filterwarnings("default:training was interrupted")
+@pytest.mark.parametrize("failure", ["Ctrl-C", "divergence"])
+def test_a_model_that_is_there_is_not_replaced_by_part_of_one(failure, images, tmp_path, monkeypatch):
+    path = tmp_path / "m.safetensors"
+    argv = ("train", "vae", "--data", images, *QUICK, "--out", path)
+    assert invoke(*argv).code == 0
+    before = path.read_bytes()
+    step = Stepper.step
+
+    def fail(self, *args):
+        if failure == "divergence":
+            raise TrainingDivergedError("the loss")
+        loss = step(self, *args)
+        os.kill(os.getpid(), signal.SIGINT)
+        return loss
+
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with monkeypatch.context() as patch:
+        patch.setattr(Stepper, "step", fail)
+        result = invoke(*argv)
+    signal.signal(signal.SIGINT, handler)
+    assert result.code == (130 if failure == "Ctrl-C" else 2)
+    assert path.read_bytes() == before
+    partial = tmp_path / "m.partial.safetensors"
+    assert str(partial) in result.err
+    assert npvae.load(partial).n_iter_ == 0
+
+
+def test_resuming_without_a_checkpoint_starts_anew(images, tmp_path):
+    paths = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    for path, options in zip(paths, [(), ("--resume",)], strict=True):
+        result = invoke("train", "ae", "--data", images, *QUICK, *options, "--out", path)
+        assert result.code == 0, result.err
+    first, second = map(npvae.load, paths)
+    assert first.params_ == second.params_
+    assert {path.name for path in tmp_path.glob("*")} == {"a.safetensors", "b.safetensors"}
+
+
+def test_a_checkpoint_of_other_settings_or_data_is_refused(images, data, tmp_path):
+    path = tmp_path / "m.safetensors"
+    argv = ("train", "vae", "--data", images, *QUICK, "--out", path, "--resume")
+    model = VAE(hidden=(8,), likelihood="bernoulli", batch_size=32, max_epochs=2, tol=None, random_state=0)
+    model.fit(data.X_train, X_val=data.X_test, checkpoint=path.with_suffix(".checkpoint"))
+    refused = invoke(*argv, "--latent-dim", 7, "--beta", 2)
+    assert refused.code == 2
+    assert "beta=1.0 (now 2.0), latent_dim=2 (now 7)" in refused.err
+    assert not path.exists()
+    other = invoke("train", "vae", *QUICK, "--batch-size", 32, "--out", path, "--resume")
+    assert other.code == 2
+    assert "X is other data" in other.err
+    assert invoke(*argv).code == 0

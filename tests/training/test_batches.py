@@ -9,8 +9,8 @@ F32 = np.dtype(np.float32)
 
 
 def batches(X, batch_size, seed=0, **options):
-    rows = np.arange(len(X))
-    return list(minibatches(X, rows, batch_size, np.random.default_rng(seed), dtype=F32, **options))
+    rng = np.random.default_rng(seed)
+    return list(minibatches(X, rng.permutation(len(X)), batch_size, rng, dtype=F32, **options))
 
 
 @pytest.mark.parametrize(("n", "batch_size"), [(10, 3), (10, 5), (10, 10), (10, 100), (1, 1), (10, 1)])
@@ -22,24 +22,10 @@ def test_every_row_comes_once_an_epoch(n, batch_size):
     assert 1 <= len(parts[-1]) <= batch_size
 
 
-def test_of_some_rows_each_comes_once(rng):
+def test_rows_come_in_the_order_given(rng):
     X = np.arange(10, dtype=np.float32)[:, None]
     drawn = np.concatenate(list(minibatches(X, np.array([7, 2, 5]), 2, rng, dtype=F32)))
-    np.testing.assert_array_equal(np.sort(drawn, axis=0), [[2], [5], [7]])
-
-
-def test_the_order_is_random_and_follows_the_seed():
-    X = np.arange(100, dtype=np.float32)[:, None]
-    first, again, other = (np.concatenate(batches(X, 16, seed)).ravel() for seed in (0, 0, 1))
-    np.testing.assert_array_equal(first, again)
-    assert np.any(first != other)
-    assert np.any(first != X.ravel())
-
-
-def test_every_epoch_has_an_order_of_its_own(rng):
-    X = np.arange(100, dtype=np.float32)[:, None]
-    epochs = [np.concatenate(list(minibatches(X, np.arange(100), 16, rng, dtype=F32))) for _ in range(2)]
-    assert np.any(epochs[0] != epochs[1])
+    np.testing.assert_array_equal(drawn, [[7], [2], [5]])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

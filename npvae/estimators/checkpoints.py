@@ -1,0 +1,180 @@
+"""Checkpoints of `fit`: files from which an interrupted training continues to the same bits."""
+
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from npvae.data.hashing import content_hash
+from npvae.estimators.files import decoded, encoded
+from npvae.persistence import ModelFileError, load_tensors, save_tensors
+from npvae.training.checkpoint import Position, TrainingState, generator_with
+from npvae.training.units import Units
+
+if TYPE_CHECKING:
+    from npvae.estimators.fitting import TrainableModel
+
+
+@dataclass(frozen=True)
+class DataIdentity:
+    """What tells whether two arrays are the same data."""
+
+    shape: list[int]
+    dtype: str
+    sha256: str
+
+    @classmethod
+    def of(cls, data: np.ndarray) -> Self:
+        """Read the data once."""
+        return cls(list(data.shape), str(data.dtype), content_hash(data))
+
+    def difference(self, other: "DataIdentity") -> str | None:
+        """Say how data differ from those; None if they are the same."""
+        for name in ("shape", "dtype"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine != theirs:
+                return f"it has {name} {theirs}, the training had {mine}"
+        return None if self == other else "its values are not those of the training"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training in the middle, as `fit` needs it to continue.
+
+    Attributes
+    ----------
+    estimator : str
+        The name of its class.
+    hyperparameters : dict
+        As they are encoded in model files; without random_state, whose place the generator's state takes.
+    feature_names : list of str
+    data_range : (2, D) array
+    pixels : bool
+    data, validation : DataIdentity, the second or None
+    every : int
+        Epochs from one checkpoint to the next.
+    units : Units or None
+    held_out : tuple of two arrays of int, or None
+        The rows of the training data that are trained on, and those set aside for early stopping.
+    state : TrainingState
+    """
+
+    estimator: str
+    hyperparameters: dict[str, Any]
+    feature_names: list[str]
+    data_range: np.ndarray
+    pixels: bool
+    data: DataIdentity
+    validation: DataIdentity | None
+    every: int
+    units: Units | None
+    held_out: tuple[np.ndarray, np.ndarray] | None
+    state: TrainingState
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file; an existing one is replaced only once the new one is complete."""
+        state = self.state
+        tensors = {"params": state.params}
+        tensors |= {f"moments.{i}": moments for i, moments in enumerate(state.moments)}
+        if state.best_params is not None:
+            tensors["best_params"] = state.best_params
+        if self.units is not None:
+            tensors["mean"] = self.units.mean
+        if self.held_out is not None:
+            tensors["rows"], tensors["held_out"] = self.held_out
+        description = {
+            "estimator": self.estimator,
+            "hyperparameters": self.hyperparameters,
+            "feature_names": self.feature_names,
+            "data_range": self.data_range.tolist(),
+            "pixels": self.pixels,
+            "data": asdict(self.data),
+            "validation": None if self.validation is None else asdict(self.validation),
+            "every": self.every,
+            "scale": None if self.units is None else self.units.scale,
+            "position": asdict(state.position),
+            "rng_state": state.rng_state,
+            "n_updates": state.n_updates,
+            "history": state.history,
+            "best_epoch": state.best_epoch,
+            "best_loss": state.best_loss,
+        }
+        save_tensors(path, tensors, "npvae_checkpoint", _without_arrays(description))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a file.
+
+        Raises
+        ------
+        ModelFileError
+            It is truncated, of another kind or version, or its description is not valid.
+        FileNotFoundError
+            There is no such file.
+        """
+        tensors, found = load_tensors(path, "npvae_checkpoint")
+        try:
+            n_moments = sum(name.startswith("moments.") for name in tensors)
+            state = TrainingState(
+                position=Position(**found["position"]),
+                rng_state=found["rng_state"],
+                params=tensors["params"],
+                moments=tuple(tensors[f"moments.{i}"] for i in range(n_moments)),
+                n_updates=found["n_updates"],
+                history=found["history"],
+                best_epoch=found["best_epoch"],
+                best_loss=found["best_loss"],
+                best_params=tensors.get("best_params"),
+            )
+            generator_with(state.rng_state)
+            return cls(
+                estimator=found["estimator"],
+                hyperparameters=found["hyperparameters"],
+                feature_names=found["feature_names"],
+                data_range=np.array(found["data_range"], dtype=np.float64),
+                pixels=found["pixels"],
+                data=DataIdentity(**found["data"]),
+                validation=DataIdentity(**found["validation"]) if found["validation"] else None,
+                every=found["every"],
+                units=Units(tensors["mean"], found["scale"]) if "mean" in tensors else None,
+                held_out=(tensors["rows"], tensors["held_out"]) if "rows" in tensors else None,
+                state=state,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModelFileError(
+                f"{path}: its description of the training is not valid ({error!r})"
+            ) from error
+
+    def settings(self) -> dict[str, Any]:
+        """Return the hyperparameters, decoded."""
+        return {name: decoded(value) for name, value in self.hyperparameters.items()}
+
+
+def encoded_settings(estimator: "TrainableModel") -> dict[str, Any]:
+    """Return an estimator's hyperparameters for a checkpoint.
+
+    Raises
+    ------
+    ValueError
+        One cannot be stored, a function of one's own as the learning rate for example.
+    """
+    settings = {}
+    for name, value in estimator.get_params(deep=False).items():
+        if name == "random_state":
+            continue
+        try:
+            settings[name] = encoded(value)
+        except TypeError:
+            raise ValueError(
+                f"{name}={value!r} cannot be stored in a checkpoint, so training could not continue from it. "
+                "Use numbers, names, and npvae's own optimizers and schedules, or fit without checkpoint="
+            ) from None
+    return settings
+
+
+def _without_arrays(value: Any) -> Any:
+    """Return nested dicts with lists in place of arrays, as bit generators have them in their states."""
+    if isinstance(value, dict):
+        return {name: _without_arrays(entry) for name, entry in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray) else value

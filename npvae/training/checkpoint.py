@@ -1,0 +1,148 @@
+"""The state of a training: all that the steps to come depend on, so that they can be taken another day."""
+
+import copy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from npvae.core.parameters import Parameters
+
+if TYPE_CHECKING:
+    from npvae.training.loop import Training
+    from npvae.training.step import Stepper
+
+
+@dataclass
+class Position:
+    """Where in the epochs a training is.
+
+    Attributes
+    ----------
+    first_epoch : int
+        The one with which this training began; earlier ones belong to trainings before it.
+    epoch : int
+        The one being trained, counted from 0.
+    n_steps : int
+        How many of its steps have been taken.
+    sums : dict
+        The sums of their losses over samples, by the names of a loss's fields.
+    seconds : float
+        What they took.
+    order_state : dict or None
+        The generator's state from which the order of the rows was drawn; None before that.
+    """
+
+    first_epoch: int
+    epoch: int
+    n_steps: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    order_state: dict[str, Any] | None = None
+
+    @classmethod
+    def after(cls, history: dict[str, list[float]]) -> Self:
+        """Return the position at the beginning of a training with these epochs before it."""
+        n_epochs = len(history.get("loss", []))
+        return cls(n_epochs, n_epochs)
+
+    def next_epoch(self) -> "Position":
+        """Return the position at the beginning of the next epoch."""
+        return Position(self.first_epoch, self.epoch + 1)
+
+    def order(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return the rows in the epoch's order: drawn now, or drawn again in the middle of the epoch."""
+        if self.order_state is None:
+            self.order_state = dict(rng.bit_generator.state)
+            return rng.permutation(rows)
+        return generator_with(self.order_state).permutation(rows)
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """All that the steps to come depend on, apart from data and settings; arrays are copies.
+
+    Attributes
+    ----------
+    position : Position
+    rng_state : dict
+        Of the generator that shuffles, binarises and draws noise.
+    params, best_params : (P,) arrays, or None for the best if there are none
+        In the units of training.
+    moments : tuple of (P,) arrays
+        The optimizer's vectors.
+    n_updates : int
+        The optimizer's steps.
+    history : dict of list
+    best_epoch : int or None
+    best_loss : float
+        The lowest validation loss, which early stopping watches.
+    """
+
+    position: Position
+    rng_state: dict[str, Any]
+    params: np.ndarray
+    moments: tuple[np.ndarray, ...]
+    n_updates: int
+    history: dict[str, list[float]]
+    best_epoch: int | None
+    best_loss: float
+    best_params: np.ndarray | None
+
+    @classmethod
+    def of(
+        cls,
+        stepper: "Stepper",
+        rng: np.random.Generator,
+        training: "Training",
+        position: Position,
+        best_loss: float,
+        best_params: Parameters | None,
+    ) -> Self:
+        """Return the state of a training as it is now."""
+        return cls(
+            position=copy.deepcopy(position),
+            rng_state=dict(rng.bit_generator.state),
+            params=stepper.params.flat.copy(),
+            moments=tuple(vector.copy() for vector in stepper.state.vectors),
+            n_updates=stepper.state.t,
+            history=copy.deepcopy(training.history),
+            best_epoch=training.best_epoch,
+            best_loss=best_loss,
+            best_params=None if best_params is None else best_params.flat.copy(),
+        )
+
+    def restore(
+        self, stepper: "Stepper", rng: np.random.Generator, training: "Training"
+    ) -> Parameters | None:
+        """Set a training to this state; return the best parameters so far, if there are any."""
+        rng.bit_generator.state = self.rng_state
+        stepper.params.flat[:] = self.params
+        for vector, kept in zip(stepper.state.vectors, self.moments, strict=True):
+            vector[:] = kept
+        stepper.state.t = self.n_updates
+        training.history.clear()
+        training.history.update(self.history)
+        training.best_epoch = self.best_epoch
+        if self.best_params is None:
+            return None
+        return Parameters(stepper.params.shapes, self.best_params.copy())
+
+
+def generator_with(state: dict[str, Any]) -> np.random.Generator:
+    """Return a generator in this state, as ``generator.bit_generator.state`` gives it.
+
+    Raises
+    ------
+    ValueError
+        NumPy has no bit generator of that name, or the state is not one of its.
+    """
+    name = state.get("bit_generator")
+    if name not in ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"):
+        raise ValueError(f"there is no bit generator {name!r}")
+    bit_generator = getattr(np.random, name)()
+    try:
+        bit_generator.state = state
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
+        raise ValueError(f"not a state of {name}: {error!r}") from error
+    return np.random.Generator(bit_generator)

@@ -1,0 +1,245 @@
+"""An interrupted training that is resumed ends with the bits of one that was not interrupted."""
+
+import os
+import signal
+import warnings
+
+import numpy as np
+import pytest
+
+import npvae
+from npvae import VAE, Autoencoder
+from npvae.estimators.checkpoints import Checkpoint
+from npvae.persistence import ModelFileError
+from npvae.training import SGD, CosineDecay, Stepper
+
+X = np.random.default_rng(0).random((90, 6)).astype(np.float32)
+PIXELS = (255 * X).astype(np.uint8)
+SMALL = {"hidden": (8,), "batch_size": 16, "max_epochs": 6, "tol": None, "random_state": 0}
+N_STEPS = 6  # of an epoch
+
+CASES = {
+    "gaussian, standardised": (VAE(2, **SMALL), X),
+    "fixed noise": (VAE(2, noise_variance=0.1, **SMALL), X.astype(np.float64)),
+    "pixels, binarised": (VAE(2, likelihood="bernoulli", dynamic_binarization=True, **SMALL), PIXELS),
+    "iwae, warm-up": (VAE(2, objective="iwae", n_draws=3, kl_warmup_epochs=4, **SMALL), X),
+    "autoencoder": (Autoencoder(2, optimizer=SGD(0.5), learning_rate=CosineDecay(1e-2, 6), **SMALL), X),
+    "early stopping": (
+        VAE(
+            2, early_stopping=True, validation_fraction=0.25, n_iter_no_change=2, learning_rate=0.05, **SMALL
+        ),
+        X,
+    ),
+    "until it settles": (Autoencoder(2, **SMALL | {"max_epochs": 80, "tol": 1.0, "n_iter_no_change": 2}), X),
+}
+cases = pytest.mark.parametrize("case", CASES)
+
+
+class CrashError(Exception):
+    """What a process that is killed leaves behind is what this exception leaves behind: the checkpoint."""
+
+
+def crash(after_epoch):
+    def callback(end):
+        if end.epoch == after_epoch:
+            raise CrashError
+
+    return callback
+
+
+@pytest.fixture(autouse=True)
+def python_handler():
+    """Whatever started the tests may have had SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def interrupt(monkeypatch):
+    """Return a function that makes Ctrl-C come after so many steps from now."""
+    step = Stepper.step
+
+    def after(n_steps):
+        left = [n_steps]
+
+        def counted(self, *args):
+            loss = step(self, *args)
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGINT)
+            return loss
+
+        monkeypatch.setattr(Stepper, "step", counted)
+
+    return after
+
+
+def quietly(function, *args, **kwargs):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return function(*args, **kwargs)
+
+
+def fresh(case):
+    model, data = CASES[case]
+    return type(model)(**model.get_params()), data
+
+
+def assert_same(resumed, unbroken, data):
+    np.testing.assert_array_equal(resumed.params_.flat, unbroken.params_.flat)
+    for name in unbroken.history_.keys() - {"seconds"}:
+        assert resumed.history_[name] == unbroken.history_[name], name
+    for name in ("n_iter_", "stop_reason_", "best_epoch_", "pixels_", "network_"):
+        assert getattr(resumed, name) == getattr(unbroken, name), name
+    np.testing.assert_array_equal(resumed.data_range_, unbroken.data_range_)
+    np.testing.assert_array_equal(resumed.transform(data), unbroken.transform(data))
+
+
+@cases
+@pytest.mark.parametrize("after_epoch", [0, 2])
+def test_after_a_crash_between_two_epochs(case, after_epoch, tmp_path):
+    (unbroken, data), path = fresh(case), tmp_path / "checkpoint"
+    quietly(unbroken.fit, data)
+    broken, _ = fresh(case)
+    with pytest.raises(CrashError):
+        broken.fit(data, callbacks=[crash(after_epoch)], checkpoint=path)
+    assert_same(quietly(type(broken).resume, path, data), unbroken, data)
+
+
+@cases
+@pytest.mark.parametrize("after_steps", [1, N_STEPS - 2, 2 * N_STEPS, 2 * N_STEPS + 3])
+def test_after_ctrl_c_in_the_middle_of_an_epoch(case, after_steps, tmp_path, interrupt):
+    (unbroken, data), path = fresh(case), tmp_path / "checkpoint"
+    quietly(unbroken.fit, data)
+    broken, _ = fresh(case)
+    interrupt(after_steps)
+    quietly(broken.fit, data, checkpoint=path)
+    assert broken.stop_reason_ == "interrupted"
+    interrupt(2)  # and once more
+    again = quietly(type(broken).resume, path, data)
+    assert again.stop_reason_ == "interrupted"
+    interrupt(-1)
+    assert_same(quietly(type(broken).resume, path, data), unbroken, data)
+
+
+def test_what_follows_has_the_same_bits_too(tmp_path):
+    """The generator and the optimizer's state are those of the unbroken training, not new ones."""
+    (unbroken, data), path = fresh("early stopping"), tmp_path / "checkpoint"
+    quietly(unbroken.fit, data)
+    broken, _ = fresh("early stopping")
+    with pytest.raises(CrashError):
+        broken.fit(data, callbacks=[crash(1)], checkpoint=path)
+    resumed = quietly(VAE.resume, path, data)
+    for model in (unbroken, resumed):
+        model.partial_fit(data[:40])
+        quietly(model.set_params(warm_start=True).fit, data)
+    assert_same(resumed, unbroken, data)
+
+
+def test_training_that_goes_on_from_another(tmp_path):
+    path, models = tmp_path / "checkpoint", []
+    for callbacks in ([], [crash(8)]):
+        model = VAE(2, warm_start=True, **SMALL).fit(X)
+        models.append(model)
+        if not callbacks:
+            model.fit(X)
+            continue
+        with pytest.raises(CrashError):
+            model.fit(X, callbacks=callbacks, checkpoint=path)
+    assert_same(VAE.resume(path, X), models[0], X)
+    assert models[0].n_iter_ == 12
+
+
+def test_validation_data(tmp_path):
+    path, settings = tmp_path / "checkpoint", SMALL | {"early_stopping": True, "n_iter_no_change": 3}
+    unbroken = quietly(VAE(2, **settings).fit, X, X_val=X[:20] / 2)
+    with pytest.raises(CrashError):
+        VAE(2, **settings).fit(X, X_val=X[:20] / 2, callbacks=[crash(2)], checkpoint=path)
+    assert_same(quietly(VAE.resume, path, X, X_val=X[:20] / 2), unbroken, X)
+    with pytest.raises(ValueError, match=r"X_val is other data .* its values"):
+        VAE.resume(path, X, X_val=X[:20] / 3)
+    with pytest.raises(ValueError, match="the training had X_val"):
+        VAE.resume(path, X)
+
+
+def test_any_number_of_threads(tmp_path):
+    images = np.random.default_rng(1).random((300, 784)).astype(np.float32)
+    settings = {"hidden": (100,), "batch_size": 128, "max_epochs": 2, "tol": None, "random_state": 0}
+    unbroken = quietly(VAE(2, n_threads=1, **settings).fit, images)
+    with pytest.raises(CrashError):
+        VAE(2, n_threads=2, **settings).fit(images, callbacks=[crash(0)], checkpoint=tmp_path / "checkpoint")
+    assert_same(quietly(VAE.resume, tmp_path / "checkpoint", images), unbroken, images)
+
+
+def test_a_training_that_has_ended_is_returned_as_it_is(tmp_path, interrupt):
+    path = tmp_path / "checkpoint"
+    ended = VAE(2, **SMALL).fit(X, checkpoint=path)
+    interrupt(1)  # a step would be interrupted
+    assert_same(VAE.resume(path, X), ended, X)
+
+
+def test_it_is_written_as_often_as_asked_for(tmp_path):
+    path, seen = tmp_path / "checkpoint", []
+
+    def look(end):
+        seen.append(Checkpoint.load(path).state.position.epoch if path.exists() else None)
+
+    VAE(2, **SMALL).fit(X, callbacks=[look], checkpoint=path, checkpoint_every=3)
+    assert seen == [None, None, 3, 3, 3, 6]
+    for every in (0, 1.5, True):
+        with pytest.raises(ValueError, match="checkpoint_every must be an integer of at least 1"):
+            VAE(2, **SMALL).fit(X, checkpoint=path, checkpoint_every=every)
+
+
+def test_data_frames_keep_their_names(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    path, frame = tmp_path / "checkpoint", pandas.DataFrame(X, columns=list("abcdef"))
+    VAE(2, **SMALL).fit(frame, checkpoint=path)
+    assert list(VAE.resume(path, frame).feature_names_in_) == list("abcdef")
+    with pytest.raises(ValueError, match="names of the training"):
+        VAE.resume(path, frame.rename(columns={"a": "z"}))
+
+
+@pytest.mark.parametrize(
+    ("other", "difference"),
+    [(X[:-1], "shape"), (X.astype(np.float64), "dtype"), (X + np.float32(1e-3), "values")],
+)
+def test_other_data_are_refused(other, difference, tmp_path):
+    VAE(2, **SMALL).fit(X, checkpoint=tmp_path / "checkpoint")
+    with pytest.raises(ValueError, match=f"X is other data .* {difference}"):
+        VAE.resume(tmp_path / "checkpoint", other)
+
+
+def test_files_of_another_kind_are_refused(tmp_path):
+    path, model_path = tmp_path / "checkpoint", tmp_path / "model.safetensors"
+    VAE(2, **SMALL).fit(X, checkpoint=path).save(model_path)
+    with pytest.raises(ModelFileError, match="this is a checkpoint of an unfinished training, not a model"):
+        npvae.load(path)
+    with pytest.raises(ModelFileError, match="this is a model file, not a checkpoint"):
+        VAE.resume(model_path, X)
+    with pytest.raises(ValueError, match="of a training of VAE, not Autoencoder"):
+        Autoencoder.resume(path, X)
+    with pytest.raises(FileNotFoundError, match="no such checkpoint"):
+        VAE.resume(tmp_path / "nothing", X)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ModelFileError, match="truncated"):
+        VAE.resume(path, X)
+
+
+def test_settings_that_cannot_be_stored_are_refused_before_training(tmp_path):
+    model = VAE(2, learning_rate=lambda epoch: 1e-3, **SMALL)
+    with pytest.raises(ValueError, match=r"learning_rate=.* cannot be stored in a checkpoint"):
+        model.fit(X, checkpoint=tmp_path / "checkpoint")
+    assert not hasattr(model, "params_")
+
+
+@pytest.mark.parametrize("kind", [np.random.MT19937, np.random.Philox, np.random.SFC64])
+def test_any_generator(kind, tmp_path):
+    def model():
+        return VAE(2, **SMALL | {"random_state": np.random.Generator(kind(3))})
+
+    unbroken = model().fit(X)
+    with pytest.raises(CrashError):
+        model().fit(X, callbacks=[crash(2)], checkpoint=tmp_path / "checkpoint")
+    assert_same(VAE.resume(tmp_path / "checkpoint", X), unbroken, X)
