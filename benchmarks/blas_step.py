@@ -1,4 +1,4 @@
-"""Measure what npvae's own matrix products bring to a training step, with BLAS's in their place.
+"""Compare a training step with npvae's own matrix products and the same step with BLAS's.
 
     python benchmarks/blas_step.py [MNIST_FOLDER] [--cases mnist wide digits] [--rounds 20] [--busy]
                                    [--out FILE.json]
@@ -6,10 +6,10 @@
 A step is loss, gradient and Adam's update on batches of the data. In every round each side takes some steps,
 one after the other in the same process, on one thread and on two; only the product differs. "BLAS" is the
 sgemm of scipy's OpenBLAS, called by the same compiled function, on one thread for each of npvae's; "BLAS's
-own threads" leaves the threads of the products to OpenBLAS and everything else to one. Prints medians, and
-what npvae's own products take in parts of the others' time.
+own threads" lets OpenBLAS use its threads for the products, and runs everything else on one thread. Prints
+medians, and the ratio of the time with npvae's own products to the others' time.
 
-For AVX2 on a processor with AVX-512, numba and OpenBLAS have to be told, before Python starts:
+To use AVX2 on a processor with AVX-512, set these variables for numba and OpenBLAS before Python starts:
 
     NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=+avx2,+fma OPENBLAS_CORETYPE=Haswell python benchmarks/...
 

@@ -15,12 +15,13 @@ Adam's second moments start at 0 (code: 1). Where this differs from the code: tr
 (59,600), in a new order in each epoch (always the same); the ELBO's KL is in closed form (from the draws);
 the encoder's second head is ln sigma^2 (ln sigma).
 
-Standard errors are over test images. The paper's test images are the same, so the difference from its figures
-varies less than they say. The gain is on k = 1, with the standard error of the differences of single images.
+Standard errors are over test images. The paper's test images are the same, so its figures differ by less
+than the standard errors suggest. The gain is the improvement over k = 1, with the standard error of the
+differences per image.
 
-FOLDER keeps the state of every run after each epoch, from which an interrupted one goes on to the same bits,
-a model file after each stage, and the figures of those that are finished, which are not done again. All
-figures are in burda.json; the picture is pictures/burda.png. Two jobs use two cores.
+FOLDER keeps the state of every run after each epoch, from which an interrupted run resumes bit for bit, a
+model file after each stage, and the figures of finished runs, which are not repeated. All figures are in
+burda.json; the picture is pictures/burda.png. Two jobs use two cores.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The trainings of `burda.py`: a VAE or IWAE with k draws, and -ln p(x) under what it has learned."""
+"""Runs of `burda.py`: train a VAE or IWAE with k draws, and estimate -ln p(x) under the trained model."""
 
 import json
 import sys

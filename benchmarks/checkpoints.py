@@ -1,7 +1,7 @@
-"""Keep the state of a training in a file, so that an interrupted one goes on from it to the same bits.
+"""Save the state of a training run, so that an interrupted run can be resumed with bit-identical results.
 
-What it takes beside the parameters is the optimizer's vectors and count of steps, and randomness that needs
-not be kept: each epoch draws from a generator made of the seed and the epoch's number.
+The file holds the parameters, the optimizer's vectors and its number of steps. It needs no random state:
+each epoch draws from a generator seeded with the seed and the epoch's number.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Compare gradient checkers on the same planted faults: kills, false alarms, seconds.
+"""Compare gradient checkers on the same planted faults: detection rates, false alarms, seconds.
 
 Every wrong backward of npvae's catalogue, and every correct twin, is given to npvae.gradcheck,
 torch.autograd.gradcheck (slow and fast mode), JAX's check_grads, autograd's check_grads and

@@ -1,4 +1,4 @@
-"""What a trained 784-400-20 VAE is asked for, by npvae, JAX, PyTorch and as bare matrix products in NumPy.
+"""Inference with a trained 784-400-20 VAE by npvae, JAX, PyTorch, and as bare matrix products in NumPy.
 
 All get the same parameters and the same float32 data; each is a function that prepares everything once and
 returns the operations of `OPERATIONS`, which return arrays of their library.

@@ -1,17 +1,17 @@
-"""Compare the speed of everything that is compiled with that of NumPy.
+"""Compare the speed of all compiled code with NumPy.
 
     python benchmarks/kernels.py [--rounds 21] [--out FILE.json]
 
 Every formula that has a compiled twin on arrays of the 784-400-20 VAE at batch 128, in float32 and float64;
 the eleven products of a training step of that network, of dense random matrices without zeros that could be
 left out; and the loss with the whole gradient of that network and of the VAE for digits, 64-64-2 at batch 32,
-in one compiled function. The last has two peers: `network.loss_and_grad` and the gradient's squared norm in
-NumPy, and with the twins of its formulas.
+in one compiled function. The compiled function is compared with `network.loss_and_grad` and the gradient's
+squared norm, once in pure NumPy and once with the compiled twins of its formulas.
 
-All take turns in one process, on one thread, BLAS limited to one too; what is compiled is called once before.
-A turn is as many calls as fill a millisecond, so the caches are warm. Prints microseconds per call. Exits 1
-if anything compiled is slower than NumPy. Where npvae has no compiled products for the processor, these and
-the gradient are left out.
+All take turns in one process, on one thread (BLAS too), after one call of each to compile. A turn is as
+many calls as fill a millisecond, so the caches are warm. Prints microseconds per call. Exits 1 if anything
+compiled is slower than NumPy. Where npvae has no compiled products for the processor, these and the
+gradient are left out.
 """
 
 import argparse

@@ -6,16 +6,16 @@ As in the paper: 500 tanh units in encoder and decoder, a Bernoulli decoder, min
 z, the prior N(0, I) on the parameters as weight decay, and Adagrad with the step size of 0.01, 0.02 and 0.1
 that has the best bound on training images after 3 epochs. The paper goes to 1e8 training samples.
 
-Where the paper leaves a choice: N(0, 0.01), from which all parameters are drawn, is read with a variance of
-0.01, as the paper writes N(mean, variance) elsewhere; a standard deviation of 0.01, as in the re-run by van
+Where the paper is ambiguous: it draws all parameters from N(0, 0.01). This is read as a variance of 0.01,
+because the paper writes N(mean, variance) elsewhere; a standard deviation of 0.01, as in the re-run by van
 Amersfoort & Fabius (github.com/y0ast/Variational-Autoencoder), starts much more slowly. As there, the pixels
 are grey values taken as probabilities, so the bound is minus a cross-entropy, not to be compared with that on
 binarised images (--binarize static). Bounds are taken on the first 10,000 training images and on the test
 images, with the same draws of z every time.
 
-With --out, the state of every size is kept there as NZ.npz after each epoch, and an interrupted run goes on
-from it to the same bits; all figures are in kingma_welling.json. Exits 1 if a size overfits: if its bound on
-the test images ends more than 1 nat below its best.
+With --out, the state of every size is saved in FOLDER as NZ.npz after each epoch, and an interrupted run
+resumes from it bit for bit; all figures are in kingma_welling.json. Exits 1 if a size overfits: if its
+bound on the test images ends more than 1 nat below its best.
 """
 
 import argparse

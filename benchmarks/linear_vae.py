@@ -1,4 +1,4 @@
-"""Train linear VAEs and compare them with the model whose best likelihood is known: probabilistic PCA.
+"""Compare trained linear VAEs with probabilistic PCA, whose maximum likelihood is known in closed form.
 
     python benchmarks/linear_vae.py [DATA] [--sizes 1 2 4 8 16 32] [--steps 10000] [--out FOLDER]
 
@@ -9,8 +9,9 @@ nats per sample: the ELBO, with its expectation over the noise taken exactly; ln
 which is a normal distribution; its estimate by importance sampling, with standard error; and PCA's number.
 Trained by Adam with a cosine decay, in batches of all samples or of 2000.
 
-With --out, the figures of every size are kept there, and a size that is there is not trained again; those of
-all sizes are in linear_vae.json. Exits 1 if an ELBO is more than 0.1 nat below PCA's log-likelihood.
+With --out, the figures of every size are saved in FOLDER, and a size that is already there is not trained
+again; the figures of all sizes are in linear_vae.json. Exits 1 if an ELBO is more than 0.1 nat below PCA's
+log-likelihood.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the machine, rounds in turns, ratios with their spread, tables, JSON files.
+"""Shared by the benchmarks: machine data, interleaved rounds, ratios with their range, tables, JSON files.
 
 In every round each contender is measured once, one after the other and in a fresh process, so that whatever
 else the machine does slows all of them. Ratios are taken within a round; what is reported is the median over

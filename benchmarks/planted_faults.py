@@ -1,11 +1,11 @@
-"""Plant every fault of the catalogue again and again, and count what the checker does with it.
+"""Plant every fault of the catalogue many times, and count how often the checker detects it.
 
 For each seed a size from 2 to 400 units is drawn, small ones more often; every wrong backward is checked, and
 every correct twin. Finished seeds are kept in the result file, and a second run goes on from there.
 
     python benchmarks/planted_faults.py [--seeds 1000] [--largest 400] [--workers 2] [--out FILE.json]
 
-Prints the kill table; exits 1 unless all faults were caught and no correct twin failed.
+Prints the detection rates; exits 1 unless all faults were detected and no correct twin failed.
 """
 
 import argparse

@@ -6,8 +6,8 @@
 epochs: 107.63 nats on the training set and 106.66 on the test set. Grey pixels make this a cross-entropy, not
 a likelihood of binary data: do not compare it with figures for binarised MNIST.
 
-Prints a line for each seed and the mean; exits 1 if the mean is above 106.7. With --out, the models are kept
-there, and those that are there are not trained again.
+Prints a line for each seed and the mean; exits 1 if the mean is above 106.7. With --out, the models are
+saved in FOLDER, and a model that is already there is not trained again.
 """
 
 import argparse

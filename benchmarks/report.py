@@ -5,13 +5,13 @@
 
 The first reads all JSON files in FOLDER and prints the machine, or machines, and the table: npvae's median,
 its median ratio to each peer, and the range of the ratios. Every file names the script that wrote it, and
-that script's function `rows` makes the lines; other JSON files are left out. So are the scaling curves, which
-are a picture.
+that script's function `rows` makes the rows of the table. Other JSON files are skipped, and so are the
+scaling curves, which are a picture.
 
-With --run each benchmark that has no file in FOLDER yet is run before that, one after the other, or every one
-with --again. A file appears once its benchmark is complete: interrupted, the rest can be run later. Without
-MNIST_FOLDER those that need MNIST are left out, and inference is measured on random pixels. Exits 1 if a
-benchmark failed or found something slower than it may be, 130 if interrupted.
+With --run, each benchmark that has no file in FOLDER yet is run first, or every benchmark with --again. A
+file appears once its benchmark is complete, so the remaining benchmarks can be run later after an
+interruption. Without MNIST_FOLDER those that need MNIST are skipped, and inference is measured on random
+pixels. Exits 1 if a benchmark failed or found something slower than it may be, 130 if interrupted.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""The lecture's claims about sampling, and those that go against them, as assertions on MNIST.
+"""Test the lecture's claims about sampling, and claims that contradict them, as assertions on MNIST.
 
     python benchmarks/sampling_study.py MNIST_FOLDER --out FOLDER
 
 Runs ``npvae compare --latent-dim 2 10 50 --seeds 3`` (784-400-D-400-784, ReLU, Adam 1e-3, batches of 128,
-10 epochs, grey pixels, 5000 samples of each kind against 5000 test images) and looks at its run.json; then
-trains two VAEs on dynamically binarised pixels and looks at their ln p(x). Everything is kept in FOLDER, and
-what is there is not done again. Prints each claim with its numbers; exits 1 if one does not hold.
+10 epochs, grey pixels, 5000 samples of each kind against 5000 test images) and checks its run.json; then
+trains two VAEs on dynamically binarised pixels and checks their ln p(x). All results are kept in FOLDER,
+and finished parts are not repeated. Prints each claim with its numbers; exits 1 if one does not hold.
 """
 
 import argparse

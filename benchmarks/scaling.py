@@ -1,12 +1,12 @@
-"""Measure and draw how a training step's time per sample grows with what is trained, for npvae and JAX.
+"""Measure and plot how training time per sample grows with data and network size, for npvae and JAX.
 
     python benchmarks/scaling.py [--rounds 5] [--quick] [--picture scaling.png] [--out FILE.json]
 
 One thing at a time is varied, from a VAE of 784-400-20 at batch 128 on 8192 random images: the number of
 images, the batch size, the width of the hidden layers, the latent dimensions, the number of hidden layers on
-each side, and the number of threads. The last is set by the cores that the process may use, which both
-heed (on Linux). All points and both trainers take turns, each in a fresh process. It trains for some epochs
-and returns the median; the first, with all that is compiled in it, is not counted. JAX runs each epoch as one
+each side, and the number of threads. The number of threads is set by the cores that the process may use (on
+Linux). All points and both trainers take turns, each in a fresh process, which trains for some epochs and
+returns the median; the first epoch, which includes compiling, is not counted. JAX runs each epoch as one
 jitted scan. Prints microseconds per sample, and draws the medians over the rounds with their range.
 """
 

@@ -1,12 +1,12 @@
-"""How exact the mean score of MNIST's test images is, with as few draws of z as `score_samples` takes.
+"""Measure the error of the mean score of MNIST's test images with the few draws of `score_samples`.
 
     python benchmarks/score_draws.py MNIST [--sizes 2 20 50] [--draws K] [--seeds 10]
 
 All images share their draws, so that a score is a continuous function of the image, and the error of the mean
-does not average out over the images. Trains a 784-400-Z VAE for each size and compares, over seeds, the mean
-ELBO of the test images by `npvae.estimators.noise.shared_noise` and by independent draws that are shared,
-with the exact one: 100 draws of each image's own. Exits 1 if a standard deviation over seeds is above 0.1
-nats.
+does not average out over the images. Trains a 784-400-Z VAE for each size. For several seeds, it computes
+the mean ELBO of the test images from the draws of `npvae.estimators.noise.shared_noise` and from shared
+independent draws, and compares both with a reference from 100 separate draws for each image. Exits 1 if a
+standard deviation over seeds is above 0.1 nats.
 """
 
 import argparse

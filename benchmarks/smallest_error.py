@@ -1,11 +1,11 @@
 """Find the smallest relative error in a gradient that each checker detects, and draw it over the size.
 
-The function is a square dense layer of n units. Once every entry of dW is wrong by a factor of 1 + error,
-once only the last one is. Errors are tried in steps of half a decade from 1 to 1e-13.
+The function is a square dense layer of n units. In one case every entry of dW is wrong by a factor of
+1 + error, in the other only the last entry. Errors are tried in steps of half a decade from 1 to 1e-13.
 
     python benchmarks/smallest_error.py [--sizes 2 10 50 200 400] [--seeds 3] [--out smallest_error.png]
 
-Checkers that perturb entry after entry are left out where there are more than --entries of them.
+Checkers that perturb one entry at a time are skipped if there are more than --entries entries.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Measure how long it takes until npvae is there: imports, --help, and the main job on digits.
+"""Measure npvae's startup time: imports, --help, and `npvae compare` on digits.
 
     python benchmarks/startup.py [--rounds 5] [--out FILE.json]
 
@@ -7,11 +7,11 @@ Fresh processes in turns, each in an empty folder of its own: Python alone; `imp
 `npvae compare` on digits, warm and cold. Warm means that numba's cache is filled; cold, that it is empty and
 that matplotlib has not listed the fonts yet, as after an installation. A first round, which brings everything
 into the disk's cache, is not counted. Prints medians in seconds, from the start of the process to its end,
-and what they are in parts of the peer's or of the limit that npvae has been set.
+and their ratios to the peer's median or to the limit set for npvae.
 
-Then it prints what is compiled after an installation, in seconds of processor time, which depend less on
-what else the machine does: how much longer the first `fit` and the first `transform` of float64 numbers take
-with an empty cache than with a filled one.
+Then it prints the compilation time after an installation: how much longer the first `fit` and the first
+`transform` of float64 numbers take with an empty cache than with a filled one. It is measured in seconds of
+processor time, which depends less on other processes.
 """
 
 import argparse

@@ -1,12 +1,12 @@
-"""Measure what the threads that npvae chooses bring to training, against n_threads=1.
+"""Compare the training time with the threads that npvae chooses and with n_threads=1.
 
     python benchmarks/threads.py [--rounds 5] [--busy] [--out FILE.json]
 
 A network of the size for MNIST, 784-400-20 at batch 128 on 8192 random images, and one for digits, 64-64-2
 at batch 32, are trained with `VAE(n_threads=None)`, the default, and with `VAE(n_threads=1)`, in turns and
-each in a fresh process. The figure is the median epoch; the first, with all that is compiled in it, is not
-counted. Prints milliseconds per epoch, and what the default takes in parts of one thread's time. With --busy
-another process keeps one core busy throughout.
+each in a fresh process. The figure is the median epoch; the first epoch, which includes compiling, is not
+counted. Prints milliseconds per epoch, and the ratio of the default's time to that of one thread. With
+--busy another process keeps one core busy throughout.
 
     python benchmarks/threads.py --one CASE default|1
 

@@ -4,10 +4,10 @@
                                   [--rounds 5] [--busy] [--out FILE.json]
 
 Every round runs all trainers once; the first epoch, in which they compile, is not counted. Prints medians,
-what npvae takes in parts of the others' time (medians over rounds, and their range), and the test loss, which
-has to be the same. "npvae step" is npvae's training step without the loop around it: what `VAE.fit` takes in
-parts of it is the cost of the loop. With --busy another process keeps one core busy throughout. Trainers that
-are not installed are left out.
+the ratio of npvae's time to each of the others (median over rounds, and range), and the test loss, which
+has to be the same. "npvae step" is npvae's training step without the loop around it, so the ratio of
+`VAE.fit` to it shows the cost of the loop. With --busy another process keeps one core busy throughout.
+Trainers that are not installed are left out.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """The same VAE trained by npvae, JAX and PyTorch: one trainer for each, alike in everything that matters.
 
 Encoder D-H-...-(Z, Z), decoder Z-...-H-D, relu, Bernoulli on grey pixels, Adam 1e-3, float32, all data in
-memory as float32 except where npvae keeps uint8, a new order in each epoch, the last batch as small as it is.
+memory as float32 except where npvae keeps uint8, a new order in each epoch, and a smaller last batch.
 
 Run as a script it trains once in this process and prints JSON; `training.py` does that in turns:
 

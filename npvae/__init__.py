@@ -13,9 +13,9 @@ Z   latent dimensions
 shape of ``name``. ``log_var`` is ln sigma^2 and nothing else; ``std`` is
 exp(log_var / 2). Likelihoods, divergences and losses are in nats per sample.
 
-The lesson is ``npvae.core``; read it in the order that its docstring gives. `fit` runs a compiled equivalent
-of it; with the environment variable ``NPVAE_KERNELS=reference`` core itself runs, and a breakpoint in
-``vae.py`` is hit.
+The code to learn from is ``npvae.core``; read its modules in the order given in its docstring. `fit` runs a
+compiled equivalent of core. With the environment variable ``NPVAE_KERNELS=reference`` it runs core itself,
+so breakpoints in ``vae.py`` work.
 """
 
 from typing import TYPE_CHECKING, Any

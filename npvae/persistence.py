@@ -1,7 +1,7 @@
 """Model files and checkpoints: arrays, and a description of what they are.
 
-Each is one safetensors file: a JSON header and raw numbers. Nothing in it can be executed, so a file from a
-stranger can be opened.
+Each is one safetensors file: a JSON header and raw numbers. It contains no executable code, so it is safe
+to open a file from an untrusted source.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ _NETWORKS: dict[str, type[VAENetwork] | type[AutoencoderNetwork]] = {
 
 
 class ModelFileError(ValueError):
-    """A file is not a complete model file of a version that can be read."""
+    """The file is damaged, is not a model file, or has an unsupported format version."""
 
 
 class Model(NamedTuple):
@@ -56,7 +56,7 @@ def save_model(
     params : Parameters
         In the network's layout.
     metadata : dict
-        Anything JSON can say; returned by `load_model` as it is.
+        Anything that JSON can represent; `load_model` returns it unchanged.
 
     Raises
     ------
@@ -102,13 +102,13 @@ def load_model(path: str | os.PathLike[str]) -> Model:
 def save_tensors(
     path: str | os.PathLike[str], tensors: dict[str, np.ndarray], key: str, description: dict[str, Any]
 ) -> None:
-    """Write arrays and what describes them; an existing file is replaced only once the new one is complete.
+    """Write arrays and their description; an existing file is replaced only once the new one is complete.
 
     Parameters
     ----------
     path : path
     tensors : dict of arrays
-        C-contiguous: safetensors writes the memory of an array as it lies there.
+        C-contiguous: safetensors writes an array's memory as is.
     key : str
         What kind of file it is: see `load_tensors`.
     description : dict
@@ -161,7 +161,7 @@ def load_tensors(path: str | os.PathLike[str], key: str) -> tuple[dict[str, np.n
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, then move it there.
+    """Call `write` on a temporary file in the same folder, then rename that file to `path`.
 
     Parameters
     ----------
@@ -194,8 +194,8 @@ def _parse_header(path: Path, header: str) -> dict[str, Any]:
         raise ModelFileError(f"{path}: its description cannot be read ({error})") from error
     if version != FORMAT_VERSION:
         raise ModelFileError(
-            f"{path}: written in version {version} of the format, this npvae reads version {FORMAT_VERSION}; "
-            f"open it with the npvae that wrote it"
+            f"{path}: the file has format version {version}, this npvae reads version {FORMAT_VERSION}; "
+            f"open it with the version of npvae that wrote it"
         )
     return description
 
@@ -217,7 +217,7 @@ def _parameters(path: Path, network: Network, tensors: dict[str, np.ndarray]) ->
     missing, extra = expected.keys() - tensors.keys(), tensors.keys() - expected.keys()
     if missing or extra:
         raise ModelFileError(
-            f"{path}: its tensors are not those of its network; "
+            f"{path}: its tensors do not match its network description; "
             f"missing: {', '.join(sorted(missing)) or 'none'}; unknown: {', '.join(sorted(extra)) or 'none'}"
         )
     for name, shape in expected.items():

@@ -22,7 +22,7 @@ def test_a_description_that_says_nothing_is_refused(path, header):
 def test_another_version_is_refused(path, version):
     description, tensors = content(path)
     rewrite(path, {**description, "format_version": version}, tensors)
-    assert_refused(path, f"written in version {version} of the format, this npvae reads version 1")
+    assert_refused(path, f"format version {version}, this npvae reads version 1")
 
 
 @pytest.mark.parametrize("metadata", [None, [], "text"])

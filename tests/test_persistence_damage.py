@@ -72,4 +72,4 @@ def test_files_of_other_kinds_are_refused(path, data):
 @pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
 def test_a_safetensors_file_of_another_program_is_refused(path, metadata):
     save_file({"weight": np.zeros((2, 3), np.float32)}, path, metadata=metadata)
-    assert_refused(path, "not one that npvae wrote")
+    assert_refused(path, "npvae did not write")

@@ -1,4 +1,4 @@
-"""NumPy's files: a .npy file, a folder of two, and a .npz file, which may hold one array or two parts."""
+"""Read NumPy files: a .npy file, a folder of .npy files, or a .npz file of one array or of two parts."""
 
 import zipfile
 import zlib
@@ -146,7 +146,7 @@ def _arrays_of(path: Path) -> dict[str, np.ndarray]:
 def _map_npy(path: Path) -> np.memmap:
     """Map a .npy file into memory, read-only, after checking that it is whole."""
     try:
-        with np.errstate(over="ignore"):  # a damaged shape may overflow on its way to being refused
+        with np.errstate(over="ignore"):  # a damaged shape may overflow before it is rejected
             array = np.lib.format.open_memmap(path, mode="r")
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(

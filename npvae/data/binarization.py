@@ -8,8 +8,8 @@ from npvae.data.scaling import check_unit_interval
 def binarize(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw each pixel as Bernoulli with its grey value as the probability of white.
 
-    Drawn once for a whole data set, this is static binarisation; drawn anew for every batch, dynamic
-    binarisation, which sees more than one picture of each image and so generalises better.
+    Drawing once for a whole data set is static binarisation. Drawing anew for every batch is dynamic
+    binarisation: the model sees several versions of each image and so generalises better.
 
     Parameters
     ----------
@@ -30,8 +30,8 @@ def binarize(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     Notes
     -----
-    A uniform u on [0, 1) is below x with probability x; so is a uniform u on 0..254 below the integer k with
-    probability k / 255. Both ends are exact: 0 stays 0 and white stays white.
+    A uniform u on [0, 1) is below x with probability x. Likewise, a uniform u on 0..254 is below the
+    integer k with probability k / 255. Both ends are exact: 0 stays 0 and white stays white.
 
     References
     ----------

@@ -62,7 +62,7 @@ class Dataset:
             raise ValueError(f"{self.name}: X_{part} has {len(X)} rows but y_{part} has shape {y.shape}")
         if self.image_shape is not None and self.image_shape[0] * self.image_shape[1] != X.shape[1]:
             raise ValueError(
-                f"{self.name}: images of {self.image_shape} do not have {X.shape[1]} pixels, as X_{part} has"
+                f"{self.name}: image_shape {self.image_shape} does not fit {X.shape[1]} columns of X_{part}"
             )
 
     @property
@@ -88,7 +88,7 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Samples that nobody has divided yet, in the order in which they are stored.
+    """Samples not yet divided into training and test data, in the order in which they are stored.
 
     Parameters
     ----------

@@ -26,8 +26,8 @@ def as_rows(array: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[int, int] 
     Raises
     ------
     ValueError
-        For another number of dimensions or another dtype, an array without values, NaN or infinity, or uint8
-        with no value above 1: that is a binary image, which pixels of 0..255 would make all but black.
+        For another number of dimensions or another dtype, an array without values, NaN or infinity, or
+        uint8 with no value above 1: read as pixels 0..255, such a binary image would be almost black.
     """
     if array.ndim not in (2, 3):
         raise ValueError(

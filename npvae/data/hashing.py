@@ -13,7 +13,7 @@ def content_hash(*arrays: np.ndarray | None) -> str:
     Parameters
     ----------
     *arrays : arrays of at least one dimension and any dtype but object, or None
-        None is hashed as such, so that labels that are missing count.
+        None is hashed too, so that missing labels change the hash.
 
     Returns
     -------

@@ -118,7 +118,7 @@ def read_idx(path: str | Path) -> np.ndarray:
     Parameters
     ----------
     path : str or Path
-        Whether it is compressed is seen from its first bytes, not from its name.
+        Compression is detected from the first bytes, not from the file's name.
 
     Returns
     -------

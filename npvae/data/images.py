@@ -26,8 +26,9 @@ def read_image_folder(folder: str | Path) -> Samples:
     Returns
     -------
     samples : Samples
-        Named after the folder, uint8, sorted by file name; in folders for classes, by the class first, whose
-        name is the label. Colour becomes grey as ITU-R 601 weighs it, and transparency is dropped.
+        Named after the folder, uint8, sorted by file name. With one folder for each class, samples are
+        sorted by class first, and the class's name is the label. Colour is converted to grey with the
+        weights of ITU-R 601, and transparency is dropped.
 
     Raises
     ------
@@ -48,8 +49,8 @@ def read_image_folder(folder: str | Path) -> Samples:
         )
     if {"train", "test"} <= {path.name for path in classes}:
         raise ValueError(
-            f"{folder}: the folders train and test would be taken for two classes; name one of them instead, "
-            "npvae sets test images aside by itself"
+            f"{folder}: the folders train and test would be taken for two classes; pass the path of one of "
+            "them, and npvae sets test images aside by itself"
         )
     labels = None
     if classes:
@@ -114,7 +115,7 @@ def _read_image(path: Path, shape: tuple[int, ...] | None) -> np.ndarray:
         image = Image.open(path, formats=("PNG", "JPEG"))
     with image:
         if image.mode.startswith("I"):
-            raise ValueError(f"{path}: a pixel has 16 bits; save the image with 8")
+            raise ValueError(f"{path}: the image has 16 bits per pixel; save it with 8")
         size = (image.height, image.width)
         if shape is not None and size != shape:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""From what the user names to a data set."""
+"""Load data sets by name or by path."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -40,9 +40,9 @@ def load_dataset(
     seed : int
         For the split and for static binarisation, which use independent streams of it.
     binarize : {"grey", "static"}
-        "grey" leaves the data as they are. "static" draws each pixel once, see the function
-        `npvae.data.binarize`; drawing for every batch, dynamic binarisation, is for the training loop to do
-        on grey data.
+        "grey" leaves the data unchanged. "static" draws each pixel once: see the function
+        `npvae.data.binarize`. For dynamic binarisation, load grey data; the training loop then draws the
+        pixels of every batch.
 
     Returns
     -------
@@ -151,10 +151,10 @@ def _read(spec: str | Path) -> Samples | Dataset:
     if path.is_dir():
         return _read_folder(path)
     if not path.exists():
-        raise FileNotFoundError(f"no data set, file or folder {str(spec)!r}; possible are {CHOICES}")
+        raise FileNotFoundError(f"no data set, file or folder named {str(spec)!r}; give one of: {CHOICES}")
     read = {".npy": read_npy, ".npz": read_npz, ".csv": read_csv}.get(path.suffix.lower())
     if read is None:
-        raise ValueError(f"{path}: not a kind of file that can be read; possible are {CHOICES}")
+        raise ValueError(f"{path}: unsupported file type {path.suffix!r}; supported are {CHOICES}")
     return read(path)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-# A number beyond [0, 1] by no more than this is there by rounding: 4 units in the last place of float32.
+# Values outside [0, 1] by at most this are due to rounding: 4 units in the last place of float32.
 UNIT_TOLERANCE = 4 * float(np.finfo(np.float32).eps)
 
 

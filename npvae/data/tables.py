@@ -90,8 +90,8 @@ def _header(cells: list[str], place: str) -> list[str]:
     values = [_number(cell) for cell in cells]
     if len(cells) > 2 and not cells[0].strip() and values[1:] == list(range(len(cells) - 1)):
         raise ValueError(
-            f"{place} is an empty name and 0, 1, 2, ..., as pandas writes row numbers and columns without "
-            "names; write the file with index=False, header=False"
+            f"{place} is an empty field followed by 0, 1, 2, ..., the header that pandas writes for row "
+            "numbers and unnamed columns; write the file with index=False, header=False"
         )
     if all(value is not None or not cell.strip() for value, cell in zip(values, cells, strict=True)):
         if len(cells) > 2 and values == list(range(len(cells))):
@@ -110,7 +110,7 @@ def _header(cells: list[str], place: str) -> list[str]:
 
 
 def _number(cell: str) -> float | None:
-    """Return the number in a cell, 1 and 0 for true and false; None for text, which 1_000 counts as."""
+    """Return the number in a cell (1 for true, 0 for false), or None for text (1_000 counts as text)."""
     truth = {"true": 1.0, "false": 0.0}.get(cell.strip().lower())
     if truth is not None:
         return truth

@@ -16,10 +16,10 @@ from npvae.training.schedules import LearningRate
 class Autoencoder(TrainableModel):
     """Autoencoder with dense layers.
 
-    Parameters and attributes are those of `VAE`, without `beta` and `kl_warmup_epochs`. `transform` returns
-    the codes, `score_samples` is ln p(x | code(x)). `sample` decodes draws from N(0, I) as that of
-    `VAE` does, though nothing has made the codes follow that distribution: what comes out shows why an
-    autoencoder is not a generative model.
+    The parameters and attributes are those of `VAE`, without `beta`, `objective`, `n_draws` and
+    `kl_warmup_epochs`. `transform` returns the codes, and `score_samples` returns ln p(x | code(x)).
+    `sample` decodes draws from N(0, I), as `VAE.sample` does, although training does not make the codes
+    follow that distribution. The result shows why an autoencoder is not a generative model.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What the two fitted estimators share: inference in blocks, samples, files."""
+"""Base class of both estimators: inference in blocks, sampling and saving."""
 
 import os
 import warnings
@@ -140,9 +140,9 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         random_state : int, Generator or RandomState, optional
             None draws anew in every call, from NumPy's global RandomState.
         noise : bool, default=False
-            Draw x from p(x | z), so that samples vary as data do: normal noise of the noise variance, or
-            pixels of 0 and 1 for the Bernoulli likelihood. False returns the mean E[x | z], as is usual for
-            images.
+            Draw x from p(x | z), so that samples vary as the data do: Gaussian noise with the model's noise
+            variance is added or, for the Bernoulli likelihood, pixels of 0 and 1 are drawn. False returns
+            the mean E[x | z], as is usual for images.
 
         Returns
         -------
@@ -192,8 +192,8 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Warns
         -----
         UserWarning
-            A parameter that is a function or an object of another library can't be stored; its default
-            takes its place.
+            A parameter is a function or an object of another library and cannot be stored; the loaded model
+            has the default instead.
         """
         check_is_fitted(self, "params_")
         save(self, path)
@@ -225,9 +225,9 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     ) -> np.ndarray:
         """Apply function(params, rows) to blocks of rows, in the rows' floating type.
 
-        X may be a memory map larger than memory: each block is checked for being finite when its turn comes,
-        and, where the rows are data, for lying far outside of the training data. Blocks are shared out to
-        threads.
+        X may be a memory map larger than memory: each block is checked just before it is used, for values
+        that are not finite and, if the rows are data, for rows far outside the training data. The blocks
+        are distributed over threads.
         """
         dtype = working_dtype(X)
         params = self.params_ if self.params_.flat.dtype == dtype else self.params_.astype(dtype)

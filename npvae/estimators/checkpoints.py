@@ -1,4 +1,4 @@
-"""Checkpoints of `fit`: files from which an interrupted training continues to the same bits."""
+"""Checkpoints of `fit`: an interrupted training resumes from them with bit-identical results."""
 
 import os
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DataIdentity:
-    """What tells whether two arrays are the same data."""
+    """Shape, dtype and content hash of an array, to check whether two arrays hold the same data."""
 
     shape: list[int]
     dtype: str
@@ -30,24 +30,24 @@ class DataIdentity:
         return cls(list(data.shape), str(data.dtype), content_hash(data))
 
     def difference(self, other: "DataIdentity") -> str | None:
-        """Say how data differ from those; None if they are the same."""
+        """Return how the other data differ from these, or None if they are the same."""
         for name in ("shape", "dtype"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
                 return f"it has {name} {theirs}, the training had {mine}"
-        return None if self == other else "its values are not those of the training"
+        return None if self == other else "its values differ from those used in training"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training in the middle, as `fit` needs it to continue.
+    """All that `fit` needs to continue an unfinished training.
 
     Attributes
     ----------
     estimator : str
         The name of its class.
     hyperparameters : dict
-        As they are encoded in model files; without random_state, whose place the generator's state takes.
+        Encoded as in model files, without random_state; the state of the generator replaces it.
     feature_names : list of str
     data_range : (2, D) array
     pixels : bool
@@ -157,7 +157,7 @@ def encoded_settings(estimator: "TrainableModel") -> dict[str, Any]:
     Raises
     ------
     ValueError
-        One cannot be stored, a function of one's own as the learning rate for example.
+        One cannot be stored, for example a user's function as the learning rate.
     """
     settings = {}
     for name, value in estimator.get_params(deep=False).items():

@@ -1,4 +1,4 @@
-"""What the columns of the training data are like: range, mean, variance; and what is far outside of them."""
+"""Statistics of the training data's columns, and detection of rows far outside them."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,15 +9,15 @@ from npvae.data.scaling import UNIT_TOLERANCE
 from npvae.estimators.inputs import check_finite, check_unit_range, inference_blocks
 from npvae.training.batches import as_floats
 
-# The noise's standard deviation is at least this part of the mean range of a column: beyond it float32 has
-# no digits left, and data that are reconstructed exactly would take the variance to zero.
+# Lower limit of the noise's standard deviation, as a fraction of the mean range of a column. Below it,
+# float32 has no digits left, and data that are reconstructed exactly would drive the variance to zero.
 _LEAST_NOISE = 1e-4
 
 _NEARLY_ALL = 0.999  # of the variance
 
 # Columns have one scale if the median of their widths is more than this part of the largest.
 _ONE_SCALE = 0.1
-_ROUNDING = 1e-6  # of a number; a column that was constant may differ by it
+_ROUNDING = 1e-6  # relative tolerance for columns that were constant in training
 
 _MOST_NAMED = 5
 
@@ -44,7 +44,8 @@ class Columns:
 
         Notes
         -----
-        Moments are taken about the first row, so that a mean far from zero costs the variance no digits.
+        Moments are taken about the first row, which keeps the variance accurate if the mean is not near
+        zero.
         """
         n = len(X) if rows is None else len(rows)
         rows = None if rows is None else np.sort(rows)  # as they lie in the file
@@ -89,9 +90,9 @@ class FarRows:
     Parameters
     ----------
     data_range : (2, D) array
-        Least and greatest value of each column in training. Where all columns have one scale, a column that
-        hardly varied is given the mean width of all, and what lies between the extremes of all columns is
-        never far outside: pixels at the edge of images were rarely lit.
+        Smallest and largest value of each column in training. If all columns have a similar scale, a column
+        that hardly varied gets the mean width of all columns, and a value between the extremes of all
+        columns is never far outside. (Pixels at the edges of images, for example, hardly vary in training.)
     """
 
     def __init__(self, data_range: np.ndarray) -> None:
@@ -134,7 +135,7 @@ class FarRows:
 
 
 def scale_warning(columns: Columns, names: np.ndarray | None) -> str | None:
-    """Say so where a few columns hold nearly all of the variance, which hides the others from the loss.
+    """Return a warning if a few columns hold nearly all of the variance and so dominate the loss.
 
     Returns
     -------
@@ -148,13 +149,13 @@ def scale_warning(columns: Columns, names: np.ndarray | None) -> str | None:
         return None
     return (
         f"Columns {name_columns(np.sort(order[:n_large]), names)} hold {100 * shares[n_large - 1]:.2f} % of "
-        f"the variance, so the other {n_varying - n_large} will hardly be learned. Bring columns to one "
-        "scale first: make_pipeline(StandardScaler(), ...) with sklearn.preprocessing.StandardScaler"
+        f"the variance, so the other {n_varying - n_large} will hardly be learned. Scale the columns "
+        "first, for example with make_pipeline(StandardScaler(), ...) from scikit-learn"
     )
 
 
 def least_noise_variance(data_range: np.ndarray) -> float:
-    """Return the variance below which that of the noise does not fall, for columns of ranges (2, D)."""
+    """Return the lower limit of the noise variance for columns with these ranges (2, D)."""
     width = np.ptp(data_range, axis=0).mean()
     return float((_LEAST_NOISE * width) ** 2) if width > 0 else _LEAST_NOISE**2
 

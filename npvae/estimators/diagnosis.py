@@ -1,12 +1,12 @@
-"""What should be known before a fitted VAE is believed: collapsed units and why, extreme log-variances."""
+"""Diagnostics of a fitted VAE: posterior collapse and its cause, and extreme log-variances."""
 
 import numpy as np
 
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 
-LEAST_KL = 0.01  # nats, averaged over samples, of a latent unit that says anything
-LARGEST_LOG_VAR = 80.0  # in size; exp of a float32 overflows above 88.7 and loses digits below -87.3
+LEAST_KL = 0.01  # nats, averaged over samples; a latent unit below it has collapsed
+LARGEST_LOG_VAR = 80.0  # absolute value; exp of a float32 overflows above 88.7 and loses digits below -87.3
 
 
 def collapse_warning(
@@ -18,7 +18,7 @@ def collapse_warning(
     *,
     unsettled: bool = False,
 ) -> str | None:
-    """Say so where most latent units have collapsed onto the prior, and why.
+    """Return a warning, with the cause, if most latent units have collapsed to the prior.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ def collapse_warning(
     Returns
     -------
     str or None
-        Two sentences, the second naming the cause as far as the numbers show one, if all units have a mean KL
-        below 0.01 nats, or more than half of them because of a setting. (Without one, these units are more
-        than the data have use for.)
+        Two sentences if all units have a mean KL below 0.01 nats, or if more than half of them do because
+        of a setting. The second sentence names the cause if the numbers show one. (If some units are used
+        and no setting explains the others, the model has more units than the data need: None.)
 
     Notes
     -----
@@ -61,7 +61,7 @@ def collapse_warning(
         what, effect = f"{n_unused} of {n_units} latent units have", "so they are unused"
     else:
         what = f"all {n_units} latent units have" if n_units > 1 else "the latent unit has"
-        effect = "so z says nothing about x, and every sample decodes to nearly the same"
+        effect = "so z carries no information about x, and all samples look nearly the same"
     if cause is None and unsettled:
         cause = "Training ended before the loss had settled."
     sentence = f"Posterior collapse: {what} a mean KL below {LEAST_KL} nats, {effect}."
@@ -69,7 +69,7 @@ def collapse_warning(
 
 
 def _cause(network: VAENetwork, params: Parameters, x: np.ndarray, n_used: int) -> str | None:
-    """Name the setting that leaves no more units in use than there are, if one does."""
+    """Return a sentence about the setting that explains the number of used units, or None."""
     variances = _principal_variances(x)
     if not variances.any():
         return "The data do not vary."
@@ -86,30 +86,31 @@ def _cause(network: VAENetwork, params: Parameters, x: np.ndarray, n_used: int) 
     if beta > 1 and n_above_alone > n_used:
         return (
             f"Cause: beta={beta:g} times the noise variance, {v:.3g}, is above the variance of the data in "
-            f"{where} (the largest is {largest:.3g}); with beta=1, {n_above_alone} would be above it."
+            f"{where} (the largest is {largest:.3g}). Lower beta: with beta=1, {n_above_alone} directions "
+            "would have a variance above the noise variance."
         )
     if network.likelihood == "bernoulli":
         return (
-            "Cause: the Bernoulli likelihood counts numbers between 0 and 1 as coin flips, of variance "
-            f"p (1 - p), {v:.3g} on average, which is above the variance of the data in {where} (the largest "
-            f'is {largest:.3g}). Take likelihood="gaussian".'
+            "Cause: the Bernoulli likelihood treats numbers in [0, 1] as coin-flip probabilities, whose "
+            f"variance p (1 - p), {v:.3g} on average, is above the variance of the data in {where} (the "
+            f'largest is {largest:.3g}). Use likelihood="gaussian".'
         )
     if network.noise_variance != "learned":
         return (
             f"Cause: noise_variance={v:g} is above the variance of the data in {where} (the largest is "
-            f'{largest:.3g}), so all of it counts as noise there. Take noise_variance="learned".'
+            f'{largest:.3g}), so the model treats it as noise. Use noise_variance="learned".'
         )
     return None
 
 
 def _no_cause(network: VAENetwork, params: Parameters, x: np.ndarray) -> str:
     if network.beta > 1:
-        return f"The likely cause is beta={network.beta:g}, which multiplies the price of what z says."
+        return f"The likely cause is beta={network.beta:g}: lower it, or raise it with kl_warmup_epochs."
     if network.likelihood == "gaussian" and network.noise_variance == "learned":
         return (
             f"The noise variance, {network.noise_var(params):.3g}, has been learned, and the largest "
-            f"variance of the data in any direction is {_principal_variances(x)[0]:.3g}: columns have "
-            "little in common that z could say."
+            f"variance of the data in any direction is {_principal_variances(x)[0]:.3g}: the columns have "
+            "too little in common for z to represent."
         )
     return "Neither beta nor the noise variance explains it."
 
@@ -119,7 +120,7 @@ def _principal_variances(x: np.ndarray) -> np.ndarray:
 
 
 def log_var_warning(log_var: np.ndarray) -> str | None:
-    """Say so where log-variances come near to what float32 can exponentiate.
+    """Return a warning if log-variances are near the limits of exp in float32.
 
     Parameters
     ----------
@@ -128,15 +129,15 @@ def log_var_warning(log_var: np.ndarray) -> str | None:
     Returns
     -------
     str or None
-        A sentence if one is larger than 80 in size.
+        A warning if the absolute value of one is above 80.
     """
     sizes = np.abs(log_var).max(axis=1)
     n_beyond = int(np.sum(sizes > LARGEST_LOG_VAR))
     if not n_beyond:
         return None
     return (
-        f"Log-variances of {n_beyond} of {len(log_var)} samples are larger than {LARGEST_LOG_VAR:g} in size "
-        f"(the largest is {sizes.max():.4g}): exp(log_var) overflows or vanishes in float32 near 88, so the "
-        "figures of these samples, and means over them, mean little. Scaling the columns of X "
-        "(StandardScaler) prevents this."
+        f"Log-variances of {n_beyond} of {len(log_var)} samples are above {LARGEST_LOG_VAR:g} in absolute "
+        f"value (the largest is {sizes.max():.4g}). exp(log_var) overflows or underflows in float32 near "
+        "88, so losses and scores of these samples, and means over them, are unreliable. Scale the columns "
+        "of X, for example with StandardScaler."
     )

@@ -1,4 +1,4 @@
-"""Estimators to model files and back."""
+"""Save estimators as model files, and load them."""
 
 import dataclasses
 import os
@@ -110,7 +110,7 @@ def load(path: str | os.PathLike[str]) -> "LatentVariableModel":
         estimator.history_, estimator.n_iter_ = training["history"], training["n_iter"]
         estimator.stop_reason_, estimator.best_epoch_ = training["stop_reason"], training["best_epoch"]
         if type(estimator._make_network(network.n_features)) is not type(network):
-            raise ValueError(f"an estimator {metadata['estimator']} with the network of another")
+            raise ValueError(f"estimator {metadata['estimator']} with a {type(network).__name__}")
         if estimator._make_network(network.n_features) != network:
             raise ValueError("its hyperparameters describe another network")
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
@@ -150,7 +150,7 @@ def _hyperparameters(estimator: "LatentVariableModel") -> dict[str, Any]:
 
 
 def encoded(value: Any) -> Any:
-    """Return a hyperparameter as JSON can say it; raise a TypeError where it cannot."""
+    """Encode a hyperparameter for JSON; raise a TypeError if that is not possible."""
     if type(value).__name__ in _OBJECTS and type(value) is _OBJECTS[type(value).__name__]:
         return {"object": type(value).__name__, "fields": dataclasses.asdict(value)}
     if isinstance(value, tuple | list):
@@ -163,7 +163,7 @@ def encoded(value: Any) -> Any:
 
 
 def decoded(value: Any) -> Any:
-    """Return a hyperparameter of which `encoded` has returned this."""
+    """Decode a hyperparameter that `encoded` has encoded."""
     if isinstance(value, dict):
         return _OBJECTS[value["object"]](**value["fields"])
     return tuple(value) if isinstance(value, list) else value

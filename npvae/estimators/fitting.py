@@ -1,4 +1,4 @@
-"""Fitting the estimators: fit and partial_fit, over the training room's loop and step."""
+"""`fit` and `partial_fit` of the estimators, built on `npvae.training`."""
 
 import copy
 import dataclasses
@@ -34,10 +34,10 @@ from npvae.training.schedules import kl_weight
 from npvae.training.step import Network
 from npvae.training.units import Units
 
-# Epochs where max_epochs is None and the loss does not settle before.
+# Limits if max_epochs is None: 40 epochs or 20,000 steps, whichever is more.
 _FEWEST_EPOCHS, _MOST_STEPS = 40, 20_000
 
-_DIAGNOSED_TOL = 1e-2  # whether the loss has settled is asked with this where `tol` is None or 0
+_DIAGNOSED_TOL = 1e-2  # tolerance of the diagnosis if `tol` is None or 0
 
 
 class TrainableModel(LatentVariableModel):
@@ -90,7 +90,7 @@ class TrainableModel(LatentVariableModel):
             `checkpoint_every` epochs, and when training is interrupted.
         checkpoint_every : int, default=1
         **unknown
-            There are no others; in particular no sample_weight.
+            Raises a TypeError: there are no other arguments, in particular no sample_weight.
 
         Returns
         -------
@@ -160,18 +160,18 @@ class TrainableModel(LatentVariableModel):
         callbacks: Sequence[Callback] = (),
         verbose: int | None = None,
     ) -> Self:
-        """Continue a training from a checkpoint that `fit` has written, to the bits of an unbroken one.
+        """Continue training from a checkpoint of `fit`, bit-identical to uninterrupted training.
 
         Parameters
         ----------
         checkpoint : path
-            Training goes on to write its checkpoints there.
+            Its file; training continues to write checkpoints to it.
         X, X_val : arrays
             The same data as in `fit`.
         callbacks : sequence of callable
             As for `fit`; those of the epochs before are not called again.
         verbose : int, optional
-            Takes the place of the checkpoint's.
+            Replaces the checkpoint's `verbose`.
 
         Returns
         -------
@@ -183,12 +183,13 @@ class TrainableModel(LatentVariableModel):
         ModelFileError, FileNotFoundError
             The file cannot be read, or is no checkpoint.
         ValueError
-            The data differ from those of the training, or it was that of another class.
+            The data differ from those used before, or the checkpoint is of another class.
         """
         saved = Checkpoint.load(checkpoint)
         if saved.estimator != cls.__name__:
             raise ValueError(
-                f"{checkpoint} is the checkpoint of a training of {saved.estimator}, not {cls.__name__}"
+                f"{checkpoint} is a checkpoint of {saved.estimator}: call {saved.estimator}.resume, not "
+                f"{cls.__name__}.resume"
             )
         estimator = cls(**saved.settings())
         if verbose is not None:
@@ -263,7 +264,7 @@ class TrainableModel(LatentVariableModel):
         checkpoint_every: int,
         resumed: TrainingState | None,
     ) -> Self:
-        """Train `_stepper`, set the fitted attributes, and warn of what should be known."""
+        """Train `_stepper`, set the fitted attributes, and issue warnings about the result."""
         stepper = self._stepper
         first_epoch = len(training.history.get("loss", []))
         if resumed is not None:
@@ -384,9 +385,9 @@ class TrainableModel(LatentVariableModel):
         rng: np.random.Generator,
         columns: Columns | None,
     ) -> Stepper:
-        """Set the fitted attributes anew, once it is certain that all of them can be.
+        """Set all fitted attributes, after everything that can raise an error.
 
-        `columns` are those of all rows, or None for pixels; of pixels they are computed where they are
+        `columns` are the statistics of all rows, or None for pixels, for which they are computed only if
         needed.
         """
         network = self._make_network(data.shape[1])
@@ -409,8 +410,8 @@ class TrainableModel(LatentVariableModel):
         stepper = Stepper(network, params, optimizer, rng, self.max_grad_norm, least, units)
         if hasattr(self, "params_"):
             warnings.warn(
-                f"fit starts anew: the parameters of {self.n_iter_} earlier epochs are replaced. To train "
-                "on, set warm_start=True, or call partial_fit",
+                f"fit starts from scratch: the parameters of {self.n_iter_} earlier epochs are replaced. "
+                "To continue training, set warm_start=True, or call partial_fit",
                 UserWarning,
                 stacklevel=3,
             )
@@ -424,19 +425,19 @@ class TrainableModel(LatentVariableModel):
         return stepper
 
     def _units(self, columns: Columns | None) -> Units | None:
-        """Return the units to train in; None for a likelihood that is about numbers in [0, 1]."""
+        """Return the units to train in; None for the Bernoulli likelihood, which needs data in [0, 1]."""
         if columns is None or self.likelihood != "gaussian" or not columns.variance.any():
             return None
         return Units(columns.mean, float(np.sqrt(columns.variance.mean())))
 
     def _continue(self, columns: Columns | None, n_features: int) -> Stepper:
-        """Return the stepper of the training so far, with the network as the settings describe it now."""
+        """Return the stepper of the training so far, with the network that the settings now describe."""
         network = self._make_network(n_features)
         if type(network) is not type(self.network_) or network.shapes() != self.network_.shapes():
             raise ValueError(
-                "warm_start=True trains the present parameters on, but the settings now describe a network "
-                f"with others: {network}; it was trained as {self.network_}. Set warm_start=False to start "
-                "anew"
+                "warm_start=True continues with the present parameters, but the settings now describe a "
+                f"network with other parameters: {network}; the trained one is {self.network_}. Set "
+                "warm_start=False to start from scratch"
             )
         optimizer = get_optimizer(self.optimizer)
         stepper = self._own_stepper(columns)
@@ -450,7 +451,7 @@ class TrainableModel(LatentVariableModel):
     def _own_stepper(self, columns: Columns | None) -> Stepper:
         """Return the stepper of the training so far.
 
-        A loaded model gets one with a new optimizer's state, in the units of the data to train on now.
+        A loaded model has none, and gets one with a fresh optimizer state, in units of the new data.
         """
         if not hasattr(self, "_stepper"):
             rng, optimizer = make_generator(self.random_state), get_optimizer(self.optimizer)
@@ -469,7 +470,7 @@ class TrainableModel(LatentVariableModel):
         return Stepper(network, self.params_, optimizer, rng, self.max_grad_norm, least, units)
 
     def _split(self, n: int, rng: np.random.Generator, *, again: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Set rows aside for early stopping; the same as before for as many rows in training that goes on."""
+        """Set rows aside for early stopping; continued training on as many rows keeps the same split."""
         kept = getattr(self, "_held_out", None)
         if not (again and kept is not None and kept[0] == (n, self.validation_fraction)):
             self._held_out = (n, self.validation_fraction), split_rows(n, self.validation_fraction, rng)
@@ -486,7 +487,8 @@ class TrainableModel(LatentVariableModel):
             warnings.warn(
                 f"kl_warmup_epochs={settings.kl_warmup_epochs} is longer than "
                 f"max_epochs={settings.max_epochs}{' and the epochs before' if first_epoch else ''}: the "
-                f"weight of the KL term ends at {last:.2g} of beta, and the loss never becomes the ELBO",
+                f"weight of the KL term only reaches {last:.2g} of beta. Raise max_epochs or lower "
+                "kl_warmup_epochs",
                 UserWarning,
                 stacklevel=3,
             )
@@ -511,28 +513,28 @@ class TrainableModel(LatentVariableModel):
             what = f"too early to tell whether the loss has settled, which takes {2 * window} epochs"
         warnings.warn(
             f"training ended at max_epochs={settings.max_epochs}, {what}. Raise max_epochs (None chooses a "
-            "length by the size of the data), or set tol=None if this length is meant",
+            "length from the size of the data), or set tol=None if this length is intended",
             ConvergenceWarning,
             stacklevel=4,
         )
 
     def _diagnose(self, data: np.ndarray, rows: np.ndarray, unsettled: bool) -> list[str]:
-        """Return what should be known before the fitted model is believed, a sentence or a few each."""
+        """Return warnings about the fitted model, one string each."""
         return []
 
 
 def _check_same(name: str, expected: DataIdentity, found: DataIdentity) -> None:
     difference = expected.difference(found)
     if difference is not None:
-        raise ValueError(f"{name} is other data than in the training that the checkpoint is of: {difference}")
+        raise ValueError(f"{name} differs from the checkpoint's data: {difference}; pass the same data")
 
 
 def split_rows(n: int, fraction: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Split the row numbers 0 .. n - 1 at random; the second part holds `fraction` of them."""
     if not is_number(fraction) or not 0 < fraction < 1 or round(n * (1 - fraction)) < 1 or n < 2:
         raise ValueError(
-            f"validation_fraction must be between 0 and 1 and leave samples on both sides, got {fraction!r} "
-            f"of {n} samples"
+            "validation_fraction must be between 0 and 1 and leave at least one sample for training and "
+            f"one for validation, got {fraction!r} of {n} samples"
         )
     from sklearn.model_selection import train_test_split  # it loads much that is not needed elsewhere
 

@@ -1,4 +1,4 @@
-"""Rows and seeds as users give them, brought into the form that the code works with."""
+"""Check and convert the data and seeds that users pass."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -33,7 +33,7 @@ def check_pixels(rows: np.ndarray) -> None:
     if rows.dtype == np.uint8 and not any(x.max() > 1 for x in inference_blocks(rows)):
         raise ValueError(
             "X is uint8, which means pixels 0..255, but no value is above 1. Pass data of 0 and 1 as bool or "
-            "float, X.astype(bool) say; black-and-white pixels can be 0 and 255"
+            "float, for example X.astype(bool), or black-and-white pixels as 0 and 255"
         )
 
 
@@ -49,7 +49,7 @@ def validate_rows(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
     if rows.dtype == np.uint8 and not estimator.pixels_:
         raise ValueError(
             f"X is uint8, which means pixels 0..255, but this {type(estimator).__name__} was trained on "
-            "other numbers. Pass X.astype(np.float32) for the same numbers, or X / 255 for pixels"
+            "other numbers. Pass X.astype(np.float32) to keep the values, or X / 255 to scale pixels"
         )
     return rows
 
@@ -57,7 +57,7 @@ def validate_rows(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
 def check_validation_rows(
     estimator: Any, X: npt.ArrayLike, data: np.ndarray, X_val: npt.ArrayLike
 ) -> np.ndarray:
-    """Return X_val as an (M, D) array with the features and the meaning of X, which is `data` as an array.
+    """Return X_val as an (M, D) array after checking that it matches X; `data` is X as an array.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def check_finite(X: np.ndarray, name: str = "X", first_row: int = 0) -> None:
 def check_unit_range(X: np.ndarray, name: str = "X") -> None:
     """Raise a ValueError unless X is uint8 or lies in [0, 1], as the Bernoulli likelihood needs it.
 
-    Numbers that are beyond it by rounding, as MinMaxScaler's can be, are let through.
+    Values outside [0, 1] only by rounding, which MinMaxScaler can produce, are accepted.
     """
     if X.dtype == np.uint8:
         return
@@ -127,9 +127,9 @@ def check_unit_range(X: np.ndarray, name: str = "X") -> None:
         check_finite(X, name)  # infinity is not a matter of scale
         raise ValueError(
             f'likelihood="bernoulli" needs data in [0, 1], got values from {low:.9g} to {high:.9g}: {n_bad} '
-            f"of {len(X)} rows of {name} are beyond it, first row {first[0]}, column {first[1]}. "
-            "MinMaxScaler(clip=True) scales, and clips rows beyond the range that it was fitted on; pixels "
-            '0..255 can be passed as uint8; likelihood="gaussian" takes any numbers'
+            f"of {len(X)} rows of {name} have values outside, first in row {first[0]}, column {first[1]}. "
+            "Scale the data with MinMaxScaler(clip=True), pass pixels 0..255 as uint8, or use "
+            'likelihood="gaussian", which takes any numbers'
         )
 
 

@@ -1,4 +1,4 @@
-"""The draws of z behind a score: few, spread evenly, and the same for every sample."""
+"""The draws of z used to compute scores: few, evenly spread, and the same for every sample."""
 
 import functools
 
@@ -9,7 +9,7 @@ _SEED = 20131220
 
 
 def default_n_draws(latent_dim: int) -> int:
-    """Return how many draws hold the error of a mean score well below 0.1 nats: see `shared_noise`."""
+    """Return a number of draws that keeps the error of a mean score below 0.1 nats: see `shared_noise`."""
     return 16 if latent_dim <= 3 else 64
 
 
@@ -34,14 +34,14 @@ def shared_noise(n_draws: int, latent_dim: int, seed: int = _SEED) -> np.ndarray
     Notes
     -----
     A score must be a continuous function of the sample, and must not change when samples are reordered,
-    dropped or scored one by one. So all samples share their noise, and the error of the mean score does not
-    average out over them: the draws must be good. They are a scrambled Sobol sequence, mapped to the normal
-    distribution. What is left of the error is mostly that of the second moments, which the standardisation
-    takes away.
+    dropped or scored one by one. So all samples share the same noise, and the error of the mean score does
+    not average out over them; the draws must be accurate. They are a scrambled Sobol sequence, mapped to
+    the normal distribution. Most of the remaining error comes from the second moments; standardising the
+    draws removes it.
 
-    Measured on 784-400-Z networks trained on MNIST for 10 epochs, with the default number of draws: a
-    standard deviation over seeds of the mean score of .008, .004, .05 and .06 nats for Z = 2, 3, 20, 50
-    (`benchmarks/score_draws.py`); independent draws that are shared have .2, .2, .4 and .5.
+    On 784-400-Z networks trained on MNIST for 10 epochs, with the default number of draws, the standard
+    deviation of the mean score over seeds is .008, .004, .05 and .06 nats for Z = 2, 3, 20, 50
+    (`benchmarks/score_draws.py`); with shared independent draws it is .2, .2, .4 and .5 nats.
 
     References
     ----------

@@ -32,7 +32,7 @@ class VAE(TrainableModel):
         Widths of the encoder's hidden layers; the decoder mirrors them. ``()`` is a linear model.
     activation : {"relu", "leaky_relu", "tanh", "sigmoid", "softplus", "identity"}
     negative_slope : float, default=0.01
-        Of "leaky_relu".
+        Slope of "leaky_relu" for negative inputs.
     likelihood : {"gaussian", "bernoulli"}
         "bernoulli" is for data in [0, 1].
     noise_variance : "learned" or float, default="learned"
@@ -45,10 +45,10 @@ class VAE(TrainableModel):
         What is maximised. "iwae" is the importance-weighted bound on ln p(x): see
         `npvae.core.multi_sample`.
     n_draws : int, default=1
-        Draws of z for each sample in every step: k of "iwae", or what the ELBO's reconstruction is averaged
-        over. The encoder computes once for each sample, the decoder once for each draw.
+        Number of draws of z per sample in every step: k of "iwae"; for "elbo", the reconstruction term is
+        averaged over them. The encoder runs once per sample, the decoder once per draw.
     kl_warmup_epochs : int, default=0
-        Over so many epochs the weight rises linearly to beta.
+        Number of epochs over which the weight of the KL term rises linearly to beta.
     init : {"uniform", "he", "glorot"}
         Initial weights: see `npvae.core.init.init_parameters`.
     init_output_bias : bool, default=False
@@ -58,15 +58,15 @@ class VAE(TrainableModel):
     learning_rate : float or callable, default=1e-3
         A function of the epoch, counted from 0, such as ``npvae.training.CosineDecay(1e-3, 10)``.
     max_grad_norm : float, optional
-        Larger gradients, by their norm over all parameters, are scaled down to it.
+        Gradients with a larger norm, taken over all parameters, are scaled down to this norm.
     batch_size : int, default=128
     max_epochs : int, optional
         None: until the loss settles, at most 20,000 steps or 40 epochs, whichever is more.
     tol : float or None, default=0.01
         Training ends when the loss falls by less than this, in nats per sample and feature, from one stretch
         of epochs to the next; a stretch is `n_iter_no_change` epochs, and at least 200 steps. Where
-        `max_epochs` end it before, a ConvergenceWarning says so. None: train for `max_epochs`, and no
-        warning. Early stopping, where it is on, takes the place of `tol`.
+        `max_epochs` ends training earlier, a ConvergenceWarning says so. None: train for `max_epochs`,
+        without a warning. With `early_stopping`, the validation loss ends training instead.
     dynamic_binarization : bool, default=False
         Draw the pixels of every batch anew from Bernoulli(x).
     early_stopping : bool, default=False
@@ -76,13 +76,14 @@ class VAE(TrainableModel):
         Part of X that early stopping sets aside, if `fit` is given no validation data.
     n_iter_no_change : int, default=10
     warm_start : bool, default=False
-        Let `fit` go on from the present parameters, optimizer's state and history, for `max_epochs` more.
+        Let `fit` continue from the present parameters, optimizer state and history, for `max_epochs` more.
     n_threads : int, optional
-        None: as many as there are cores, in training where the network is large enough and no other process
-        keeps them. The results are the same to the last bit whatever it is, but on processors without AVX2,
-        and with NPVAE_KERNELS=reference, where the threads are those of BLAS: set 1 there.
+        None: one thread per core; training uses one thread only if the network is small or if other
+        processes occupy the cores. The results do not depend on the number of threads, to the last bit,
+        except on processors without AVX2 and with NPVAE_KERNELS=reference, where the threads are BLAS's:
+        set 1 there.
     random_state : int, Generator, RandomState or None
-        An int gives the same bits in every fit on the same machine. None follows `np.random.seed`.
+        With an int, all fits on the same machine give bit-identical results. None follows `np.random.seed`.
     verbose : int, default=0
         Other than 0 shows a progress bar on stderr.
 
@@ -103,8 +104,8 @@ class VAE(TrainableModel):
     best_epoch_ : int or None
         The epoch restored by early stopping.
     data_range_ : (2, D) array
-        Least and greatest value of each column of the training data ([0, 1] for pixels). Inference warns of
-        rows that are beyond it by more than its width.
+        Least and greatest value of each column of the training data ([0, 1] for pixels). Inference warns
+        about rows outside this range by more than its width.
     pixels_ : bool
         Whether the training data were uint8.
     n_features_in_ : int
@@ -219,8 +220,8 @@ class VAE(TrainableModel):
             return VAENetwork(**settings)
         if self.objective == "iwae" and self.n_draws == 1:
             raise ValueError(
-                'objective="iwae" with n_draws=1 is the ELBO with a drawn KL in place of the exact one; take '
-                'more draws, 5 say, or objective="elbo"'
+                'objective="iwae" with n_draws=1 is the ELBO with a sampled instead of the exact KL term; '
+                'use more draws, for example n_draws=5, or objective="elbo"'
             )
         return MultiSampleVAENetwork(**settings, objective=self.objective, n_draws=self.n_draws)
 
@@ -283,7 +284,7 @@ class VAE(TrainableModel):
             return []
         some = rows[np.linspace(0, len(rows) - 1, min(len(rows), _DIAGNOSED)).astype(np.int64)]
         x = as_floats(data[some], self.params_.flat.dtype)
-        with np.errstate(over="ignore", invalid="ignore"):  # what is found is told
+        with np.errstate(over="ignore", invalid="ignore"):  # the warnings below report it
             mu, log_var = self.network_.encode(self.params_, x)
             collapse = collapse_warning(self.network_, self.params_, x, mu, log_var, unsettled=unsettled)
         return [sentence for sentence in (collapse, log_var_warning(log_var)) if sentence]

@@ -1,18 +1,19 @@
 """What makes npvae fast, in two parts.
 
-**Twins of formulas** (``twins.py``, and ``products.py`` for those of matrices). A formula of `npvae.core`
-that `compiled_twin` decorates is NumPy and the specification; its twin runs in its place where the arrays
-suit it. What is faster may change there; results may change by rounding alone:
-``tests/kernels/test_twins.py``.
+**Compiled twins of formulas** (``twins.py``, and ``products.py`` for matrix products). A formula of
+`npvae.core` decorated with `compiled_twin` is written in NumPy and is the specification. Its twin runs in
+its place if it supports the arrays, and may differ from it only by rounding
+(``tests/kernels/test_twins.py``).
 
 **The compiled network step** (``step/``). A whole network's loss and gradient in one function, with which
 `fit` trains; its specification is `npvae.core` as a whole: ``tests/training/test_fused.py``.
 
-Both are made of the same techniques: how kernels are compiled and kept (``compiled.py``, ``compiling.py``),
-matrix products (``gemm.py``, ``tiles.py``), functions of one number (``elementwise.py``), parts of arrays
-(``views.py``), threads (``team.py``, ``spinning.py``).
+Both use the same modules: compilation and caching of kernels (``compiled.py``, ``compiling.py``), matrix
+products (``gemm.py``, ``tiles.py``), elementwise functions (``elementwise.py``), views of arrays
+(``views.py``) and threads (``team.py``, ``spinning.py``).
 
-The environment variable ``NPVAE_KERNELS=reference`` switches all of it off: then core itself runs.
+The environment variable ``NPVAE_KERNELS=reference`` switches all compiled code off, so that core itself
+runs.
 """
 
 import functools
@@ -40,7 +41,7 @@ __all__ = [
     "using_team",
 ]
 
-LONG = 50_000  # entries from which on a pass over a vector is worth sharing out
+LONG = 50_000  # vectors with at least this many entries are split among threads
 
 FORMULAS: dict[str, Callable[..., Any]] = {}  # those that have a twin, by name
 
@@ -48,10 +49,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled_twin(formula: Function) -> Function:
-    """Let the function of the same name in ``twins.py`` take a formula's place for arrays that suit it.
+    """Replace a formula by the function of the same name in ``twins.py``, for arrays that it supports.
 
-    The formula itself runs for all others (complex numbers, longdouble, views with gaps), everywhere with
-    NPVAE_KERNELS=reference, and is always there as ``__wrapped__``.
+    The formula itself runs for all other arrays (complex numbers, longdouble, non-contiguous views), and
+    always with NPVAE_KERNELS=reference. It is available as ``__wrapped__``.
     """
     name = formula.__name__
 
@@ -75,7 +76,7 @@ def _twin(name: str) -> Callable[..., Any]:
 
 
 def shared_out(update: Function) -> Function:
-    """Share a pass over long vectors, which are changed in place, out to the team, if there is one."""
+    """Split an in-place update of long vectors among the threads of the team, if there is one."""
 
     @functools.wraps(update)
     def shared(*args: Any) -> None:

@@ -1,4 +1,4 @@
-"""Which twins are in use where the arrays allow it; the environment variable NPVAE_KERNELS sets it."""
+"""Choose compiled kernels or the NumPy reference, by the environment variable NPVAE_KERNELS."""
 
 import os
 from collections.abc import Iterator

@@ -34,13 +34,13 @@ _warned: list[str] = []
 
 
 def compile_kernel(fastmath: set[str], inner: bool = False) -> Callable[[Function], Function]:
-    """Compile on first use; keep the machine code on disk where there is a place for it.
+    """Compile a function on first use, and cache the machine code on disk if possible.
 
-    An `inner` kernel can be called by compiled code alone: what converts Python's arguments is left out,
-    which for many arrays takes as long to compile as the kernel.
+    An `inner` kernel can be called only by compiled code. It has no wrapper that converts Python arguments,
+    because with many arrays the wrapper takes as long to compile as the kernel.
 
-    numba compiles a kernel again when its own file has changed, not when a file has whose functions it calls:
-    after a change in this folder, delete its ``__pycache__``.
+    numba recompiles a kernel if its own file has changed, but not if a file with functions that it calls
+    has changed. After a change in this folder, delete its ``__pycache__``.
     """
 
     def decorate(function: Function) -> Function:
@@ -48,7 +48,7 @@ def compile_kernel(fastmath: set[str], inner: bool = False) -> Callable[[Functio
         options |= {"no_cfunc_wrapper": True, "no_cpython_wrapper": inner}
         try:
             kernel = numba.njit(cache=True, **options)(function)
-        except RuntimeError as error:  # numba's word for "no place for a cache can be written to"
+        except RuntimeError as error:  # numba raises it if no cache folder is writable
             if not _warned:
                 _warned.append(str(error))
                 warnings.warn(

@@ -53,7 +53,7 @@ def compile_in_one_process(kernel: Any, longest_wait: float = LONGEST_WAIT) -> N
 
 @contextmanager
 def locked(path: str, longest_wait: float) -> Iterator[bool]:
-    """Hold the lock on a file within a with statement; give whether it is held, or had to be done without."""
+    """Hold the lock on a file within a with statement; yield whether the lock could be acquired."""
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError:  # the folder is not there yet, or cannot be written to
@@ -90,7 +90,7 @@ def count_compilations(kernels: Iterable[Any]) -> int:
 def no_garbage_collection() -> Iterator[None]:
     """Pause Python's garbage collector within a with statement.
 
-    A compiler makes many objects that live on; looking through them again and again is an eighth of its time.
+    The compiler creates many long-lived objects; scanning them repeatedly would take an eighth of its time.
     """
     enabled = gc.isenabled()
     gc.disable()

@@ -1,6 +1,6 @@
 """Functions of single float32 numbers that compilers turn into vector instructions, for compiled loops.
 
-They are branch-free: which of two formulas holds is chosen after both have been computed. NaN stays NaN.
+They are branch-free: both of two formulas are computed, and then one result is selected. NaN stays NaN.
 """
 
 import numpy as np

@@ -1,12 +1,12 @@
 """Matrix products in compiled code: columns of y = a b + bias.
 
-The factor b is copied, panel by panel of as many columns as a tile has, into a small buffer, where the
-tile's loop reads it from front to back; each panel is multiplied by all rows of a. Every entry of y is one
-sum, from the first term to the last, whatever tile it is in: where b is finite, the result does not depend on
-how a product is cut, nor a row of y on the other rows of a.
+The factor b is copied into a small buffer, one panel at a time. A panel has as many columns as a tile, and
+the tile's loop reads it sequentially; each panel is multiplied by all rows of a. Every entry of y is summed
+from the first term to the last, in whichever tile it lies. So if b is finite, the result does not depend on
+how the product is split, and a row of y does not depend on the other rows of a.
 
-Terms for which all rows of a tile are zero in a are left out. Of images with a dark background, as
-MNIST's, these are more than half. (They count as zero even where b is infinite or NaN.)
+Terms for which a is zero in all rows of a tile are skipped. For images with a dark background, such as
+MNIST's, these are more than half of the terms. (They count as zero even if b is infinite or NaN.)
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ from npvae.kernels.views import flat
 
 # Rows of a that are multiplied by all panels before the next ones are: as many as stay in the cache.
 _ROWS_AT_ONCE = 128
-# Looking for zeros pays if at most this part of the terms is left, as one tile of this many shows.
+# Zeros are skipped if at most this fraction of the terms remains, estimated from one tile in every 16.
 _FEW = 0.75
 _TILES_FOR_A_SAMPLE = 16
 
@@ -77,7 +77,7 @@ def multiply(a, a_transposed, b, b_transposed, bias, y, first_row, end_row, firs
 def _find_terms(a, top, bottom, a_row, a_column, n_terms, terms, counts):
     """List, for each tile, the terms for which some of its rows are not zero; return whether they are few.
 
-    If those of some tiles, spread over all, are many, the first list holds all terms and is the only one.
+    A sample of tiles decides. If their terms are many, only the first list is filled, with all terms.
     """
     n_tiles = -(-(bottom - top) // ROWS)
     n_samples = 1 + n_tiles // _TILES_FOR_A_SAMPLE

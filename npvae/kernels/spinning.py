@@ -1,7 +1,7 @@
 """Waiting for another thread without going to sleep and without holding Python's lock.
 
 Waking a thread that sleeps takes tens of microseconds, as long as a small kernel. These functions
-release the interpreter's lock (the GIL) and look at a counter, some thousand times before they give up.
+release the interpreter's lock (the GIL) and poll a counter; all but `meet` give up after a number of polls.
 Counters are int64 arrays of one entry.
 """
 
@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 
 from npvae.kernels.compiled import compile_kernel
 
-DISMISSED = 2**62  # a counter at which nobody waits any longer
+DISMISSED = 2**62  # counter value that releases all waiting threads
 _MOMENT = 25_000  # looks: some microseconds
 _COUNTER = types.Array(types.int64, 1, "C")
 
@@ -54,7 +54,7 @@ def _add_one(typing_context: Any, counter: Any) -> Any:
 
 @compile_kernel(set())
 def meet(counter, n_threads):
-    """Wait until all of `n_threads` have called this once more; set the counter to `DISMISSED` to end it."""
+    """Wait until all `n_threads` threads are here (a barrier); setting `counter` to `DISMISSED` ends it."""
     if n_threads > 1:
         everybody = (_add_one(counter) // n_threads + 1) * n_threads
         while _load(counter) < everybody:
@@ -74,8 +74,9 @@ def wait_for(counter, value, looks):
 def report_and_wait_for(done, finished, counter, value, looks):
     """Write `finished` into the counter `done`, then wait for `counter` as `wait_for` does.
 
-    It is written where the GIL has been released: who waits for it would otherwise wake up to find
-    the GIL taken. And once the counter has been reached, it looks on for a moment, for the same reason.
+    `done` is written while the GIL is released: a thread that waits for it would otherwise find the GIL
+    taken when it wakes up. For the same reason, polling goes on for a moment after `counter` has reached
+    `value`.
     """
     _store(done, finished)
     for _ in range(looks):

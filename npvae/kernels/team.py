@@ -1,9 +1,9 @@
-"""Threads that share out the pieces of a large piece of work.
+"""A team of threads that divide a task into pieces.
 
-The team takes one piece after another. Whoever does a piece, its numbers are the same: the results of one
-thread and of many agree to the last bit. (The threads of BLAS do not promise that, and where another process
-has one of the cores they wait for each other for milliseconds.) A thread of the team that is late finds no
-piece left: nobody waits for it.
+The threads take one piece after another. Every thread computes a piece in the same way, so the results do
+not depend on the number of threads, to the last bit. (BLAS does not guarantee that, and its threads wait
+for each other for milliseconds if another process occupies a core.) A thread that is late finds no piece
+left, and the others do not wait for it.
 """
 
 import itertools
@@ -21,8 +21,8 @@ import numpy as np
 
 Piece = Callable[[], Any]
 
-# Looks at a counter before going to sleep, about a quarter of a nanosecond each: longer than what lies
-# between two shared kernels of a training step.
+# Number of polls, about a quarter of a nanosecond each, before a thread goes to sleep: longer than the time
+# between two parallel kernels of a training step.
 _LOOKS = 1_600_000
 
 
@@ -40,7 +40,7 @@ class _Job:
     error: BaseException | None = None
 
     def do_pieces(self) -> int:
-        """Do pieces until all are taken; return how many it were."""
+        """Do pieces until all are taken; return how many this thread did."""
         n_done = 0
         while (turn := next(self.turns)) < len(self.pieces):
             self.pieces[turn]()
@@ -59,7 +59,7 @@ class Team:
     Parameters
     ----------
     n_threads : int
-        The caller's included.
+        Number of threads, including the calling thread.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Team:
         Raises
         ------
         BaseException
-            What a piece raised. The others are done all the same, or not begun.
+            The exception that a piece raised. Each other piece has finished or was not started.
         """
         if not (self._workers and self.awake):
             for piece in pieces:
@@ -185,7 +185,7 @@ if hasattr(os, "register_at_fork"):  # a forked process has none of the threads
 
 @contextmanager
 def using_team(n_threads: int) -> Iterator[Team]:
-    """Let what this thread calls within a with statement share work out to that many threads."""
+    """Let code that this thread runs within a with statement split work among that many threads."""
     before = getattr(_current, "team", None)
     team = Team(n_threads)
     try:

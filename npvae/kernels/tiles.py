@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-# As numba has been told to compile for, or as this processor has them.
+# The CPU features that numba was told to compile for, or those of this processor.
 _FEATURES: str | None = numba.config.CPU_FEATURES  # type: ignore[attr-defined]
 if _FEATURES is None:
     _FEATURES = llvmlite.binding.get_host_cpu_features().flatten()
@@ -113,8 +113,8 @@ def _make_multiply_tile(n_vectors: int) -> Any:
 
         All arrays are C-contiguous and addressed by flat indices. Entry (m, k) of a is at a_start +
         m a_row + k a_column, entry (m, j) of y at y_start + m y_row + j; a row of the panel is `n_vectors`
-        full vectors. The k are `n_terms` entries of `terms`, from `terms_start` on. There are at most `ROWS`
-        rows and at most so many columns as the panel is wide; what of y lies beyond is left alone.
+        full vectors. The k are `n_terms` entries of `terms`, from `terms_start` on. There are at most
+        `ROWS` rows and at most as many columns as the panel has; other entries of y are not written.
         """
         signature = numba.types.void(a, *[INDEX] * 3, terms, *[INDEX] * 2, panel, y, *[INDEX] * 4)
         return signature, _generate
@@ -126,7 +126,7 @@ def _make_multiply_tile(n_vectors: int) -> Any:
         vectors, index = _Vectors(context, builder, kind_y), a_start.type
         last, cells = builder.sub(n_rows, index(1)), list(product(range(ROWS), range(n_vectors)))
 
-        def row(m: int) -> Any:  # a row that is not there is computed, and stored, as the last one once more
+        def row(m: int) -> Any:  # a missing row repeats the last one
             return builder.select(builder.icmp_signed("<", index(m), n_rows), index(m), last)
 
         rows_of_a = [vectors.address(kind_a, a, a_start, builder.mul(row(m), a_row)) for m in range(ROWS)]
@@ -189,7 +189,7 @@ multiply_narrow_tile, multiply_tile = (_make_multiply_tile(n) for n in (1, max(V
 
 @intrinsic
 def copy_vector(typing_context: Any, x: Any, x_start: Any, y: Any, y_start: Any, n: Any) -> Any:
-    """Copy the first n entries of a vector from x to y, from where they start on; the others become zero."""
+    """Copy n entries from x (at x_start) to y (at y_start); fill the rest of the vector with zeros."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         x, x_start, y, y_start, n = arguments

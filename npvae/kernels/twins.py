@@ -1,13 +1,13 @@
 """Compiled twins of formulas: functions that may take their place for arrays that suit them.
 
-A twin has the name and the arguments of the formula that `compiled_twin` decorates, returns what it returns
-up to rounding, and returns NotImplemented for arrays that it is not for: of other types than float32 and
-float64, of several types, with gaps, of shapes that do not fit. ``tests/kernels/test_twins.py`` holds every
-twin against its formula.
+A twin has the name and arguments of the formula that `compiled_twin` decorates, and returns the same up to
+rounding. It returns NotImplemented for arrays that it does not support: other types than float32 and
+float64, mixed types, non-contiguous arrays, or shapes that do not fit. ``tests/kernels/test_twins.py``
+compares every twin with its formula.
 
-A twin is here because it is faster than NumPy (``benchmarks/kernels.py``) by more than compiling it costs:
-products, for which NumPy's BLAS may take the processor for an older one; functions with an exponential in
-them; the optimizers' passes over memory. Maxima, products of arrays and the like stay NumPy's.
+A twin exists only if it saves more time than it takes to compile (``benchmarks/kernels.py``): matrix
+products, because NumPy's BLAS may mistake the processor for an older one; functions with an exponential;
+and the optimizers' passes over memory. Maxima, elementwise products and similar functions stay in NumPy.
 """
 
 import math

@@ -1,8 +1,8 @@
-"""Parts of contiguous arrays in compiled loops, as arrays that lie in the same memory.
+"""Views of parts of contiguous arrays, for compiled loops.
 
-They are what slicing and `reshape` return, without what numba does for these: it checks shapes, follows
-strides and counts references. That takes longer to compile than the arithmetic around it. These functions
-check nothing, and a view does not keep its array alive: the function that has been given the array does.
+They equal what slicing and `reshape` return, but numba does not check shapes, follow strides or count
+references, which takes longer to compile than the arithmetic around it. These functions check nothing, and
+a view does not keep its array alive: the function that received the array must do so.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""How parameters are found: optimizers, schedules, minibatches and the loop over epochs."""
+"""Training: optimizers, schedules, minibatches and the loop over epochs."""
 
 from npvae.training.loop import EpochEnd, Training, TrainingSettings, train
 from npvae.training.optimizers import SGD, Adagrad, Adam

@@ -1,4 +1,4 @@
-"""The state of a training: all that the steps to come depend on, so that they can be taken another day."""
+"""The state of training: all that later steps depend on, so that training can be resumed."""
 
 import copy
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Position:
-    """Where in the epochs a training is.
+    """Progress of a training: the epoch, and the steps taken in it.
 
     Attributes
     ----------
     first_epoch : int
-        The one with which this training began; earlier ones belong to trainings before it.
+        The first epoch of this training; earlier epochs belong to trainings that it continues.
     epoch : int
         The one being trained, counted from 0.
     n_steps : int
@@ -28,9 +28,9 @@ class Position:
     sums : dict
         The sums of their losses over samples, by the names of a loss's fields.
     seconds : float
-        What they took.
+        The time that these steps took.
     order_state : dict or None
-        The generator's state from which the order of the rows was drawn; None before that.
+        State of the generator before it drew the order of the rows; None if not drawn yet.
     """
 
     first_epoch: int
@@ -51,7 +51,7 @@ class Position:
         return Position(self.first_epoch, self.epoch + 1)
 
     def order(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return the rows in the epoch's order: drawn now, or drawn again in the middle of the epoch."""
+        """Return the rows in the epoch's order: newly drawn, or drawn again when an epoch is resumed."""
         if self.order_state is None:
             self.order_state = dict(rng.bit_generator.state)
             return rng.permutation(rows)

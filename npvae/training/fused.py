@@ -1,4 +1,4 @@
-"""The loss and gradient of a network by one compiled function, wherever there is one that fits."""
+"""Compute a network's loss and gradient with one compiled function, if one supports it."""
 
 import math
 from functools import partial
@@ -17,7 +17,7 @@ _MOST_THREADS = 8  # a layer of 400 units has 25 vectors of columns to share out
 
 
 class FusedGradient:
-    """What `network.loss_and_grad` computes, to rounding, without an interpreter in between.
+    """Computes what `network.loss_and_grad` computes, up to rounding, in one compiled call.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class FusedGradient:
             self._work = np.empty(n * self._size, np.float32)
         self._numbers[step.BETA] = beta
         if x.dtype != np.float32 or not (x.flags.c_contiguous and x.flags.writeable):
-            x = np.array(x, np.float32, order="C")  # for arrays of another kind all would be compiled again
+            x = np.array(x, np.float32, order="C")  # other dtypes and layouts would trigger a recompilation
         if eps is None:
             eps = np.empty((n, 0), np.float32)
         elif eps.ndim > 2:
@@ -152,19 +152,19 @@ class FusedGradient:
         )  # fmt: skip
 
     def _check(self, params: Parameters, x: np.ndarray, eps: np.ndarray | None, out: Parameters) -> None:
-        """Compiled code looks at no bounds."""
+        """Check all shapes, because compiled code does not check array bounds."""
         network = self._network
         if x.ndim != 2 or x.shape[1] != network.n_features or len(x) == 0:
             raise ValueError(f"x must be (N, {network.n_features}) with at least one sample, got {x.shape}")
         if isinstance(network, VAENetwork):
             shape = network.noise_shape(len(x))
             if eps is None:
-                raise ValueError("a VAE needs noise")
+                raise ValueError(f"a VAE needs noise: eps must have shape {shape}, got None")
             if eps.shape != shape:
                 raise ValueError(f"eps must be {shape}, got {eps.shape}")
         for flat in (params.flat, out.flat):
             if flat.shape != (self._n_params,):
-                raise ValueError(f"the network has {self._n_params} parameters, got {flat.shape}")
+                raise ValueError(f"params and out need {self._n_params} entries, got {flat.shape}")
 
 
 def fused_gradient(network: Network, params: Parameters) -> FusedGradient | None:

@@ -1,4 +1,4 @@
-"""Ctrl-C as a request to stop after the current step, not in the middle of it, and other signals like it."""
+"""Handle Ctrl-C and similar signals as a request to stop after the current step."""
 
 import signal
 import threading
@@ -13,7 +13,7 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if
 
 @contextmanager
 def ended_like_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise KeyboardInterrupt within a with statement, where nothing handles them."""
+    """Let SIGTERM and SIGHUP raise KeyboardInterrupt within a with statement, unless already handled."""
     changed = []
     if threading.current_thread() is threading.main_thread():
         changed = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
@@ -29,9 +29,9 @@ def ended_like_ctrl_c() -> Iterator[None]:
 class InterruptRequest:
     """A context in which the first Ctrl-C only sets a flag; a second one raises KeyboardInterrupt.
 
-    A parameter vector that is being updated in place is never left half updated that way. Other signals count
-    where they raise KeyboardInterrupt, as within `ended_like_ctrl_c`. Outside of the main thread, and where
-    the program handles a signal itself, nothing is changed.
+    So an in-place update of the parameters is never interrupted halfway. Other signals are treated the same
+    if they raise KeyboardInterrupt, as within `ended_like_ctrl_c`. Signal handlers are not changed outside
+    the main thread, or if the program has installed its own.
 
     Attributes
     ----------

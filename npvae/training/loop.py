@@ -24,15 +24,15 @@ from npvae.training.step import Network, Stepper, TrainingDivergedError, draw_no
 from npvae.training.threads import StepThreads, available_threads, step_threads
 
 _VALIDATION_BLOCK = 512  # rows evaluated at once
-_SETTLING_STEPS = 200  # of which a mean loss is taken, at least, to see whether it still falls
-_VALIDATION_SEED = 0  # the same noise in every epoch: what changes from one to the next is the network
+_SETTLING_STEPS = 200  # the convergence test averages the loss over at least this many
+_VALIDATION_SEED = 0  # the same noise in every epoch, so validation losses are comparable
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """How to train; see `npvae.VAE` for what each setting means.
 
-    `max_epochs` are those of one training, also where others came before it.
+    `max_epochs` counts the epochs of this training, without those of earlier trainings that it continues.
 
     Raises
     ------
@@ -66,7 +66,7 @@ class TrainingSettings:
 class EpochEnd(NamedTuple):
     """What a callback is given after every epoch."""
 
-    epoch: int  # counted from 0, on from earlier trainings of the same parameters
+    epoch: int  # counted from 0, including epochs of earlier trainings of these parameters
     network: Network
     params: Parameters  # in the data's units; copy what you want to keep
     history: dict[str, list[float]]
@@ -84,7 +84,7 @@ class Training:
     history : dict of list
         One entry for each complete epoch: loss, reconstruction, kl (VAE only), validation_loss (with
         validation data only), in nats per sample; beta (VAE only), learning_rate; seconds. Training that
-        goes on from earlier epochs is given their entries, and adds its own.
+        continues earlier epochs appends to their entries.
     stop_reason : {"max_epochs", "converged", "early_stopping", "interrupted", "callback", "error"}
         "error" until one of the others is known.
     best_epoch : int or None
@@ -122,24 +122,25 @@ def train(
     rng : Generator
         Shuffles and binarises.
     rows : (n,) array of int, optional
-        Those of X to train on; all by default.
+        Rows of X to train on; all by default.
     X_val : (M, D) array, optional
         Its loss is recorded after every epoch; early stopping watches it.
     rows_val : (m,) array of int, optional
-        Those of X_val to use; all by default.
+        Rows of X_val to use; all by default.
     callbacks : sequence of callable
         Called with an `EpochEnd` after every epoch; one that returns True ends the training.
     verbose : bool
         Show a progress bar on stderr.
     training : Training, optional
-        Filled while training goes on, so that it holds what was reached if an error ends it. The epochs in
-        its history count as those before the first one here: schedules go on from there.
+        Updated during training, so that it holds the progress so far if an error ends the training.
+        Training continues after the epochs already in its history, and so do the schedules.
     checkpoint : callable, optional
         Called with the state of training after every `checkpoint_every` epochs, and when training is
         interrupted.
     resumed : TrainingState, optional
-        Continue from this state, in the middle of an epoch if need be, to the bits of a training that was
-        not interrupted. `stepper`, `rng` and `training` are set to it; everything else has to be as it was.
+        Continue from this state, which may be in the middle of an epoch, with results bit-identical to those
+        of uninterrupted training. `stepper`, `rng` and `training` are set to it; all other arguments must be
+        the same as before.
 
     Returns
     -------
@@ -148,13 +149,13 @@ def train(
     Raises
     ------
     TrainingDivergedError
-        A loss or a gradient was not finite; says in which epoch and batch.
+        A loss or a gradient was not finite; the message names the epoch and batch.
     ValueError
         Early stopping was asked for without validation data.
     """
     training = training if training is not None else Training()
     if settings.early_stopping and X_val is None:
-        raise ValueError("early_stopping needs validation data")
+        raise ValueError("early_stopping needs validation data; pass X_val")
     position = Position.after(training.history)
     best_loss, best_params = np.inf, None
     if resumed is not None:
@@ -242,7 +243,7 @@ class _Run:
         return None
 
     def save(self) -> None:
-        """Hand the state of training over to be kept."""
+        """Pass the state of training to `checkpoint`, if there is one."""
         if self.checkpoint is not None:
             self.checkpoint(
                 TrainingState.of(
@@ -255,7 +256,7 @@ class _Run:
         settings = self.settings
         if settings.tol is None or settings.early_stopping:
             return False
-        # Losses with another weight of the KL term, during warm-up, cannot be compared.
+        # Losses during KL warm-up are not comparable, because the weight of the KL term changes.
         losses = self.training.history.get("loss", [])
         losses = losses[max(self.position.first_epoch, settings.kl_warmup_epochs - 1) :]
         window = settling_window(settings, len(self.rows))
@@ -274,7 +275,7 @@ class _Run:
         self.bar.set_postfix_str("")
 
     def steps(self) -> bool:
-        """Take the steps of an epoch that are left and record the epoch; False if it was interrupted."""
+        """Take the remaining steps of the epoch and record it; return False if interrupted."""
         started, at = time.perf_counter(), self.position
         rate = learning_rate_at(self.settings.learning_rate, at.epoch)
         weight = kl_weight(at.epoch, self.settings.kl_warmup_epochs)
@@ -347,7 +348,7 @@ def validation_loss(
     dynamic_binarization : bool
         Draw the pixels from Bernoulli(x), the same in every call.
     rows : (n,) array of int, optional
-        Those of X to use; all by default.
+        Rows of X to use; all by default.
     """
     rows = np.arange(len(X)) if rows is None else rows
     starts = range(0, len(rows), _VALIDATION_BLOCK)
@@ -370,10 +371,10 @@ def validation_loss(
 
 
 def settling_window(settings: TrainingSettings, n_rows: int) -> int:
-    """Return over how many epochs the loss is averaged to see whether it still falls.
+    """Return the number of epochs over which the convergence test averages the loss.
 
-    As many as `n_iter_no_change`, but at least 200 steps' worth: an epoch of a small table is one step or
-    two.
+    This is `n_iter_no_change`, or as many epochs as make 200 steps if that is more, because an epoch of a
+    small table has only one or two steps.
     """
     n_steps = -(-n_rows // settings.batch_size)
     return max(settings.n_iter_no_change, -(-_SETTLING_STEPS // n_steps))
@@ -382,7 +383,7 @@ def settling_window(settings: TrainingSettings, n_rows: int) -> int:
 def fall_of(losses: Sequence[float], window: int) -> float:
     """Return by how much the mean of the last `window` losses lies below that of the `window` before.
 
-    Infinity where there are not that many: the loss may still be falling.
+    Infinity if there are fewer than 2 * `window` losses, because the loss may still be falling.
     """
     if len(losses) < 2 * window:
         return np.inf

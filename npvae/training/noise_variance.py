@@ -23,22 +23,22 @@ def follow_residuals(
     n_rows, n_features : int
         N and D of the batch.
     least : float > 0
-        The variance does not fall below it: data that are reconstructed exactly have no best variance.
+        Lower limit of the variance: for data that are reconstructed exactly, the optimal variance is 0.
 
     Notes
     -----
     With s = ln v and S the mean over the batch of a sample's summed squared residuals, dL/ds = (D - S / v) /
-    2, so the gradient tells the variance at which it would vanish:
+    2, so the variance at which the gradient would be zero follows from it:
 
         S / D = v (1 - 2 dL/ds / D).
 
-    That is the batch's optimal variance (the analytic one of Rybkin et al. 2021). v becomes the mean of it
-    and of itself, weighted by N and by 128 rows:
+    This S / D is the batch's optimal variance (the analytic variance of Rybkin et al. 2021). The new v is
+    the mean of this variance, with weight N, and of the old v, with weight 128:
 
         v <- (1 - rho) v + rho S / D,    rho = N / (N + 128),
 
-    a step along the natural gradient, as the Fisher information of v is D / (2 v^2). An optimizer such as
-    Adam would move s by one learning rate a step, whatever the distance.
+    This is a natural-gradient step, because the Fisher information of v is D / (2 v^2). An optimizer such
+    as Adam would move s by about one learning rate per step, however far it is from the optimum.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""The progress bar: which one, and how often it moves."""
+"""Choose the progress bar and how often it is updated."""
 
 import sys
 import warnings
@@ -12,7 +12,7 @@ def progress_bar(n_batches: int, *, shown: bool) -> tqdm:
     Parameters
     ----------
     n_batches : int
-        At its end.
+        Total number of batches.
     shown : bool
         False gives a bar that does nothing.
 
@@ -29,8 +29,8 @@ def progress_bar(n_batches: int, *, shown: bool) -> tqdm:
 
 
 def _notebook_bar() -> type[tqdm]:
-    """Return tqdm's own choice for a notebook, which it takes some time to import."""
+    """Return the bar class that tqdm chooses for notebooks; importing it takes some time."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # without ipywidgets tqdm says so, and takes the bar made of text
+        warnings.simplefilter("ignore")  # without ipywidgets, tqdm warns and uses a text bar
         from tqdm.auto import tqdm as bar
     return bar

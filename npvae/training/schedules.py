@@ -67,7 +67,7 @@ def learning_rate_at(learning_rate: LearningRate, epoch: int) -> float:
 
 
 def kl_weight(epoch: int, warmup_epochs: int) -> float:
-    """Return the share of beta in force in an epoch, counted from 0.
+    """Return the factor that multiplies beta in an epoch, counted from 0.
 
     It rises linearly: with 5 epochs of warm-up it is 0.2, 0.4, ..., and 1 from the fifth epoch on.
 

@@ -1,4 +1,4 @@
-"""One step of training, and the refusal to take it with numbers that are not finite."""
+"""One training step; it raises an error if the loss or its gradient is not finite."""
 
 import math
 from typing import Any
@@ -50,17 +50,17 @@ class Stepper:
     rng : Generator
         Draws the noise of a VAE.
     max_grad_norm : float, optional
-        Gradients whose Euclidean norm, over all parameters but a learned noise variance, is larger are scaled
-        down to it.
+        Gradients with a larger Euclidean norm, over all parameters except a learned noise variance, are
+        scaled down to this norm.
     least_noise_variance : float
         A learned noise variance does not fall below it.
     units : Units, optional
-        Train in these units. Everything that goes in and comes out is in the data's own.
+        Train in these units; all inputs and outputs stay in the data's own units.
 
     Attributes
     ----------
     network, params
-        What is trained: `params` are those given, or, with `units`, a copy in these units.
+        The trained network and parameters: `params` itself or, with `units`, a copy in these units.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Stepper:
         self._fused: FusedGradient | None = None
 
     def fused(self) -> FusedGradient | None:
-        """Return what computes the gradient in place of the network's own method, where there is one."""
+        """Return the compiled gradient that replaces the network's own method, or None if there is none."""
         if not has_compiled_products():
             return None
         if self._fused is None:
@@ -92,16 +92,16 @@ class Stepper:
         return self._fused
 
     def retarget(self, network: Network, max_grad_norm: float | None) -> None:
-        """Go on with another network that has the same parameters: another beta, or another activation."""
+        """Continue with a network that has the same parameters but another beta or activation."""
         self.network = network if self.units is None else self.units.network_in(network)
         self.data_network, self.max_grad_norm, self._fused = network, max_grad_norm, None
 
     def data_params(self) -> Parameters:
-        """Return the parameters for the data in their own units: a copy, or without `units` those trained."""
+        """Return the parameters in the data's own units: a copy, or the trained ones without `units`."""
         return self.params if self.units is None else self.units.params_out(self.params)
 
     def take(self, data_params: Parameters) -> None:
-        """Train on from these parameters, for the data in their own units, unless they are those reached."""
+        """Continue from these parameters, in the data's own units, if they differ from the current ones."""
         if self.units is not None and data_params != self.data_params():
             self.params.flat[:] = self.units.params_in(data_params).flat
 
@@ -150,7 +150,7 @@ class Stepper:
         if self.max_grad_norm is not None and norm > self.max_grad_norm:
             grads.flat *= self.max_grad_norm / norm
         elif not math.isfinite(squared_norm):
-            raise TrainingDivergedError(f"the squared norm, {norm:.0e} ^ 2, of the gradient")
+            raise TrainingDivergedError(f"the squared norm of the gradient, {norm:.0e} ^ 2,")
         self.optimizer.update(self.params.flat, grads.flat, self.state, learning_rate)
         if LOG_NOISE_VARIANCE in grads:
             n, n_features = x.shape
@@ -196,7 +196,7 @@ def _not_finite(grads: Parameters) -> str:
 
 def _describe_loss(loss: VAELoss | AutoencoderLoss, grads: Parameters) -> str:
     if isinstance(loss, VAELoss) and not np.isfinite(loss.kl):
-        term = "the KL term of the loss (mu or log_var has run away)"
+        term = "the KL term of the loss (mu or log_var is too large)"
     else:
         term = "the reconstruction term of the loss"
     spoiled = _not_finite(grads)

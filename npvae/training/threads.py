@@ -20,10 +20,10 @@ _LARGE = 1_000_000  # multiply-adds of a product that is worth sharing out
 
 # Steps timed without the team and with it.
 _TRIAL = 3
-# Steps until the next comparison, twice as many each time: a team that waits for a core may take ten times
-# as long as one thread.
+# Steps until the next comparison, doubled each time. (A team that waits for a busy core may take ten times
+# as long as one thread.)
 _TERM, _LONGEST_TERM = 200, 3200
-_WINDOW = 20  # steps of a team after which it is looked at whether they were as fast as in the trial
+_WINDOW = 20  # after every 20 steps of the team, their mean time is compared with that of one thread
 
 
 def available_threads(n_threads: int | None = None) -> int:
@@ -57,11 +57,11 @@ def _thread_pools() -> ThreadpoolController:
 
 
 class StepThreads:
-    """Decides from time to time whether the next steps are taken by the whole team or by one thread.
+    """Decides periodically whether the whole team or one thread takes the next steps.
 
-    Where another process has one of the cores, a team waits for its threads longer than they save. The
-    results are the same either way, so the choice is free: it is made by timing a few steps of each kind, and
-    again at once when the team becomes slower than one thread was.
+    If another process occupies a core, waiting for the team's threads takes longer than the team saves. The
+    results are the same either way, so only speed matters: a few steps of each kind are timed, and timed
+    again as soon as the team becomes slower than one thread was.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def step_threads(
 ) -> Iterator[StepThreads]:
     """Make a team for the training steps within a with statement.
 
-    Without compiled products there is no team, and so many threads are left to BLAS.
+    Without compiled products there is no team, and BLAS gets this number of threads instead.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def step_threads(
     n_params : int
     batch_size : int
     n_threads : int, optional
-        As for `available_threads`. Where there is nothing large enough to be shared out, one is used.
+        As for `available_threads`; a network too small to benefit from several threads gets one.
     """
     widths = (network.n_features, *network.hidden, network.latent_dim)
     rows = batch_size * getattr(network, "n_draws", 1)
@@ -149,8 +149,8 @@ def team_for_blocks(n_blocks: int, n_threads: int | None = None) -> Team:
     n_blocks : int
         A team has no more threads than there are blocks.
     n_threads : int, optional
-        As for `available_threads`. Without compiled products, whose place BLAS takes then with threads of
-        its own, the team is the calling thread alone.
+        As for `available_threads`. Without compiled products, the team is the calling thread alone, because
+        BLAS has its own threads.
     """
     alone = n_blocks <= 1 or not has_compiled_products()
     return Team(1 if alone else min(available_threads(n_threads), n_blocks))

@@ -1,8 +1,8 @@
 """Training in units in which the data have mean 0 and variance 1, on average over the columns.
 
-A network starts with weights for such data, and optimizers take steps of about the learning rate whatever the
-units. An affine map between the data and those units can be moved into the first and the last layer, so what
-is trained in one is the same network in the other.
+The initial weights suit such data, and an optimizer's steps have about the size of the learning rate in any
+units. The affine map between the data and these units can be moved into the first and the last layer, so a
+network trained in these units can be converted to the data's own units.
 """
 
 import dataclasses
@@ -41,12 +41,12 @@ class Units(NamedTuple):
         return dataclasses.replace(network, noise_variance=float(network.noise_variance) / self.scale**2)
 
     def params_in(self, params: Parameters) -> Parameters:
-        """Return parameters for data in these units, given those for the data as they are."""
+        """Convert parameters for data in their own units to parameters for data in these units."""
         inverse = Units(-self.mean / self.scale, 1 / self.scale)
         return inverse.params_out(params)
 
     def params_out(self, params: Parameters) -> Parameters:
-        """Return parameters for the data as they are, given those for data in these units.
+        """Convert parameters for data in these units to parameters for data in their own units.
 
         Notes
         -----

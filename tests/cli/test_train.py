@@ -307,5 +307,5 @@ def test_a_checkpoint_of_other_settings_or_data_is_refused(images, data, tmp_pat
     assert not path.exists()
     other = invoke("train", "vae", *QUICK, "--batch-size", 32, "--out", path, "--resume")
     assert other.code == 2
-    assert "X is other data" in other.err
+    assert "X differs from the checkpoint's data" in other.err
     assert invoke(*argv).code == 0

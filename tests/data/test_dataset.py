@@ -44,7 +44,7 @@ def test_is_frozen():
         ({"X_test": np.zeros((2, 5), np.float32), "image_shape": None}, "6 features a row, X_test has 5"),
         ({"y_train": np.zeros(3, np.int64)}, r"X_train has 4 rows but y_train has shape \(3,\)"),
         ({"y_test": np.zeros((2, 1))}, r"X_test has 2 rows but y_test has shape \(2, 1\)"),
-        ({"image_shape": (3, 3)}, r"images of \(3, 3\) do not have 6 pixels"),
+        ({"image_shape": (3, 3)}, r"image_shape \(3, 3\) does not fit 6 columns"),
     ],
 )
 def test_contradictions_are_refused(changes, message):

@@ -110,7 +110,7 @@ def spoil(folder, how):
     ("how", "message"),
     [
         ("another size", "7 x 4 pixels, but the first image has 4 x 7; bring all images to one size"),
-        ("16 bits", "a pixel has 16 bits; save the image with 8"),
+        ("16 bits", "16 bits per pixel; save it with 8"),
         ("truncated", "not a complete PNG or JPEG image .*; replace or remove it"),
         ("empty", "not a complete PNG or JPEG image"),
         ("another format", "not a complete PNG or JPEG image"),

@@ -19,7 +19,7 @@ def test_an_unknown_name_lists_what_is_possible(spec):
 def test_an_unknown_kind_of_file_lists_what_is_possible(tmp_path):
     path = tmp_path / "data.parquet"
     path.write_text("1,2\n")
-    with pytest.raises(ValueError, match=r"data\.parquet: not a kind of file.*'digits'"):
+    with pytest.raises(ValueError, match=r"data\.parquet: unsupported file type.*'digits'"):
         load_dataset(path)
 
 

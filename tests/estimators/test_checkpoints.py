@@ -157,7 +157,7 @@ def test_validation_data(tmp_path):
     with pytest.raises(CrashError):
         VAE(2, **settings).fit(X, X_val=X[:20] / 2, callbacks=[crash(2)], checkpoint=path)
     assert_same(quietly(VAE.resume, path, X, X_val=X[:20] / 2), unbroken, X)
-    with pytest.raises(ValueError, match=r"X_val is other data .* its values"):
+    with pytest.raises(ValueError, match=r"X_val differs from the checkpoint's data: its values"):
         VAE.resume(path, X, X_val=X[:20] / 3)
     with pytest.raises(ValueError, match="the training had X_val"):
         VAE.resume(path, X)
@@ -207,7 +207,7 @@ def test_data_frames_keep_their_names(tmp_path):
 )
 def test_other_data_are_refused(other, difference, tmp_path):
     VAE(2, **SMALL).fit(X, checkpoint=tmp_path / "checkpoint")
-    with pytest.raises(ValueError, match=f"X is other data .* {difference}"):
+    with pytest.raises(ValueError, match=f"X differs from the checkpoint's data: .*{difference}"):
         VAE.resume(tmp_path / "checkpoint", other)
 
 
@@ -218,7 +218,7 @@ def test_files_of_another_kind_are_refused(tmp_path):
         npvae.load(path)
     with pytest.raises(ModelFileError, match="this is a model file, not a checkpoint"):
         VAE.resume(model_path, X)
-    with pytest.raises(ValueError, match="of a training of VAE, not Autoencoder"):
+    with pytest.raises(ValueError, match=r"is a checkpoint of VAE: call VAE\.resume, not"):
         Autoencoder.resume(path, X)
     with pytest.raises(FileNotFoundError, match="no such checkpoint"):
         VAE.resume(tmp_path / "nothing", X)

@@ -12,7 +12,7 @@ SMALL = {"hidden": (16,), "max_epochs": 2}
 
 
 # Many of them fit one estimator twice.
-@pytest.mark.filterwarnings("ignore:fit starts anew")
+@pytest.mark.filterwarnings("ignore:fit starts from scratch")
 @parametrize_with_checks(
     [
         VAE(**SMALL),
@@ -25,7 +25,7 @@ def test_scikit_learns_checks(estimator, check):
 
 
 # Some of them fit a data frame and transform an array, or the other way round.
-@pytest.mark.filterwarnings("ignore:fit starts anew")
+@pytest.mark.filterwarnings("ignore:fit starts from scratch")
 @pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning")
 @pytest.mark.parametrize("cls", [VAE, Autoencoder])
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_narrow_numbers_with_a_likelihood_for_binary_ones():
     """Iris in [0, 1]: the largest variance is 0.1, that of a coin flip 0.2."""
     X = MinMaxScaler().fit_transform(load_iris().data)
     (found,) = warnings_of(VAE(likelihood="bernoulli", random_state=0), X)
-    assert "the Bernoulli likelihood counts numbers between 0 and 1 as coin flips" in found
+    assert "the Bernoulli likelihood treats numbers in [0, 1] as coin-flip probabilities" in found
     assert warnings_of(VAE(random_state=0), X) == []
     (found,) = warnings_of(VAE(likelihood="bernoulli", early_stopping=True, random_state=0), X)
     assert "all 2 latent units" in found
@@ -85,7 +85,7 @@ def test_data_without_a_direction_of_their_own(rng):
     X = rng.standard_normal((2000, 6))
     X = np.linalg.qr(X - X.mean(axis=0))[0] * np.sqrt(2000)  # the covariance is the identity
     found = warnings_of(VAE(**SETTINGS | {"learning_rate": 1e-3}), X)
-    assert any("Posterior collapse" in text and "columns have little in common" in text for text in found)
+    assert any("Posterior collapse" in text and "columns have too little in common" in text for text in found)
 
 
 def units(*kl):

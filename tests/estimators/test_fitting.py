@@ -41,7 +41,7 @@ def test_a_second_fit_starts_anew(cls, X):
     model = cls(**SMALL).fit(X)
     flat, history = model.params_.flat.copy(), model.history_
     with pytest.warns(
-        UserWarning, match=r"fit starts anew: the parameters of 4 earlier epochs.*warm_start=True"
+        UserWarning, match=r"fit starts from scratch: the parameters of 4 earlier epochs.*warm_start=True"
     ):
         model.partial_fit(X).fit(X)
     np.testing.assert_array_equal(model.params_.flat, flat)
@@ -52,7 +52,7 @@ def test_a_second_fit_starts_anew(cls, X):
 @both
 def test_a_second_fit_may_have_another_width(cls, X):
     model = cls(**SMALL).fit(X)
-    with pytest.warns(UserWarning, match="fit starts anew"):
+    with pytest.warns(UserWarning, match="fit starts from scratch"):
         model.fit(X[:, :3])
     assert model.n_features_in_ == 3
     assert model.reconstruct(X[:, :3]).shape == (90, 3)

@@ -101,8 +101,9 @@ def test_warm_up_weighs_the_log_ratio(X):
         ({"objective": "mmd"}, "objective must be one of elbo, iwae"),
         ({"n_draws": 0}, "n_draws must be an integer"),
         ({"objective": "iwae", "n_draws": 0}, "n_draws must be an integer"),
-        ({"objective": "iwae", "n_draws": 1}, 'objective="iwae" with n_draws=1 is the ELBO with a drawn KL'),
-        ({"objective": "iwae"}, 'take more draws, 5 say, or objective="elbo"'),  # one draw is the default
+        ({"objective": "iwae", "n_draws": 1}, 'objective="iwae" with n_draws=1 is the ELBO with a sampled'),
+        # one draw is the default
+        ({"objective": "iwae"}, 'use more draws, for example n_draws=5, or objective="elbo"'),
     ],
 )
 def test_settings_out_of_range_are_refused(X, settings, message):

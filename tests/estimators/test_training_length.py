@@ -148,7 +148,7 @@ def test_a_loaded_model_goes_on(cls, X, tmp_path):
     assert max(loaded.history_["loss"][50:]) < model.history_["loss"][10]
     again = npvae.load(tmp_path / "m.safetensors").set_params(max_epochs=5)
     with pytest.warns(
-        UserWarning, match=r"fit starts anew: the parameters of 50 earlier epochs are replaced"
+        UserWarning, match=r"fit starts from scratch: the parameters of 50 earlier epochs are replaced"
     ):
         again.fit(X)
     assert again.n_iter_ == 5
@@ -169,7 +169,7 @@ def test_a_warm_start_with_other_parameters_is_refused(cls, change, X):
     model = cls(**SMALL, warm_start=True).fit(X)
     codes = model.transform(X)
     with pytest.raises(
-        ValueError, match=r"warm_start=True trains the present parameters on.*Set warm_start=False"
+        ValueError, match=r"warm_start=True continues with the present parameters.*Set warm_start=False"
     ):
         model.set_params(**change).fit(X)
     with pytest.raises(ValueError, match=r"X has 4 features, but .* is expecting 5"):

@@ -1,8 +1,9 @@
 """Activations of a block of a layer's output, and their derivatives, in place.
 
 An activation is applied to rows top .. bottom and columns start .. end of y (N, M). Its derivative, given the
-output y, is multiplied into that block of dy. All have the same arguments, whether they need `slope` or not,
-so that `fused.loss_and_gradient` can call those of its network by their addresses: only these are compiled.
+output y, is multiplied into that block of dy. All have the same arguments, whether they need `slope` or
+not, so that `network.loss_and_gradient` can call the ones that it needs by their addresses; only these are
+compiled.
 """
 
 import numpy as np

@@ -42,7 +42,7 @@ def scatter_heads(heads, fan_in, n_latent, theta, start):
 def draw(heads, eps, n_draws, is_vae, top, bottom, z, kl):
     """Compute z of each draw and the KL divergence of each sample from the encoder's output.
 
-    `heads` is (N, 2 Z); an autoencoder's is (N, Z), and is z.
+    `heads` is (N, 2 Z). For an autoencoder it is (N, Z), and is copied to z.
     """
     n_latent = z.shape[1]
     terms, std = np.empty(n_latent, np.float32), np.empty(n_latent, np.float32)
@@ -72,7 +72,7 @@ def bernoulli(x, output, n_draws, log_noise_var, top, bottom, reconstruction, sq
     terms = np.empty(n_features, np.float32)
     for i in range(top, bottom):
         for row in range(i * n_draws, (i + 1) * n_draws):
-            for j in range(n_features):  # as in `compiled.bernoulli`
+            for j in range(n_features):  # as in `twins._bernoulli`
                 logit = output[row, j]
                 e = exp_of_negative(-abs(logit))
                 terms[j] = x[i, j] * logit - (_ZERO if logit <= _ZERO else logit) - log1p_of_unit(e)
@@ -117,7 +117,7 @@ def weigh(
 
         ln q - ln p = (z^2 - eps^2 - v) / 2.
 
-    eps is taken as it came: (z - mu) / std, the same on paper, has lost its digits where std is small.
+    eps is used directly: (z - mu) / std is equal in exact arithmetic, but loses digits where std is small.
     The largest ln w is taken out before the exponential, so that none overflows and not all are 0.
     """
     n_latent = z.shape[1]
@@ -147,7 +147,7 @@ def weigh(
 
 @compile_kernel(ARITHMETIC, inner=True)
 def carry_back_to_heads(dz, z, eps, heads, weights, n_draws, is_iwae, beta, top, bottom, d_heads):
-    """Add up the paths to mu and log_var: from all draws by way of z, and from what q itself costs.
+    """Add up the gradients for mu and log_var: through z from all draws, and directly from the KL or ln q.
 
     Notes
     -----
@@ -157,8 +157,8 @@ def carry_back_to_heads(dz, z, eps, heads, weights, n_draws, is_iwae, beta, top,
 
     The ELBO adds beta / N times the KL, whose gradient is mu and (e^v - 1) / 2.
 
-    The bound L_k has the derivative s_i, the share of draw i, for ln w_i, so minus its mean adds beta s_i / N
-    times the gradient of ln q - ln p for each draw. With u = (z - mu) / std,
+    The derivative of the bound L_k by ln w_i is s_i, the share of draw i. So the negative mean bound adds,
+    for each draw, beta s_i / N times the gradient of ln q - ln p. With u = (z - mu) / std,
 
         ln q = -(u^2 + v + ln(2 pi)) / 2
             by way of z    dz = -u / std,   so d_mu = -u / std   and d_v = -u / std * eps std / 2 = -u^2 / 2

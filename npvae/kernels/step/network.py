@@ -1,16 +1,16 @@
 """The loss of a whole network and its gradient in one compiled function, on one thread or on several.
 
-``core/vae.py`` and ``core/autoencoder.py`` say what is computed, and why; this says the same without an
-interpreter between one step and the next, which takes longer than the arithmetic where layers are small.
-All threads run the same function. They share out the rows or columns of each result, and meet where
-one is about to read what another has written. Every finite number is computed in the same way whoever
-computes it, so the results do not depend on the number of threads.
+``core/vae.py`` and ``core/autoencoder.py`` explain what is computed, and why. This module computes the same
+without the interpreter, which takes longer than the arithmetic if layers are small. All threads run the
+same function: each computes some rows or columns of each result, and all meet at a barrier before one reads
+what another has written. Every thread computes a finite number in the same way, so the results do not
+depend on the number of threads.
 
 Of N samples with k draws of z each, the encoder has N rows and the decoder N k: see ``draws.py``.
 
-What is here is cheap to compile. The kernels that do the arithmetic are called by their addresses, so each is
-compiled once, and only if the network needs it (``pointers.py``); parts of arrays are made by functions that
-do no more than that (``views.py``).
+This module is cheap to compile. The kernels that do the arithmetic are called by their addresses, so each
+is compiled once, and only if the network needs it (``pointers.py``). Views of arrays are made by minimal
+functions (``views.py``).
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ CODE_LAYER, LATENT_DIM, IS_VAE, LOG_NOISE_VAR, N_DRAWS, IS_IWAE, HEADS = range(7
 BETA, SLOPE, FIXED_LOG_NOISE_VAR = range(3)
 # Entries of `results`; the pieces of the squared norm follow.
 RECONSTRUCTION, KL, BOUND, SQUARED_NORM, PIECES = range(5)
-_COLUMNS = 16  # of which a thread's part of a product's columns is a multiple
+_COLUMNS = 16  # a thread's share of a product's columns is a multiple of it
 PIECE = 65536  # entries of the gradient whose squares are summed at once
 
 _TWO = np.float32(2)
@@ -97,25 +97,25 @@ def loss_and_gradient(
     Parameters
     ----------
     addresses : array of int64
-        What the function of that name returns.
+        The array that the function `addresses` returns.
     rank, n_threads : int
     meeting : (1,) array of int64
-        Where the threads count who has arrived; zero before the first call.
+        Counter of the threads' barrier; zero before the first call.
     x : (N, D) array
     eps : (N k, Z) array
         Noise of k draws for each sample; not read for an autoencoder.
     theta, gradient : (P,) arrays
         Parameters, and where their gradient is written.
     heads, d_heads : arrays
-        Overwritten: the weights of mu and log_var side by side, (H, 2 Z) and (2 Z,), which one product takes,
-        and their gradient. Not used for an autoencoder.
+        Overwritten with the weights of mu and log_var side by side, (H, 2 Z) and (2 Z,), so that one
+        product computes both, and with their gradient. Not used for an autoencoder.
     layers, settings : arrays of int64
         See the names above. LOG_NOISE_VAR is that parameter's place in theta, or -1, HEADS that of mu.W.
     numbers : (3,) array
     work : array
         Overwritten; see `workspace_size`.
     results : array
-        Means over the batch in nats, that of the bound for "iwae" only, and the squared norm of the gradient.
+        Means over the batch in nats (of the bound only for "iwae"), and the squared norm of the gradient.
     """
     n, last, code = x.shape[0], layers.shape[0] - 1, settings[CODE_LAYER]
     is_vae, is_iwae, k = settings[IS_VAE] != 0, settings[IS_IWAE] != 0, settings[N_DRAWS]

@@ -1,11 +1,11 @@
 """Kernels that compiled code calls by their addresses.
 
-numba links the machine code of every function that a compiled function calls into the caller, optimises it
-there a second time, and compiles it once more for each new combination of argument types, for which it
-takes constants as types of their own. With large kernels that was most of the time a first `fit` took. A
-kernel that is called by its address has one signature and is compiled once, and of several kernels that can
-take a place, as activations can, only the one that is needed is compiled. Such a call takes some
-nanoseconds, as any call that is not inlined.
+numba links the machine code of every called function into the caller and optimises it there a second time.
+It also compiles a function again for each new combination of argument types, and constants count as
+separate types. With large kernels, this took most of the time of a first `fit`. A kernel called by its
+address has one signature and is compiled once. If there are several kernels for one purpose, such as
+activations, only the one that is needed is compiled. Such a call takes a few nanoseconds, like any call
+that is not inlined.
 
 Addresses differ from process to process. The caller gets them in an array, as an argument, so that its own
 machine code can be kept on disk.
