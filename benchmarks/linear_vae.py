@@ -28,7 +28,7 @@ from sklearn.decomposition import PCA
 
 from npvae import VAE
 from npvae.data import load_dataset
-from npvae.study.likelihood import log_marginal_likelihood
+from npvae.study.posterior.likelihood import log_marginal_likelihood
 from npvae.training import CosineDecay
 from npvae.training.batches import as_floats
 from npvae.view.save import save_figure

@@ -10,9 +10,9 @@ import pytest
 
 from npvae import VAE, Autoencoder
 from npvae.data import Dataset
-from npvae.study import classifier, two_sample
-from npvae.study.cells import KINDS, Cell
-from npvae.study.compare import compare
+from npvae.study.comparison import compare
+from npvae.study.experiment.cache import KINDS, Cell
+from npvae.study.metrics import classifier, two_sample
 
 N_TRAIN, N_TEST = 120, 40
 

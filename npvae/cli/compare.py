@@ -53,8 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, compare, write."""
     from npvae.cli.run_folder import RunFolder
-    from npvae.study.compare import compare
-    from npvae.study.judging import number_compared
+    from npvae.study.comparison import compare
+    from npvae.study.experiment.judging import number_compared
     from npvae.training.threads import available_threads
     from npvae.view.compare_numbers import compare_csv, compare_numbers
     from npvae.view.compare_pictures import write_pictures

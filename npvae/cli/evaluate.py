@@ -67,9 +67,9 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print."""
     from npvae.data import load_dataset
     from npvae.estimators import load
-    from npvae.study.evaluate import evaluate
-    from npvae.study.judging import judge_model, number_compared
-    from npvae.study.plain import to_plain
+    from npvae.study.evaluation import evaluate
+    from npvae.study.experiment.judging import judge_model, number_compared
+    from npvae.study.jsonable import to_plain
     from npvae.view.samples_table import judged_table
 
     model = load(args.model).set_params(n_threads=args.threads)

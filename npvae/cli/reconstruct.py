@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     """Reconstruct, write, print the error."""
     from npvae.cli.output import check_file, write_reconstructions, write_rows
     from npvae.estimators import load
-    from npvae.study.reconstruction import reconstruction_error
+    from npvae.study.posterior.reconstruction import reconstruction_error
 
     out = Path(args.out)
     check_file(out, ".png", ".npy")

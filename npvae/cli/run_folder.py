@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import npvae
 from npvae import kernels
 from npvae.persistence import write_atomically
-from npvae.study.cells import Cell, StudyFolder
+from npvae.study.experiment.cache import Cell, StudyFolder
 
 if TYPE_CHECKING:
     from npvae.data import Dataset

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
     from npvae.cli.output import check_file, write_rows
     from npvae.estimators import load
-    from npvae.study.latent import decode_point
+    from npvae.study.walks.latent_point import decode_point
 
     out = Path(args.out)
     check_file(out, ".png", ".npy")

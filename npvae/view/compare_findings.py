@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from npvae.study.compare import Comparison
-from npvae.study.sampling import SAMPLERS
+from npvae.study.comparison import Comparison
+from npvae.study.sampling.samplers import SAMPLERS
 from npvae.view.samples_table import frechet_field
 
 _FITTED = ("diagonal", "full", "mixture")

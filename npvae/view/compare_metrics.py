@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
-from npvae.study.compare import Comparison
+from npvae.study.comparison import Comparison
 from npvae.view.samples_table import frechet_field
 from npvae.view.style import (
     INK,

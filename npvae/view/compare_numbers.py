@@ -5,8 +5,8 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from npvae.study.compare import Comparison
-from npvae.study.plain import to_plain
+from npvae.study.comparison import Comparison
+from npvae.study.jsonable import to_plain
 from npvae.view.compare_findings import findings
 
 _HEADER = ("model", "latent_dim", "seed", "samples", "figure", "value")

@@ -8,12 +8,13 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from npvae.data import to_unit_interval
-from npvae.study.cells import KINDS
-from npvae.study.compare import Comparison
-from npvae.study.latent import decode_point, interpolate_images
-from npvae.study.model_study import ModelStudy
-from npvae.study.plane import decode_plane, latent_plane
-from npvae.study.sampling import SAMPLERS, WAYS
+from npvae.study.comparison import Comparison
+from npvae.study.experiment.cache import KINDS
+from npvae.study.experiment.model_study import ModelStudy
+from npvae.study.sampling.samplers import SAMPLERS, WAYS
+from npvae.study.walks.interpolation import interpolate_images
+from npvae.study.walks.latent_point import decode_point
+from npvae.study.walks.plane import decode_plane, latent_plane
 from npvae.view.compare_metrics import draw_metrics
 from npvae.view.history import draw_history
 from npvae.view.images import draw_image_rows, draw_samples

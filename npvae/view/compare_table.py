@@ -6,9 +6,9 @@ from functools import partial
 import numpy as np
 
 from npvae.estimators import VAE
-from npvae.study.cells import KINDS
-from npvae.study.compare import Comparison
-from npvae.study.sampling import WAYS
+from npvae.study.comparison import Comparison
+from npvae.study.experiment.cache import KINDS
+from npvae.study.sampling.samplers import WAYS
 from npvae.study.table import Table, with_spread, wrapped
 from npvae.view.compare_findings import findings
 from npvae.view.samples_table import Figures, control_rows, samples_table, way_label
@@ -23,7 +23,7 @@ def compare_text(comparison: Comparison) -> str:
     Parameters
     ----------
     comparison : Comparison
-        From `npvae.study.compare.compare`.
+        From `npvae.study.comparison.compare`.
 
     Returns
     -------

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from npvae.persistence import write_atomically
-from npvae.study.compare import Comparison
+from npvae.study.comparison import Comparison
 from npvae.study.table import escaped
 from npvae.view.compare_findings import findings
 from npvae.view.compare_table import heading, tables

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from npvae.study.controls import CONTROLS
-from npvae.study.judging import JudgedModel
-from npvae.study.quality import SampleQuality
-from npvae.study.sampling import SAMPLERS
+from npvae.study.experiment.controls import CONTROLS
+from npvae.study.experiment.judging import JudgedModel
+from npvae.study.metrics.quality import SampleQuality
+from npvae.study.sampling.samplers import SAMPLERS
 from npvae.study.table import Table, with_spread
 
 Figures = Callable[[str], np.ndarray]  # from the name of a field of SampleQuality to its value for every seed

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import npvae
-from npvae.study import two_sample
+from npvae.study.metrics import two_sample
 from tests.cli.test_interrupt import PROGRAM
 from tests.cli.tools import assert_complete_png, invoke
 

@@ -8,7 +8,7 @@ import pytest
 import npvae
 from npvae.data import load_dataset
 from npvae.study import evaluate, judge_model, reconstruction_error
-from npvae.study.plain import to_plain
+from npvae.study.jsonable import to_plain
 from npvae.view.samples_table import judged_table
 from tests.cli.tools import assert_refused, contents, invoke
 

@@ -155,7 +155,7 @@ def test_ctrl_c_while_samples_are_measured(images, tmp_path, monkeypatch, interr
 
     argv = (*ARGV, "--data", images, "--out", tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("npvae.study.compare.study_model", interrupted)
+        patch.setattr("npvae.study.comparison.study_model", interrupted)
         result = invoke(*argv)
     assert (result.code, result.out) == (130, "")
     assert result.err.splitlines()[-1] == "npvae compare: interrupted"
@@ -172,7 +172,7 @@ def test_ctrl_c_outside_of_training(images, tmp_path, monkeypatch, interrupt_at_
         os.kill(os.getpid(), signal.SIGINT)
         raise AssertionError
 
-    monkeypatch.setattr("npvae.study.compare.compare", interrupted)
+    monkeypatch.setattr("npvae.study.comparison.compare", interrupted)
     result = invoke(*ARGV, "--data", images, "--out", tmp_path)
     assert (result.code, result.out) == (130, "")
     assert result.err.splitlines()[-1] == "npvae compare: interrupted"

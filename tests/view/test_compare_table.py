@@ -8,7 +8,7 @@ import pytest
 
 from npvae import VAE
 from npvae.study import CONTROLS, SAMPLERS, WAYS
-from npvae.study.cells import Cell
+from npvae.study.experiment.cache import Cell
 from npvae.study.table import with_spread
 from npvae.view.compare_findings import findings
 from npvae.view.compare_table import compare_text, heading, objective, tables
