@@ -55,8 +55,8 @@ def run(args: argparse.Namespace) -> int:
     from npvae.cli.run_folder import RunFolder
     from npvae.study.comparison import compare
     from npvae.study.experiment.judging import number_compared
+    from npvae.study.results import comparison_csv, comparison_numbers
     from npvae.training.threads import available_threads
-    from npvae.view.compare_numbers import compare_csv, compare_numbers
     from npvae.view.compare_pictures import write_pictures
     from npvae.view.compare_table import compare_text
     from npvae.view.report import write_report
@@ -97,8 +97,8 @@ def run(args: argparse.Namespace) -> int:
     _report("drawing")
     pictures = write_pictures(comparison, folder.path)
     write_report(comparison, folder.record, pictures, folder.path)
-    folder.write_text("results.csv", compare_csv(comparison))
-    text = folder.finish(compare_numbers(comparison), pictures)
+    folder.write_text("results.csv", comparison_csv(comparison))
+    text = folder.finish(comparison_numbers(comparison), pictures)
     print(text if args.json else compare_text(comparison))
     _report(f"report.html, pictures, results.csv, run.json and models are in {folder.path}/")
     return 0

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from npvae.study.comparison import Comparison
-from npvae.view.samples_table import frechet_field
+from npvae.study.metrics.quality import frechet_field
 from npvae.view.style import (
     INK,
     MODEL_COLOURS,

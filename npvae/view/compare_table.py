@@ -8,9 +8,9 @@ import numpy as np
 from npvae.estimators import VAE
 from npvae.study.comparison import Comparison
 from npvae.study.experiment.cache import KINDS
+from npvae.study.findings import comparison_findings
 from npvae.study.sampling.samplers import WAYS
 from npvae.study.table import Table, with_spread, wrapped
-from npvae.view.compare_findings import findings
 from npvae.view.samples_table import Figures, control_rows, samples_table, way_label
 
 _MOST_DIMS = 3  # side by side
@@ -30,7 +30,7 @@ def compare_text(comparison: Comparison) -> str:
     str
     """
     parts = ["\n".join(heading(comparison)), *(table.text() for table in tables(comparison))]
-    parts.append("\n".join(wrapped(finding, "* ") for finding in findings(comparison)))
+    parts.append("\n".join(wrapped(finding, "* ") for finding in comparison_findings(comparison)))
     return "\n\n".join(parts)
 
 

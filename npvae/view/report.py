@@ -9,8 +9,8 @@ from typing import Any
 
 from npvae.persistence import write_atomically
 from npvae.study.comparison import Comparison
+from npvae.study.findings import comparison_findings
 from npvae.study.table import escaped
-from npvae.view.compare_findings import findings
 from npvae.view.compare_table import heading, tables
 
 _CAPTIONS = {
@@ -66,7 +66,7 @@ def write_report(
     parts = [
         f"<h1>{html.escape(title)}</h1><p>{html.escape(description)}</p>",
         "<h2>What it shows</h2><ul>",
-        *(f"<li>{escaped(sentence)}</li>" for sentence in findings(comparison)),
+        *(f"<li>{escaped(sentence)}</li>" for sentence in comparison_findings(comparison)),
         "</ul>",
         "<h2>Numbers</h2>",
         *(table.html() for table in tables(comparison)),

@@ -6,7 +6,7 @@ import numpy as np
 
 from npvae.study.experiment.controls import CONTROLS
 from npvae.study.experiment.judging import JudgedModel
-from npvae.study.metrics.quality import SampleQuality
+from npvae.study.metrics.quality import SampleQuality, frechet_field
 from npvae.study.sampling.samplers import SAMPLERS
 from npvae.study.table import Table, with_spread
 
@@ -74,11 +74,6 @@ def control_rows(controls: Mapping[str, SampleQuality], n: int) -> dict[str, Fig
         CONTROLS[name].label + ("" if quality.n == n else f", {quality.n}"): single(quality)
         for name, quality in controls.items()
     }
-
-
-def frechet_field(classifier_accuracy: float) -> str:
-    """Return the name of the Frechet distance to go by: in classifier features where there are any."""
-    return "frechet_classifier" if np.isfinite(classifier_accuracy) else "frechet"
 
 
 def single(quality: SampleQuality) -> Figures:

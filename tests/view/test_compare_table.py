@@ -9,8 +9,8 @@ import pytest
 from npvae import VAE
 from npvae.study import CONTROLS, SAMPLERS, WAYS
 from npvae.study.experiment.cache import Cell
+from npvae.study.findings import comparison_findings
 from npvae.study.table import with_spread
-from npvae.view.compare_findings import findings
 from npvae.view.compare_table import compare_text, heading, objective, tables
 from tests.comparisons import enlarged, small_comparison, with_figure, with_quality
 
@@ -81,7 +81,7 @@ def test_the_text_is_heading_tables_and_findings(comparison):
     assert parts[0] == "\n".join(heading(comparison))
     assert parts[1:3] == [table.text() for table in tables(comparison)]
     said = [" ".join(text.split()) for text in re.split(r"(?m)^\* ", parts[3])[1:]]
-    assert said == findings(comparison)
+    assert said == comparison_findings(comparison)
     assert len(parts) == 4
 
 

@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
+from npvae.study.findings import comparison_findings
 from npvae.view import save
-from npvae.view.compare_findings import findings
 from npvae.view.compare_pictures import write_pictures
 from npvae.view.compare_table import heading, tables
 from npvae.view.report import write_report
@@ -130,7 +130,7 @@ def test_one_dimension_of_several_is_in_the_singular(tmp_path):
 def test_every_finding_and_every_number(case, page):
     comparison = case[0]
     texts = Counter(page.texts)
-    for sentence in [*heading(comparison), *findings(comparison)]:
+    for sentence in [*heading(comparison), *comparison_findings(comparison)]:
         assert all(texts[line] >= 1 for line in sentence.split("\n")), sentence
     cells = Counter(
         part
@@ -143,7 +143,7 @@ def test_every_finding_and_every_number(case, page):
     assert all(texts[cell] >= count for cell, count in cells.items())
     assert all(table.note in page.texts for table in tables(comparison))
     assert page.tags["table"] == len(tables(comparison))
-    assert page.tags["li"] == len(findings(comparison))
+    assert page.tags["li"] == len(comparison_findings(comparison))
 
 
 def test_the_record_is_there_and_escaped(page):

@@ -282,6 +282,11 @@ class SampleJudge:
         return (principal, None) if self.classifier is None else self.classifier.transform_and_predict(rows)
 
 
+def frechet_field(classifier_accuracy: float) -> str:
+    """Return the name of the Frechet distance to go by: in classifier features where there are any."""
+    return "frechet_classifier" if np.isfinite(classifier_accuracy) else "frechet"
+
+
 def choose_rows(X: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     """Return n rows of X at random, each at most once, in X's order and dtype."""
     return X[np.sort(rng.choice(len(X), n, replace=False))]

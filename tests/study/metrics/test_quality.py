@@ -15,7 +15,7 @@ from npvae.study import (
     precision,
     recall,
 )
-from npvae.study.metrics.quality import SampleQuality
+from npvae.study.metrics.quality import SampleQuality, frechet_field
 
 N = 180
 LABELLED = ("frechet_classifier", "confidence", "class_imbalance")
@@ -161,3 +161,7 @@ def test_errors(blind, data, fake):
         blind.judge(fake[:, :9])
     with pytest.raises(ValueError, match="X_fake holds NaN"):
         blind.judge(fake * np.nan)
+
+
+def test_the_frechet_distance_to_go_by():
+    assert (frechet_field(float("nan")), frechet_field(0.9)) == ("frechet", "frechet_classifier")

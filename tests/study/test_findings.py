@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from npvae.view.compare_findings import findings
+from npvae.study.findings import comparison_findings
 from tests.comparisons import enlarged, small_comparison, with_figure, with_quality
 
 PRIOR, CODES, FITTED, NORMALITY, RECONSTRUCTION, CONTROLS = range(6)
@@ -39,7 +39,7 @@ def comparison():
 
 
 def test_a_good_vae(comparison):
-    said = findings(comparison)
+    said = comparison_findings(comparison)
     assert said[PRIOR] == (
         "Drawn from N(0, I), the VAE's samples are at a Frechet distance from real data 3.0 times smaller "
         "than the AE's; they cover 48% of it, the AE's 4%."
@@ -64,16 +64,16 @@ def test_a_good_vae(comparison):
     ],
 )
 def test_the_first_finding_turns_round(comparison, ae, said):
-    assert said in findings(with_frechet(comparison, prior=ae))[PRIOR]
+    assert said in comparison_findings(with_frechet(comparison, prior=ae))[PRIOR]
 
 
 def test_the_best_fitted_distribution_is_named(comparison):
-    fitted = findings(with_frechet(comparison, full=0.75))[FITTED]
+    fitted = comparison_findings(with_frechet(comparison, full=0.75))[FITTED]
     assert "0.75 with a full Gaussian, 9 with" in fitted
 
 
 def test_a_fit_that_is_not_as_good_as_the_vaes_prior(comparison):
-    fitted = findings(with_frechet(comparison, diagonal=8.0, full=8.5, mixture=8.25))[FITTED]
+    fitted = comparison_findings(with_frechet(comparison, diagonal=8.0, full=8.5, mixture=8.25))[FITTED]
     assert "8 with a diagonal Gaussian" in fitted
     assert "3: not better than the VAE's prior" in fitted
 
@@ -81,17 +81,17 @@ def test_a_fit_that_is_not_as_good_as_the_vaes_prior(comparison):
 def test_reconstructions_are_no_fitted_distribution(comparison):
     """They need an image: nothing new is drawn."""
     made = with_quality(comparison, "AE", 2, "reconstructions", frechet_classifier=0.001)
-    assert findings(made)[FITTED] == findings(comparison)[FITTED]
+    assert comparison_findings(made)[FITTED] == comparison_findings(comparison)[FITTED]
 
 
 def test_a_large_p_is_no_proof(comparison):
     made = with_figure(comparison, "VAE", 2, ("normality", "energy", "p_value"), 0.31)
-    assert "were not found to differ from it (p = 0.31;" in findings(made)[NORMALITY]
+    assert "were not found to differ from it (p = 0.31;" in comparison_findings(made)[NORMALITY]
 
 
 def test_equal_deviations_are_said_once(comparison):
     made = with_figure(comparison, "VAE", 2, ("moments", "std"), [0.991, 0.994])
-    assert "0.2 and 0.99 for the VAE." in findings(made)[CODES]
+    assert "0.2 and 0.99 for the VAE." in comparison_findings(made)[CODES]
 
 
 @pytest.mark.parametrize(
@@ -109,14 +109,14 @@ def test_the_controls(comparison, accuracy, said):
         two_sample_accuracy=accuracy, two_sample_error=0.01, coverage=0.968,
     )  # fmt: skip
     made = replace(comparison, controls=comparison.controls | {"shuffled halves": halves})
-    assert said in findings(made)[CONTROLS]
+    assert said in comparison_findings(made)[CONTROLS]
 
 
 def test_without_labels_the_distance_is_that_in_principal_components():
     made = small_comparison(labels=False)
     made = with_quality(made, "AE", 2, "prior", frechet=12.0)
     made = with_quality(made, "VAE", 2, "prior", frechet=3.0)
-    assert "real data 4.0 times smaller than" in findings(made)[PRIOR]
+    assert "real data 4.0 times smaller than" in comparison_findings(made)[PRIOR]
 
 
 def test_means_over_the_seeds(comparison):
@@ -126,14 +126,14 @@ def test_means_over_the_seeds(comparison):
     for seed, distance in enumerate([2.0, 3.0, 7.0]):
         one = with_frechet(replace(made, seeds=(seed,)), prior=distance)
         made = replace(one, seeds=made.seeds)
-    assert "real data 4.0 times smaller than" in findings(made)[PRIOR]
+    assert "real data 4.0 times smaller than" in comparison_findings(made)[PRIOR]
 
 
 def test_every_latent_dimension_has_its_say(comparison):
     made = enlarged(comparison, (2, 10), 1)
     made = with_frechet(made, 2, prior=6.0, vae=3.0)
     made = with_frechet(made, 10, prior=3.0, vae=12.0)
-    said = findings(made)
+    said = comparison_findings(made)
     lines = said[PRIOR].splitlines()
     assert lines[0] == "Drawn from N(0, I), the VAE's samples are"
     assert lines[1].startswith("D = 2: at a Frechet distance from real data 2.0 times smaller")
@@ -163,7 +163,7 @@ def with_p_values(comparison, *p_values):
     ],
 )
 def test_p_values_are_counted_and_not_averaged(comparison, p_values, said):
-    assert said in findings(with_p_values(comparison, *p_values))[NORMALITY]
+    assert said in comparison_findings(with_p_values(comparison, *p_values))[NORMALITY]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_p_values_are_counted_and_not_averaged(comparison, p_values, said):
 def test_near_its_cap_the_mutual_information_limits_the_upper_end(comparison, information, said):
     """The cap is 3.5 nats; within half a nat of it the upper end is no more than a lower one."""
     made = with_figure(comparison, "VAE", 2, ("posterior", "mutual_information", "value"), information)
-    assert said in findings(made)[NORMALITY]
+    assert said in comparison_findings(made)[NORMALITY]
 
 
 def test_each_dimension_has_its_own_upper_end(comparison):
@@ -185,7 +185,7 @@ def test_each_dimension_has_its_own_upper_end(comparison):
     for d, information in [(2, 1.0), (10, 3.4)]:
         made = with_figure(made, "VAE", d, ("posterior", "most_information"), 3.5)
         made = with_figure(made, "VAE", d, ("posterior", "mutual_information", "value"), information)
-    lines = findings(made)[NORMALITY].splitlines()
+    lines = comparison_findings(made)[NORMALITY].splitlines()
     assert ["not known to be below" in line for line in lines[1:]] == [False, True]
 
 
@@ -194,7 +194,7 @@ def test_a_warning_of_all_models_is_said_once_without_their_names(comparison):
     for kind in ("AE", "VAE"):
         for d in (2, 10):
             made = with_figure(made, kind, d, ("warnings",), ["Beware."])
-    assert findings(made)[CONTROLS + 1 :] == ["Beware."]
+    assert comparison_findings(made)[CONTROLS + 1 :] == ["Beware."]
 
 
 def test_warnings_of_some_models_name_them(comparison):
@@ -205,7 +205,7 @@ def test_warnings_of_some_models_name_them(comparison):
         made = with_figure(made, kind, 10, ("warnings",), ["Everywhere."])
     made = with_figure(made, "VAE", 10, ("warnings",), ["Everywhere.", "Beware."])
     made = with_figure(made, "VAE", 2, ("warnings",), ["Everywhere.", "Beware.", "Alone."], seed=1)
-    assert findings(made)[CONTROLS + 1 :] == [
+    assert comparison_findings(made)[CONTROLS + 1 :] == [
         "Everywhere.",
         "vae-d2-seed1, vae-d10-seed0, vae-d10-seed1: Beware.",
         "vae-d2-seed1: Alone.",
@@ -216,10 +216,10 @@ def test_without_warnings_nothing_is_added(comparison):
     made = comparison
     for kind in ("AE", "VAE"):
         made = with_figure(made, kind, 2, ("warnings",), [])
-    assert len(findings(made)) == CONTROLS + 1
+    assert len(comparison_findings(made)) == CONTROLS + 1
 
 
 def test_sentences_end(comparison):
-    for sentence in findings(comparison):
+    for sentence in comparison_findings(comparison):
         assert sentence[0].isupper() or sentence[0].isdigit()
         assert sentence.endswith(".")

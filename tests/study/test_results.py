@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from npvae.study import CONTROLS, WAYS
-from npvae.view.compare_findings import findings
-from npvae.view.compare_numbers import compare_csv, compare_numbers
+from npvae.study.findings import comparison_findings
+from npvae.study.results import comparison_csv, comparison_numbers
 from tests.comparisons import enlarged, small_comparison
 
 
@@ -21,7 +21,7 @@ def comparison(request):
 
 @pytest.fixture(scope="module")
 def numbers(comparison):
-    return json.loads(json.dumps(compare_numbers(comparison), allow_nan=False))
+    return json.loads(json.dumps(comparison_numbers(comparison), allow_nan=False))
 
 
 def leaves(value, *path):
@@ -47,7 +47,7 @@ def test_numbers_are_those_of_the_comparison(comparison, numbers):
     assert numbers["n_compared"] == 40
     accuracy = comparison.classifier_accuracy
     assert numbers["classifier_accuracy"] == (None if np.isnan(accuracy) else accuracy)
-    assert numbers["findings"] == findings(comparison)
+    assert numbers["findings"] == comparison_findings(comparison)
     assert list(numbers["controls"]) == list(CONTROLS)
     for name, quality in comparison.controls.items():
         assert numbers["controls"][name]["frechet"] == quality.frechet
@@ -63,7 +63,7 @@ def test_numbers_are_those_of_the_comparison(comparison, numbers):
 
 
 def test_csv_has_every_number_once(comparison, numbers):
-    rows = list(csv.DictReader(io.StringIO(compare_csv(comparison))))
+    rows = list(csv.DictReader(io.StringIO(comparison_csv(comparison))))
     wanted = [
         ("classifier", "", "", "", *leaf) for leaf in leaves(numbers["classifier_accuracy"], "accuracy")
     ]
@@ -86,7 +86,7 @@ def test_csv_has_every_number_once(comparison, numbers):
 
 def test_csv_reads_as_a_data_frame_would(comparison):
     """One number in a row: no word such as True or nan in the last column, no missing cell."""
-    lines = compare_csv(comparison).split("\n")
+    lines = comparison_csv(comparison).split("\n")
     assert lines.pop() == ""
     values = np.loadtxt(io.StringIO("\n".join(lines)), delimiter=",", skiprows=1, usecols=5)
     assert np.isfinite(values).all()
@@ -97,7 +97,7 @@ def test_csv_reads_as_a_data_frame_would(comparison):
 
 
 def test_csv_of_more_models_is_longer_by_their_rows():
-    one, more = (compare_csv(enlarged(small_comparison(), (2,), n)).count("\n") for n in (1, 3))
-    text = compare_csv(small_comparison())
+    one, more = (comparison_csv(enlarged(small_comparison(), (2,), n)).count("\n") for n in (1, 3))
+    text = comparison_csv(small_comparison())
     others = text.count("\ncontrol,") + text.count("\nclassifier,")
     assert more - 1 - others == 3 * (one - 1 - others)

@@ -1,4 +1,4 @@
-"""A comparison as plain numbers: for JSON, and as rows of CSV."""
+"""All numbers of a comparison: in JSON's types, and as rows of CSV."""
 
 import csv
 import io
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from npvae.study.comparison import Comparison
+from npvae.study.findings import comparison_findings
 from npvae.study.jsonable import to_plain
-from npvae.view.compare_findings import findings
 
 _HEADER = ("model", "latent_dim", "seed", "samples", "figure", "value")
 
 
-def compare_numbers(comparison: Comparison) -> dict[str, Any]:
+def comparison_numbers(comparison: Comparison) -> dict[str, Any]:
     """Return every number of a comparison in JSON's types.
 
     Parameters
@@ -41,11 +41,11 @@ def compare_numbers(comparison: Comparison) -> dict[str, Any]:
         "classifier_accuracy": to_plain(comparison.classifier_accuracy),
         "controls": to_plain(comparison.controls),
         "models": models,
-        "findings": findings(comparison),
+        "findings": comparison_findings(comparison),
     }
 
 
-def compare_csv(comparison: Comparison) -> str:
+def comparison_csv(comparison: Comparison) -> str:
     """Return what was measured as CSV, one number in a row: for a data frame or a spreadsheet.
 
     Parameters
@@ -58,7 +58,7 @@ def compare_csv(comparison: Comparison) -> str:
         Columns model, latent_dim, seed, samples, figure, value. `samples` is the way to sample or the control
         that a figure is about, and empty for those of the model itself. Parts of a figure's name are divided
         by dots; entries of a vector are counted from 0; true and false are 1 and 0. A figure that does not
-        apply has no row. The training histories are in `compare_numbers` alone.
+        apply has no row. The training histories are in `comparison_numbers` alone.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -3,15 +3,15 @@
 import numpy as np
 
 from npvae.study.comparison import Comparison
+from npvae.study.metrics.quality import frechet_field
 from npvae.study.sampling.samplers import SAMPLERS
-from npvae.view.samples_table import frechet_field
 
 _FITTED = ("diagonal", "full", "mixture")
 _SMALL_P = 0.05
 _NEAR_CAP = 0.5  # nats
 
 
-def findings(comparison: Comparison) -> list[str]:
+def comparison_findings(comparison: Comparison) -> list[str]:
     """Return what the comparison shows, with means over the seeds.
 
     Parameters
@@ -123,10 +123,10 @@ def _normality(comparison: Comparison) -> str:
 def _differ(p_values: np.ndarray) -> str:
     """Say whether the energy test found a difference, with one seed or with how many of several."""
     n_found = int(np.sum(p_values <= _SMALL_P))
-    told = "differ from it" if n_found else "were not found to differ from it"
+    difference = "differ from it" if n_found else "were not found to differ from it"
     if len(p_values) == 1:
-        return f"{told} (p = {p_values[0]:.2f}"
-    return f"{told} (p at most {_SMALL_P} with {n_found} of {len(p_values)} seeds"
+        return f"{difference} (p = {p_values[0]:.2f}"
+    return f"{difference} (p at most {_SMALL_P} with {n_found} of {len(p_values)} seeds"
 
 
 def _bracket(comparison: Comparison, latent_dim: int) -> str:
