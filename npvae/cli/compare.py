@@ -57,9 +57,9 @@ def run(args: argparse.Namespace) -> int:
     from npvae.study.experiment.judging import number_compared
     from npvae.study.results import comparison_csv, comparison_numbers
     from npvae.training.threads import available_threads
-    from npvae.view.compare_pictures import write_pictures
-    from npvae.view.compare_table import compare_text
-    from npvae.view.report import write_report
+    from npvae.view.report.page import write_report
+    from npvae.view.report.pictures import write_pictures
+    from npvae.view.tables.comparison import compare_text
 
     data = load_data(args)
     latent_dims, seeds = args.latent_dim, [args.seed + i for i in range(args.seeds)]

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     from npvae.study.evaluation import evaluate
     from npvae.study.experiment.judging import judge_model, number_compared
     from npvae.study.jsonable import to_plain
-    from npvae.view.samples_table import judged_table
+    from npvae.view.tables.samples import judged_table
 
     model = load(args.model).set_params(n_threads=args.threads)
     data = load_dataset(args.data, seed=args.split_seed, binarize=args.binarize)

@@ -71,8 +71,8 @@ def run(args: argparse.Namespace) -> int:
     if out.suffix == ".npy":
         write_array(out, np.stack(list(paths.values())) if args.kind == "both" else paths[args.kind])
     else:
-        from npvae.view.interpolation import draw_interpolation
-        from npvae.view.save import save_figure
+        from npvae.view.draw.interpolation import draw_interpolation
+        from npvae.view.draw.save import save_figure
 
         title = f"{type(model).__name__}: between the codes of test images {args.start} and {args.stop}"
         save_figure(draw_interpolation(paths, ends, shape, title=title), out)

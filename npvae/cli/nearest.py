@@ -76,8 +76,8 @@ def run(args: argparse.Namespace) -> int:
     if out.suffix == ".npy":
         write_array(out, np.concatenate([samples[:, None], neighbours], axis=1))
     else:
-        from npvae.view.nearest import draw_nearest
-        from npvae.view.save import save_figure
+        from npvae.view.draw.nearest import draw_nearest
+        from npvae.view.draw.save import save_figure
 
         title = f"{type(model).__name__}, z ~ N(0, I), and the nearest training images"
         drawn = draw_nearest(

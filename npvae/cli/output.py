@@ -59,8 +59,8 @@ def write_rows(path: Path, X: np.ndarray, image_shape: tuple[int, int] | None, t
     if path.suffix == ".npy":
         write_array(path, X)
         return
-    from npvae.view.images import draw_image_grid
-    from npvae.view.save import save_figure
+    from npvae.view.draw.images import draw_image_grid
+    from npvae.view.draw.save import save_figure
 
     save_figure(draw_image_grid(X, image_shape, title=title), path)
 
@@ -73,8 +73,8 @@ def write_reconstructions(
     name: str,
 ) -> None:
     """Write images above their reconstructions, (n, D) each, as .png."""
-    from npvae.view.images import draw_image_rows
-    from npvae.view.save import save_figure
+    from npvae.view.draw.images import draw_image_rows
+    from npvae.view.draw.save import save_figure
 
     rows = {"original": images, name: reconstructions}
     save_figure(draw_image_rows(rows, image_shape), path)

@@ -68,8 +68,8 @@ def run(args: argparse.Namespace) -> int:
     if out.suffix == ".npy":
         write_array(out, X)
     else:
-        from npvae.view.plane import draw_decoded_plane
-        from npvae.view.save import save_figure
+        from npvae.view.draw.plane import draw_decoded_plane
+        from npvae.view.draw.save import save_figure
 
         title = f"{type(model).__name__}: decoded at the quantiles of {where}"
         save_figure(draw_decoded_plane(X, points, shape, title=title), out)

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from npvae.data import to_unit_interval
     from npvae.estimators import VAE, load
     from npvae.study.trace import trace
-    from npvae.view.trace_table import trace_table
+    from npvae.view.tables.trace import trace_table
 
     data = load_data(args)
     if not 0 <= args.image < len(data.X_test):

@@ -77,8 +77,8 @@ def run(args: argparse.Namespace) -> int:
     if out.suffix == ".npy":
         write_array(out, traversal.images)
     else:
-        from npvae.view.save import save_figure
-        from npvae.view.traversal import draw_traversal
+        from npvae.view.draw.save import save_figure
+        from npvae.view.draw.traversal import draw_traversal
 
         quantiles = (
             f"quantiles {args.tail:.3g} to {1 - args.tail:.3g} of {'N(0, 1)' if is_vae else 'the codes'}"

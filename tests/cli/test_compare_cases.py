@@ -189,8 +189,8 @@ def with_pictures(images, tmp_path, monkeypatch):
             (folder / name).write_bytes(name.encode())
         return names
 
-    monkeypatch.setattr("npvae.view.compare_pictures.write_pictures", drawn)
-    monkeypatch.setattr("npvae.view.report.write_report", lambda *arguments: None)
+    monkeypatch.setattr("npvae.view.report.pictures.write_pictures", drawn)
+    monkeypatch.setattr("npvae.view.report.page.write_report", lambda *arguments: None)
 
     def run(*argv):
         result = invoke("compare", "--data", images, *QUICK, "--jobs", 1, "--out", out, *argv)

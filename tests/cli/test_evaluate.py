@@ -9,7 +9,7 @@ import npvae
 from npvae.data import load_dataset
 from npvae.study import evaluate, judge_model, reconstruction_error
 from npvae.study.jsonable import to_plain
-from npvae.view.samples_table import judged_table
+from npvae.view.tables.samples import judged_table
 from tests.cli.tools import assert_refused, contents, invoke
 
 FEW = ("--importance-samples", 20, "--images", 15)

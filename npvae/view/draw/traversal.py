@@ -3,9 +3,8 @@
 from matplotlib.axes import Axes
 
 from npvae.study import Traversal
-from npvae.view.captions import CaptionedTiles
-from npvae.view.style import INK, TEXT_SIZE, set_title
-from npvae.view.tiles import ImageShape, ValueRange
+from npvae.view.draw.style import INK, TEXT_SIZE, set_title
+from npvae.view.draw.tiles import CaptionedTiles, ImageShape, ValueRange
 
 _SIZE = (11.0, 6.4)  # inches
 

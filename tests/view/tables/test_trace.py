@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from npvae.study.trace import FORMULAS, Node, Trace
-from npvae.view.trace_table import trace_table
+from npvae.view.tables.trace import trace_table
 
 WIDE = {"x": 784, "hidden": 400, "output": 784}
 

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from npvae.view.style import CLASS_COLOURS
+from npvae.view.draw.style import CLASS_COLOURS
 
 _ROUNDS = 60
 

@@ -5,8 +5,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from npvae.view import describe_spread, draw_codes, draw_latent_comparison
-from npvae.view.projection import picture_axes
-from npvae.view.style import CLASS_COLOURS
+from npvae.view.draw.latent import picture_axes
+from npvae.view.draw.style import CLASS_COLOURS
 
 
 @pytest.fixture

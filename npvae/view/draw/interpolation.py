@@ -5,9 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 
-from npvae.view.captions import frame_tiles
-from npvae.view.images import draw_image_rows
-from npvae.view.tiles import ImageShape, ValueRange, as_floats
+from npvae.view.draw.images import draw_image_rows
+from npvae.view.draw.tiles import ImageShape, ValueRange, as_floats, frame_tiles
 
 
 def draw_interpolation(

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from npvae.study.findings import comparison_findings
-from npvae.view import save
-from npvae.view.compare_pictures import write_pictures
-from npvae.view.compare_table import heading, tables
-from npvae.view.report import write_report
+from npvae.view.draw import save
+from npvae.view.report.page import write_report
+from npvae.view.report.pictures import write_pictures
+from npvae.view.tables.comparison import heading, tables
 from tests.comparisons import enlarged, small_comparison
 
 RECORD = {"settings": {"data": "a<b>&c", "beta": 1.0}, "versions": {"npvae": "9.8.7"}}

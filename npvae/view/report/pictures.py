@@ -15,13 +15,13 @@ from npvae.study.sampling.samplers import SAMPLERS, WAYS
 from npvae.study.walks.interpolation import interpolate_images
 from npvae.study.walks.latent_point import decode_point
 from npvae.study.walks.plane import decode_plane, latent_plane
-from npvae.view.compare_metrics import draw_metrics
-from npvae.view.history import draw_history
-from npvae.view.images import draw_image_rows, draw_samples
-from npvae.view.latent import draw_latent_comparison
-from npvae.view.plane import draw_decoded_plane
-from npvae.view.point import draw_point
-from npvae.view.save import save_figure
+from npvae.view.draw.history import draw_history
+from npvae.view.draw.images import draw_image_rows, draw_samples
+from npvae.view.draw.latent import draw_latent_comparison
+from npvae.view.draw.latent_point import draw_point
+from npvae.view.draw.metrics import draw_metrics
+from npvae.view.draw.plane import draw_decoded_plane
+from npvae.view.draw.save import save_figure
 
 LECTURE_POINT = (-2.5, 2.0)  # "an arbitrary point": STAT453, L17.2
 _N_GRID, _N_ROW, _N_SIDE = 36, 12, 15

@@ -12,10 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from npvae.study import nearest_code
-from npvae.view.latent import draw_plane
-from npvae.view.projection import picture_axes
-from npvae.view.style import INK, TEXT_SIZE, figure_or_new, set_title
-from npvae.view.tiles import ImageShape, ValueRange, draw_tiles
+from npvae.view.draw.latent import draw_plane, picture_axes
+from npvae.view.draw.style import INK, TEXT_SIZE, figure_or_new, set_title
+from npvae.view.draw.tiles import ImageShape, ValueRange, draw_tiles
 
 
 def draw_point(

@@ -14,9 +14,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
-from npvae.view.labels import draw_class_names
-from npvae.view.projection import picture_axes
-from npvae.view.style import (
+from npvae.view.draw.class_names import draw_class_names
+from npvae.view.draw.style import (
     CLASS_COLOURS,
     INK,
     TEXT_SIZE,
@@ -127,6 +126,48 @@ def describe_spread(codes: np.ndarray) -> str:
         distances = np.linalg.norm(codes @ picture_axes(codes), axis=1)
         share, where, normal = np.mean(distances <= _RADII[-1]), "in the outer circle", 0.9889
     return f"{100 * share:.0f} % of the codes are {where}; of N(0, I), {100 * normal:.0f} %"
+
+
+def picture_axes(codes: np.ndarray) -> np.ndarray:
+    """Return two orthonormal directions of latent space that show the codes.
+
+    Parameters
+    ----------
+    codes : (N, Z) array, Z >= 2
+
+    Returns
+    -------
+    axes : (Z, 2) array
+        For Z = 2 the latent axes themselves; otherwise the two principal directions of the codes, the
+        one with the larger variance first.
+
+    Raises
+    ------
+    ValueError
+        If `codes` is not (N, Z) with N >= 1 and Z >= 2.
+
+    Notes
+    -----
+    ``codes @ axes`` are coordinates about the origin, not about the codes' mean. If z ~ N(0, I) and the
+    columns of A are orthonormal, then A^T z has covariance A^T I A = I: the shadow of N(0, I) on these
+    axes is N(0, I) again, and the same circles are its contours in every picture.
+
+    Examples
+    --------
+    >>> picture_axes(np.array([[0.0, 0.0, 9.0], [0.0, 1.0, 0.0], [0.0, 0.0, -9.0]])).round(6) + 0
+    array([[0., 0.],
+           [0., 1.],
+           [1., 0.]])
+    """
+    if codes.ndim != 2 or len(codes) == 0 or codes.shape[1] < 2:
+        raise ValueError(f"codes must be (N, Z) with N >= 1 and Z >= 2, but are {codes.shape}")
+    if codes.shape[1] == 2:
+        return np.eye(2)
+    centred = codes.astype(np.float64) - codes.mean(axis=0, dtype=np.float64)
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    axes = vectors[:, :-3:-1]
+    largest = axes[np.argmax(np.abs(axes), axis=0), [0, 1]]
+    return axes * np.sign(largest)  # an eigenvector's sign is arbitrary: pictures are to be compared
 
 
 def _check(codes: np.ndarray, labels: npt.ArrayLike | None, samples: np.ndarray | None) -> None:

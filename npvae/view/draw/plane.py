@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from npvae.view.style import INK, TEXT_SIZE, TICK_SIZE, axes_or_new, set_title
-from npvae.view.tiles import ImageShape, ValueRange, draw_tiles
+from npvae.view.draw.style import INK, TEXT_SIZE, TICK_SIZE, axes_or_new, set_title
+from npvae.view.draw.tiles import ImageShape, ValueRange, draw_tiles
 
 _MOST_TICKS = 10
 

@@ -10,8 +10,8 @@ from matplotlib import pyplot
 from PIL import Image
 
 from npvae.study import SAMPLERS, WAYS
-from npvae.view import compare_pictures
-from npvae.view.compare_pictures import write_pictures
+from npvae.view.report import pictures
+from npvae.view.report.pictures import write_pictures
 from tests.comparisons import N_TEST, small_comparison
 
 ALWAYS = ["latent.png", "samples.png", "reconstructions.png", "interpolation.png"]
@@ -37,7 +37,7 @@ def draw(comparison):
         drawn[path.name] = figure_or_axes.get_figure(root=True)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compare_pictures, "save_figure", keep)
+        patch.setattr(pictures, "save_figure", keep)
         assert write_pictures(comparison, Path("nowhere")) == list(drawn)
     return drawn
 
@@ -62,7 +62,7 @@ def tile(array, row, column, height=3, width=4):
 def test_the_files_of_a_plane(comparison, tmp_path, monkeypatch):
     """No window is opened, and no display needed."""
     monkeypatch.delenv("DISPLAY", raising=False)
-    monkeypatch.setattr("npvae.view.save._DPI", 30)
+    monkeypatch.setattr("npvae.view.draw.save._DPI", 30)
     folder = tmp_path / "new" / "folder"
     assert write_pictures(comparison, folder) == ALWAYS + PLANE + LOSS
     assert {path.name for path in folder.iterdir()} == {*ALWAYS, *PLANE, *LOSS}

@@ -5,7 +5,7 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
-from npvae.view.compare_metrics import COLOURS, STYLES, draw_metrics
+from npvae.view.draw.metrics import COLOURS, STYLES, draw_metrics
 from tests.comparisons import enlarged, small_comparison, with_figure, with_quality
 
 DIMS = (2, 10, 50)

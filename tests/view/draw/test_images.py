@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from npvae.view import draw_image_grid, draw_image_rows, draw_samples
-from npvae.view.tiles import draw_tiles, tile_images
+from npvae.view.draw.tiles import draw_tiles, tile_images
 
 
 def drawn(ax):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from npvae.view import draw_history
-from npvae.view.history import _spread
+from npvae.view.draw.history import _spread
 
 
 @pytest.fixture

@@ -4,14 +4,16 @@ import base64
 import html
 import json
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from npvae.persistence import write_atomically
 from npvae.study.comparison import Comparison
 from npvae.study.findings import comparison_findings
 from npvae.study.table import escaped
-from npvae.view.compare_table import heading, tables
+from npvae.view.tables.comparison import heading, tables
 
 _CAPTIONS = {
     "metrics": "How well each model can be sampled and how well it reconstructs, over latent dimensions.",
@@ -25,22 +27,6 @@ _CAPTIONS = {
     "point": "An arbitrary point of the plane, and what each model decodes it to.",
     "loss": "The losses during training.",
 }
-
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 17px/1.5 system-ui, sans-serif; color: #222; max-width: 1080px; margin: 2rem auto; }
-body { padding: 0 1rem; }
-h1 { font-size: 1.7rem; line-height: 1.2; } h2 { font-size: 1.25rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; font-size: 0.88rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; font-weight: 600; padding: 0.3rem 0; }
-th, td { padding: 0.18rem 0.6rem; text-align: right; font-weight: normal; vertical-align: bottom; }
-thead th { border-bottom: 1.5px solid #222; font-weight: 600; } tbody tr { border-bottom: 1px solid #e4e4e4; }
-th:first-child { text-align: left; } tr.group th { font-weight: 600; padding-top: 0.7rem; }
-.wide { overflow-x: auto; } .note { font-size: 0.85rem; color: #555; margin-top: 0.2rem; }
-figure { margin: 1.2rem 0; } figure img { max-width: 100%; height: auto; }
-figcaption { font-size: 0.88rem; color: #444; } summary { cursor: pointer; }
-pre { font-size: 0.8rem; overflow-x: auto; background: #f6f6f6; padding: 0.8rem; } li { margin: 0.3rem 0; }
-"""
 
 
 def write_report(
@@ -63,23 +49,15 @@ def write_report(
         Of the file, which is replaced atomically if it exists.
     """
     title, description = heading(comparison)
-    parts = [
-        f"<h1>{html.escape(title)}</h1><p>{html.escape(description)}</p>",
-        "<h2>What it shows</h2><ul>",
-        *(f"<li>{escaped(sentence)}</li>" for sentence in comparison_findings(comparison)),
-        "</ul>",
-        "<h2>Numbers</h2>",
-        *(table.html() for table in tables(comparison)),
-        "<h2>Pictures</h2>",
-        *(_figure(folder / name, len(comparison.latent_dims) > 1) for name in pictures),
-        "<h2>Settings</h2><details><summary>Every setting, version and the data's hash</summary>",
-        f"<pre>{html.escape(json.dumps(record, indent=1))}</pre></details>",
-    ]
-    body = "\n".join(parts)
-    page = (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+    several = len(comparison.latent_dims) > 1
+    template = Template(files("npvae.view.report").joinpath("template.html").read_text(encoding="utf-8"))
+    page = template.substitute(
+        title=html.escape(title),
+        description=html.escape(description),
+        findings="\n".join(f"<li>{escaped(text)}</li>" for text in comparison_findings(comparison)),
+        tables="\n".join(table.html() for table in tables(comparison)),
+        pictures="\n".join(_figure(folder / name, several) for name in pictures),
+        record=html.escape(json.dumps(record, indent=1)),
     )
 
     def write(temporary: Path) -> None:

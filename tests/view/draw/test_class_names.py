@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from npvae.view.labels import move_apart, readable_on
+from npvae.view.draw.class_names import move_apart, readable_on
 
 
 @given(centres=arrays(float, (6, 2), elements=st.floats(-3, 3)))

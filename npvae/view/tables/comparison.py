@@ -11,7 +11,7 @@ from npvae.study.experiment.cache import KINDS
 from npvae.study.findings import comparison_findings
 from npvae.study.sampling.samplers import WAYS
 from npvae.study.table import Table, with_spread, wrapped
-from npvae.view.samples_table import Figures, control_rows, samples_table, way_label
+from npvae.view.tables.samples import Figures, control_rows, samples_table, way_label
 
 _MOST_DIMS = 3  # side by side
 _Figures = Callable[[Comparison, str, int], np.ndarray]

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from npvae.study.comparison import Comparison
 from npvae.study.metrics.quality import frechet_field
-from npvae.view.style import (
+from npvae.view.draw.style import (
     INK,
     MODEL_COLOURS,
     TEXT_SIZE,

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
-from npvae.view.style import (
+from npvae.view.draw.style import (
     MODEL_COLOURS,
     TEXT_SIZE,
     TICK_SIZE,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from npvae.study import CONTROLS, WAYS, JudgedModel, SampleQuality
-from npvae.view.samples_table import control_rows, judged_table, samples_table, single
+from npvae.view.tables.samples import control_rows, judged_table, samples_table, single
 
 
 def quality(n=5, **figures):
