@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from npvae.cli.options import add_data_options, add_model_options, at_least, load_data, make_estimator
+from npvae.cli.options import add_data_options, add_model_options, at_least, make_estimator
 
 HELP = "train AEs and VAEs side by side, sample from them in every way, show and measure the difference"
 EXAMPLES = """examples:
@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, compare, write."""
+    from npvae.cli.opening import open_data
     from npvae.cli.run_folder import RunFolder
     from npvae.study.comparison import compare
     from npvae.study.experiment.judging import number_compared
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     from npvae.view.report.pictures import write_pictures
     from npvae.view.tables.comparison import compare_text
 
-    data = load_data(args)
+    data = open_data(args)
     latent_dims, seeds = args.latent_dim, [args.seed + i for i in range(args.seeds)]
     args.latent_dim = latent_dims[0]
     ae, vae = (make_estimator(kind, args, data) for kind in ("ae", "vae"))

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from npvae.cli.options import add_data_options, add_model_options, at_least, load_data, make_estimator
+from npvae.cli.options import add_data_options, add_model_options, at_least, make_estimator
 
 HELP = "train a VAE or an autoencoder and save it as one file"
 EXAMPLES = """examples:
@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, save, print the test loss."""
+    from npvae.cli.opening import open_data
     from npvae.cli.output import check_file
     from npvae.training import TrainingDivergedError
 
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--patience and --validation-fraction are settings of --early-stopping; add it")
     out = Path(args.out)
     check_file(out, ".safetensors")
-    data = load_data(args)
+    data = open_data(args)
     estimator = make_estimator(args.model, args, data)
     stopping = {
         "early_stopping": args.early_stopping,
