@@ -48,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
 
     from npvae.cli.opening import open_model_and_data
     from npvae.cli.output import check_file, write_picture_or_array
+    from npvae.data.scaling import as_floats
     from npvae.study import nearest_images
-    from npvae.training.batches import as_floats
 
     out = Path(args.out)
     check_file(out, ".png", ".npy")

@@ -3,12 +3,11 @@
 import json
 import os
 import platform
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import npvae
-from npvae import kernels
+from npvae import kernels, version
 from npvae.persistence import write_atomically
 from npvae.study.experiment.cache import Cell, StudyFolder
 
@@ -48,8 +47,8 @@ class RunFolder(StudyFolder):
         self.record: dict[str, Any] = {
             "settings": settings,
             "extent": extent,
-            "versions": {"npvae": npvae.__version__, "python": platform.python_version()}
-            | {name: version(name) for name in _LIBRARIES},
+            "versions": {"npvae": version.__version__, "python": platform.python_version()}
+            | {name: metadata.version(name) for name in _LIBRARIES},
             "machine": {
                 "platform": platform.platform(),
                 "cpus": os.cpu_count(),

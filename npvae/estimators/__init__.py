@@ -1,7 +1,7 @@
 """VAE and Autoencoder as scikit-learn estimators, and their files."""
 
 from npvae.estimators.autoencoder import Autoencoder
-from npvae.estimators.files import load
+from npvae.estimators.loading import load
 from npvae.estimators.vae import VAE
 
 __all__ = ["VAE", "Autoencoder", "load"]

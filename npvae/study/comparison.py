@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import clone
 
-import npvae
+from npvae import version
 from npvae.study.experiment.cache import KINDS, Cell, StudyFolder, content_key
 from npvae.study.experiment.judging import judge_controls, make_judge, number_compared
 from npvae.study.experiment.model_study import ModelStudy, restore_quality, study_model
@@ -130,7 +130,7 @@ def compare(
         raise ValueError(
             "early_stopping would choose models by the test images; train for max_epochs instead"
         )
-    content = {"data": data.sha256, "npvae": npvae.__version__}
+    content = {"data": data.sha256, "npvae": version.__version__}
     measuring = {"n_samples": n, "n_importance_samples": n_importance_samples}
     keys = {}
     for cell in (Cell(d, seed, kind) for d in latent_dims for seed in seeds for kind in KINDS):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npvae.core.gaussian import kl_forward, reparameterize_forward
+from npvae.data.scaling import as_floats
 from npvae.estimators.diagnosis import collapse_warning, log_var_warning
 from npvae.study.metrics.normality import NormalityTests, SimulatedTest, normality_tests
 from npvae.study.posterior.aggregate import Bracket, aggregate_posterior_kl
@@ -27,7 +28,6 @@ from npvae.study.posterior.moments import CodeMoments, code_moments
 from npvae.study.posterior.reconstruction import ReconstructionError, reconstruction_error
 from npvae.study.table import MOST_COLUMNS, Table, escaped
 from npvae.study.validation import check_count
-from npvae.training.batches import as_floats
 
 if TYPE_CHECKING:
     from npvae.estimators import VAE, Autoencoder

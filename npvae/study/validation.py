@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from npvae.training.batches import as_floats
+from npvae.data.scaling import as_floats
 
 
 def as_rows(X: npt.ArrayLike, name: str, *, at_least: int = 1) -> np.ndarray:

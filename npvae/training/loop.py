@@ -14,8 +14,9 @@ from npvae.core.architecture import is_number
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.data import binarize
+from npvae.data.scaling import as_floats
 from npvae.kernels import Team, current_team
-from npvae.training.batches import as_floats, minibatches
+from npvae.training.batches import minibatches
 from npvae.training.interrupt import InterruptRequest
 from npvae.training.progress import progress_bar
 from npvae.training.schedules import LearningRate, kl_weight, learning_rate_at

@@ -124,7 +124,7 @@ def test_run_json_never_tells_of_models_that_are_gone(images, tmp_path, interrup
     assert invoke(*argv).code == 0
     record = json.loads((tmp_path / "run.json").read_text())
     assert len(record["models"]) == 2
-    monkeypatch.setattr(npvae, "__version__", "99.0")
+    monkeypatch.setattr("npvae.version.__version__", "99.0")
     interrupt_at_step(3)
     assert invoke(*argv).code == 130
     record = json.loads((tmp_path / "run.json").read_text())

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
+from npvae.data.scaling import as_floats
 from npvae.study.metrics.mlp import quiet_fit
 from npvae.study.validation import as_rows
-from npvae.training.batches import as_floats
 
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier

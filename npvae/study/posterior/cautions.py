@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from npvae.training.batches import as_floats
+from npvae.data.scaling import as_floats
 
 LEAST_EFFECTIVE = 10.0  # importance samples, of at least as many
 _BLOCK = 1024  # rows worked on at once

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from npvae.data.scaling import check_unit_interval
+from npvae.data.scaling import as_floats, check_unit_interval
 from npvae.study.validation import check_count
-from npvae.training.batches import as_floats
 from npvae.training.threads import team_for_blocks
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from npvae.data.scaling import check_unit_interval
-from npvae.training.batches import as_floats
+from npvae.data.scaling import as_floats, check_unit_interval
 
 if TYPE_CHECKING:
     from npvae.estimators.base import LatentVariableModel

@@ -12,8 +12,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from npvae.data.scaling import as_floats
 from npvae.view.draw.style import INK, TEXT_SIZE, TICK_SIZE, TITLE_SIZE, axes_or_new, figure_or_new, set_title
-from npvae.view.draw.tiles import ImageShape, ValueRange, as_floats, draw_tiles
+from npvae.view.draw.tiles import ImageShape, ValueRange, draw_tiles
 
 
 def draw_image_grid(

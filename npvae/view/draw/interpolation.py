@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 
+from npvae.data.scaling import as_floats
 from npvae.view.draw.images import draw_image_rows
-from npvae.view.draw.tiles import ImageShape, ValueRange, as_floats, frame_tiles
+from npvae.view.draw.tiles import ImageShape, ValueRange, frame_tiles
 
 
 def draw_interpolation(

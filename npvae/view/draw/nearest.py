@@ -3,8 +3,9 @@
 import numpy as np
 from matplotlib.axes import Axes
 
+from npvae.data.scaling import as_floats
 from npvae.view.draw.style import INK, TEXT_SIZE, set_title
-from npvae.view.draw.tiles import CaptionedTiles, ImageShape, ValueRange, as_floats
+from npvae.view.draw.tiles import CaptionedTiles, ImageShape, ValueRange
 
 _SIZE = (11.5, 6.3)  # inches
 _ORDINALS = {1: "nearest", 2: "2nd", 3: "3rd"}

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from npvae.data.scaling import as_floats
 from npvae.view.draw.style import INK, MODEL_COLOURS, TICK_SIZE, axes_or_new
 
 ImageShape = tuple[int, int] | None
@@ -209,14 +210,6 @@ def frame_tiles(ax: Axes, corner: tuple[float, float], width: float, height: flo
             fill=False, edgecolor=MODEL_COLOURS[0], linewidth=3, zorder=5, clip_on=False,
         )
     )  # fmt: skip
-
-
-def as_floats(images: np.ndarray) -> np.ndarray:
-    """Return images as floats; uint8 means pixels, 0..255, and is scaled to [0, 1]."""
-    images = np.asarray(images)
-    if images.dtype == np.uint8:
-        return np.divide(images, 255, dtype=np.float32)
-    return images.astype(np.result_type(images, np.float32), copy=False)
 
 
 def _finite_range(values: np.ndarray) -> tuple[float, float]:

@@ -1,44 +1,19 @@
-"""Estimators to model files and back."""
+"""Model files to estimators."""
 
-import dataclasses
 import os
-import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from npvae.persistence import ModelFileError, load_model, save_model
-from npvae.training.optimizers import SGD, Adagrad, Adam
-from npvae.training.schedules import CosineDecay
+from npvae.estimators.autoencoder import Autoencoder
+from npvae.estimators.saving import OBJECTS
+from npvae.estimators.vae import VAE
+from npvae.persistence import ModelFileError, load_model
 
-if TYPE_CHECKING:
-    from npvae.estimators.base import LatentVariableModel
-
-_OBJECTS = {cls.__name__: cls for cls in (SGD, Adagrad, Adam, CosineDecay)}
+_ESTIMATORS = {"VAE": VAE, "Autoencoder": Autoencoder}
 
 
-def save(estimator: "LatentVariableModel", path: str | os.PathLike[str]) -> None:
-    """Write a fitted estimator; see its `save` method."""
-    import npvae
-
-    metadata = {
-        "npvae_version": npvae.__version__,
-        "estimator": type(estimator).__name__,
-        "hyperparameters": _hyperparameters(estimator),
-        "feature_names": list(getattr(estimator, "feature_names_in_", [])),
-        "data_range": estimator.data_range_.tolist(),
-        "pixels": estimator.pixels_,
-        "training": {
-            "n_iter": estimator.n_iter_,
-            "stop_reason": estimator.stop_reason_,
-            "best_epoch": estimator.best_epoch_,
-            "history": estimator.history_,
-        },
-    }
-    save_model(path, estimator.network_, estimator.params_, metadata)
-
-
-def load(path: str | os.PathLike[str]) -> "LatentVariableModel":
+def load(path: str | os.PathLike[str]) -> VAE | Autoencoder:
     """Read an estimator that was saved with its `save` method.
 
     Parameters
@@ -79,11 +54,9 @@ def load(path: str | os.PathLike[str]) -> "LatentVariableModel":
     followed by the activation. Without hidden layers, H_n = D in the encoder and H_1 = Z in the decoder.
     The header's entry "npvae" describes the network as JSON: activation, likelihood and so on.
     """
-    from npvae.estimators import VAE, Autoencoder
-
     network, params, metadata = load_model(path)
     try:
-        cls = {"VAE": VAE, "Autoencoder": Autoencoder}[metadata["estimator"]]
+        cls = _ESTIMATORS[metadata["estimator"]]
         estimator = cls(**{name: _decoded(value) for name, value in metadata["hyperparameters"].items()})
         training = metadata["training"]
         _check_metadata(metadata, network.n_features)
@@ -122,34 +95,7 @@ def _check_metadata(metadata: dict[str, Any], n_features: int) -> None:
         raise ValueError(f"{len(metadata['feature_names'])} feature names for {n_features} features")
 
 
-def _hyperparameters(estimator: "LatentVariableModel") -> dict[str, Any]:
-    stored = {}
-    for name, value in estimator.get_params(deep=False).items():
-        value = getattr(estimator.network_, name, value)  # as trained, whatever set_params did since
-        try:
-            stored[name] = _encoded(value)
-        except TypeError:
-            warnings.warn(
-                f"{name}={value!r} can't be stored in a model file; the loaded model will have the default",
-                UserWarning,
-                stacklevel=4,
-            )
-    return stored
-
-
-def _encoded(value: Any) -> Any:
-    if type(value).__name__ in _OBJECTS and type(value) is _OBJECTS[type(value).__name__]:
-        return {"object": type(value).__name__, "fields": dataclasses.asdict(value)}
-    if isinstance(value, tuple | list):
-        return [_encoded(entry) for entry in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise TypeError
-
-
 def _decoded(value: Any) -> Any:
     if isinstance(value, dict):
-        return _OBJECTS[value["object"]](**value["fields"])
+        return OBJECTS[value["object"]](**value["fields"])
     return tuple(value) if isinstance(value, list) else value
