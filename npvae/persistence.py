@@ -112,7 +112,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     return _read(path)
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, then move it there.
 
     Parameters
@@ -202,3 +202,8 @@ def _plain(number: Any) -> Any:
     if isinstance(number, np.generic):
         return number.item()
     raise TypeError(f"{number!r} cannot be stored in a model file")
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write a text file as `write_atomically` does, in UTF-8."""
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

@@ -24,7 +24,7 @@ Array = npt.NDArray[Any]
 N, H, Z, D = 5, 4, 3, 6
 
 
-class Case(NamedTuple):
+class PairCase(NamedTuple):
     """A pair, and what it is checked at.
 
     Attributes
@@ -42,20 +42,20 @@ class Case(NamedTuple):
     wrt: Sequence[str] | None = None
 
 
-def pair_cases() -> dict[str, Case]:
+def pair_cases() -> dict[str, PairCase]:
     """Return every pair of `npvae.core` by name; chains of layers with every activation."""
     cases = {
-        "dense": Case(dense_forward, dense_backward, normal((N, D), (D, H), (H,))),
-        "reparameterize": Case(
+        "dense": PairCase(dense_forward, dense_backward, normal((N, D), (D, H), (H,))),
+        "reparameterize": PairCase(
             reparameterize_forward, reparameterize_backward, normal((N, Z), (N, Z), (N, Z)), ["mu", "log_var"]
         ),
-        "kl": Case(kl_forward, kl_backward, normal((N, Z), (N, Z))),
-        "importance_bound": Case(importance_bound_forward, importance_bound_backward, normal((N, H))),
-        "log_ratio": Case(
+        "kl": PairCase(kl_forward, kl_backward, normal((N, Z), (N, Z))),
+        "importance_bound": PairCase(importance_bound_forward, importance_bound_backward, normal((N, H))),
+        "log_ratio": PairCase(
             log_ratio_forward, log_ratio_backward, normal((N, Z), (N, Z), (N, Z)), ["z", "log_var"]
         ),
-        "bernoulli": Case(bernoulli_forward, bernoulli_backward, pixels_and(normal((N, D))), ["logits"]),
-        "gaussian": Case(
+        "bernoulli": PairCase(bernoulli_forward, bernoulli_backward, pixels_and(normal((N, D))), ["logits"]),
+        "gaussian": PairCase(
             gaussian_forward,
             gaussian_backward,
             pixels_and(normal((N, D), (1,))),
@@ -64,8 +64,8 @@ def pair_cases() -> dict[str, Case]:
     }
     for name in ACTIVATIONS:
         activation = get_activation(name, negative_slope=0.2)
-        cases[name] = Case(activation.forward, activation.backward, normal((N, H)), ["x"])
-        cases[f"mlp, {name}"] = Case(
+        cases[name] = PairCase(activation.forward, activation.backward, normal((N, H)), ["x"])
+        cases[f"mlp, {name}"] = PairCase(
             partial(_mlp_forward, activation=activation),
             _mlp_backward,
             normal((N, D), (D, H), (H,), (H, Z), (Z,)),
@@ -73,12 +73,12 @@ def pair_cases() -> dict[str, Case]:
     return cases
 
 
-def check_pair(case: Case, dtype: npt.DTypeLike, seed: int) -> Report:
+def check_pair(case: PairCase, dtype: npt.DTypeLike, seed: int) -> Report:
     """Check a pair at random arguments.
 
     Parameters
     ----------
-    case : Case
+    case : PairCase
     dtype : dtype
         Of the arguments.
     seed : int

@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, compare, write."""
     from npvae.cli.opening import open_data
     from npvae.cli.run_folder import RunFolder
+    from npvae.persistence import write_text_atomically
     from npvae.study.comparison import compare
     from npvae.study.experiment.judging import number_compared
     from npvae.study.results import comparison_csv, comparison_numbers
@@ -98,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     _report("drawing")
     pictures = write_pictures(comparison, folder.path)
     write_report(comparison, folder.record, pictures, folder.path)
-    folder.write_text("results.csv", comparison_csv(comparison))
+    write_text_atomically(folder.path / "results.csv", comparison_csv(comparison))
     text = folder.finish(comparison_numbers(comparison), pictures)
     print(text if args.json else compare_text(comparison))
     _report(f"report.html, pictures, results.csv, run.json and models are in {folder.path}/")

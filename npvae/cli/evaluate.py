@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from npvae.cli.opening import open_model_and_data
     from npvae.study.evaluation import evaluate
     from npvae.study.experiment.judging import judge_model, number_compared
-    from npvae.study.jsonable import to_plain
+    from npvae.study.jsonable import to_jsonable
     from npvae.view.tables.samples import judged_table
 
     model, data = open_model_and_data(args)
@@ -72,11 +72,11 @@ def run(args: argparse.Namespace) -> int:
         random_state=args.seed,
         progress=_report,
     )
-    numbers = {"model": args.model, "data": data.name, **to_plain(evaluation)}
+    numbers = {"model": args.model, "data": data.name, **to_jsonable(evaluation)}
     text = evaluation.text(data.name)
     if n_samples is not None:
         judged = judge_model(model, data, n_samples=n_samples, seed=args.seed, report=_report)
-        numbers["judged"] = to_plain(judged)
+        numbers["judged"] = to_jsonable(judged)
         text += "\n\n" + judged_table(judged).text()
     print(json.dumps(numbers) if args.json else text)
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npvae import kernels, version
-from npvae.persistence import write_atomically
+from npvae.persistence import write_text_atomically
 from npvae.study.experiment.cache import Cell, StudyFolder
 
 if TYPE_CHECKING:
@@ -80,17 +80,9 @@ class RunFolder(StudyFolder):
             (self.path / name).unlink(missing_ok=True)
         return text
 
-    def write_text(self, name: str, text: str) -> None:
-        """Write a file of the folder, atomically."""
-
-        def write(temporary: Path) -> None:
-            temporary.write_text(text, encoding="utf-8")
-
-        write_atomically(self.path / name, write)
-
     def _write(self, record: dict[str, Any]) -> str:
         text = json.dumps(record, indent=1) + "\n"
-        self.write_text("run.json", text)
+        write_text_atomically(self.path / "run.json", text)
         return text
 
     def _check_earlier_run(self) -> None:

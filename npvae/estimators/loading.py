@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from npvae.estimators.autoencoder import Autoencoder
-from npvae.estimators.saving import OBJECTS
+from npvae.estimators.saving import decoded
 from npvae.estimators.vae import VAE
 from npvae.persistence import ModelFileError, load_model
 
@@ -57,7 +57,7 @@ def load(path: str | os.PathLike[str]) -> VAE | Autoencoder:
     network, params, metadata = load_model(path)
     try:
         cls = _ESTIMATORS[metadata["estimator"]]
-        estimator = cls(**{name: _decoded(value) for name, value in metadata["hyperparameters"].items()})
+        estimator = cls(**{name: decoded(value) for name, value in metadata["hyperparameters"].items()})
         training = metadata["training"]
         _check_metadata(metadata, network.n_features)
         estimator.network_, estimator.params_ = network, params
@@ -93,9 +93,3 @@ def _check_metadata(metadata: dict[str, Any], n_features: int) -> None:
         raise ValueError("n_iter must be an integer, pixels true or false")
     if len(metadata["feature_names"]) not in (0, n_features):
         raise ValueError(f"{len(metadata['feature_names'])} feature names for {n_features} features")
-
-
-def _decoded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return OBJECTS[value["object"]](**value["fields"])
-    return tuple(value) if isinstance(value, list) else value

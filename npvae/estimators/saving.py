@@ -12,7 +12,7 @@ from npvae.training.optimizers import SGD, Adagrad, Adam
 from npvae.training.schedules import CosineDecay
 from npvae.version import __version__
 
-OBJECTS = {cls.__name__: cls for cls in (SGD, Adagrad, Adam, CosineDecay)}
+_OBJECTS = {cls.__name__: cls for cls in (SGD, Adagrad, Adam, CosineDecay)}
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -39,7 +39,7 @@ def _hyperparameters(estimator: Any) -> dict[str, Any]:
     for name, value in estimator.get_params(deep=False).items():
         value = getattr(estimator.network_, name, value)  # as trained, whatever set_params did since
         try:
-            stored[name] = _encoded(value)
+            stored[name] = encoded(value)
         except TypeError:
             warnings.warn(
                 f"{name}={value!r} can't be stored in a model file; the loaded model will have the default",
@@ -49,13 +49,21 @@ def _hyperparameters(estimator: Any) -> dict[str, Any]:
     return stored
 
 
-def _encoded(value: Any) -> Any:
-    if type(value).__name__ in OBJECTS and type(value) is OBJECTS[type(value).__name__]:
+def encoded(value: Any) -> Any:
+    """Return a hyperparameter as JSON can say it; raise a TypeError where it cannot."""
+    if type(value).__name__ in _OBJECTS and type(value) is _OBJECTS[type(value).__name__]:
         return {"object": type(value).__name__, "fields": dataclasses.asdict(value)}
     if isinstance(value, tuple | list):
-        return [_encoded(entry) for entry in value]
+        return [encoded(entry) for entry in value]
     if isinstance(value, np.generic):
         return value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError
+
+
+def decoded(value: Any) -> Any:
+    """Return a hyperparameter of which `encoded` has returned this."""
+    if isinstance(value, dict):
+        return _OBJECTS[value["object"]](**value["fields"])
+    return tuple(value) if isinstance(value, list) else value

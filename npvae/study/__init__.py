@@ -24,7 +24,13 @@ from npvae.study.posterior.information import Estimate, active_units, kl_per_dim
 from npvae.study.posterior.likelihood import LogMarginalLikelihood, log_marginal_likelihood
 from npvae.study.posterior.moments import CodeMoments, code_moments
 from npvae.study.posterior.reconstruction import ReconstructionError, reconstruction_error
-from npvae.study.sampling.densities import DrawnAgain, FittedGaussian, FittedMixture, Sampler, StandardNormal
+from npvae.study.sampling.densities import (
+    FittedGaussian,
+    FittedMixture,
+    ResampledCodes,
+    Sampler,
+    StandardNormal,
+)
 from npvae.study.sampling.samplers import SAMPLERS, WAYS, SamplerKind, draw_codes, draw_images
 from npvae.study.walks.interpolation import interpolate, interpolate_images
 from npvae.study.walks.latent_point import decode_point, nearest_code
@@ -41,7 +47,6 @@ __all__ = [
     "CodeMoments",
     "Comparison",
     "Control",
-    "DrawnAgain",
     "Estimate",
     "Evaluation",
     "FittedGaussian",
@@ -55,6 +60,7 @@ __all__ = [
     "PosteriorFigures",
     "PrincipalFeatures",
     "ReconstructionError",
+    "ResampledCodes",
     "SampleJudge",
     "SampleQuality",
     "Sampler",

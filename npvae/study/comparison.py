@@ -13,7 +13,7 @@ from npvae import version
 from npvae.study.experiment.cache import KINDS, Cell, StudyFolder, content_key
 from npvae.study.experiment.judging import judge_controls, make_judge, number_compared
 from npvae.study.experiment.model_study import ModelStudy, restore_quality, study_model
-from npvae.study.jsonable import to_plain
+from npvae.study.jsonable import to_jsonable
 from npvae.study.metrics.quality import SampleJudge, SampleQuality
 from npvae.training.interrupt import InterruptRequest
 
@@ -148,7 +148,7 @@ def compare(
         judge = make_judge(data, n, report)
     if control is None:
         accuracy = judge.accuracy(data.X_test, data.y_test)
-        numbers = to_plain({"controls": judge_controls(data, judge, report), "accuracy": accuracy})
+        numbers = to_jsonable({"controls": judge_controls(data, judge, report), "accuracy": accuracy})
         if folder is not None:
             folder.save_measured("controls", control_key, numbers, {})
     else:

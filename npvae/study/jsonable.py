@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 
-def to_plain(value: Any) -> Any:
+def to_jsonable(value: Any) -> Any:
     """Return a result in JSON's types.
 
     Parameters
@@ -17,19 +17,19 @@ def to_plain(value: Any) -> Any:
 
     Examples
     --------
-    >>> to_plain({"mean": np.array([0.5, np.nan]), "n": np.int64(3)})
+    >>> to_jsonable({"mean": np.array([0.5, np.nan]), "n": np.int64(3)})
     {'mean': [0.5, None], 'n': 3}
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: to_jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if hasattr(value, "_asdict"):
-        return {name: to_plain(entry) for name, entry in value._asdict().items()}
+        return {name: to_jsonable(entry) for name, entry in value._asdict().items()}
     if isinstance(value, dict):
-        return {str(name): to_plain(entry) for name, entry in value.items()}
+        return {str(name): to_jsonable(entry) for name, entry in value.items()}
     if isinstance(value, np.ndarray | np.generic):
-        return to_plain(value.tolist())
+        return to_jsonable(value.tolist())
     if isinstance(value, list | tuple):
-        return [to_plain(entry) for entry in value]
+        return [to_jsonable(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -7,7 +7,7 @@ from typing import Any
 
 from npvae.study.comparison import Comparison
 from npvae.study.findings import comparison_findings
-from npvae.study.jsonable import to_plain
+from npvae.study.jsonable import to_jsonable
 
 _HEADER = ("model", "latent_dim", "seed", "samples", "figure", "value")
 
@@ -38,8 +38,8 @@ def comparison_numbers(comparison: Comparison) -> dict[str, Any]:
         models.append(identity | {"file": file, "training": training} | study.numbers())
     return {
         "n_compared": comparison.n_compared,
-        "classifier_accuracy": to_plain(comparison.classifier_accuracy),
-        "controls": to_plain(comparison.controls),
+        "classifier_accuracy": to_jsonable(comparison.classifier_accuracy),
+        "controls": to_jsonable(comparison.controls),
         "models": models,
         "findings": comparison_findings(comparison),
     }
@@ -65,10 +65,10 @@ def comparison_csv(comparison: Comparison) -> str:
     writer.writerow(_HEADER)
     writer.writerows(
         ("classifier", "", "", "", *row)
-        for row in _flat({"accuracy": to_plain(comparison.classifier_accuracy)})
+        for row in _flat({"accuracy": to_jsonable(comparison.classifier_accuracy)})
     )
     for name, quality in comparison.controls.items():
-        writer.writerows(("control", "", "", name, *row) for row in _flat(to_plain(quality)))
+        writer.writerows(("control", "", "", name, *row) for row in _flat(to_jsonable(quality)))
     for cell, study in sorted(comparison.studies.items()):
         identity = (cell.kind, cell.latent_dim, cell.seed)
         numbers = study.numbers()

@@ -6,7 +6,7 @@ import numpy.typing as npt
 from npvae.data.scaling import as_floats
 
 
-def as_rows(X: npt.ArrayLike, name: str, *, at_least: int = 1) -> np.ndarray:
+def as_matrix(X: npt.ArrayLike, name: str, *, at_least: int = 1) -> np.ndarray:
     """Return X as (N, D) float64.
 
     Parameters

@@ -15,7 +15,7 @@ from npvae import VAE, Autoencoder
 from npvae.core.gaussian import kl_forward
 from npvae.data import load_dataset
 from npvae.study import Evaluation, code_moments, evaluate, reconstruction_error
-from npvae.study.jsonable import to_plain
+from npvae.study.jsonable import to_jsonable
 from npvae.study.posterior.likelihood import log_marginal_likelihood
 
 FAST = {"n_importance_samples": 20, "n_images": 30}
@@ -139,14 +139,14 @@ def test_an_autoencoder(of_ae, ae, digits):
 
 def test_both_are_json(of_vae, of_ae):
     for found in (of_vae, of_ae):
-        plain = to_plain(found)
+        plain = to_jsonable(found)
         assert json.loads(json.dumps(plain, allow_nan=False)) == plain
         assert set(plain) == {field.name for field in dataclasses.fields(Evaluation)}
 
 
 def test_seeds(vae, digits):
     def figures(seed):
-        return to_plain(evaluate(vae, digits.X_test[:100], **FAST, random_state=seed))
+        return to_jsonable(evaluate(vae, digits.X_test[:100], **FAST, random_state=seed))
 
     first = figures(1)
     assert figures(1) == first
@@ -201,8 +201,8 @@ def test_the_objective_is_that_of_the_training(objective, n_draws, digits):
 
 def test_containers(vae, digits):
     X = digits.X_test[:40]
-    expected = to_plain(evaluate(vae, X, **FAST))
-    table = to_plain(evaluate(vae, pd.DataFrame(X), **FAST))
+    expected = to_jsonable(evaluate(vae, X, **FAST))
+    table = to_jsonable(evaluate(vae, pd.DataFrame(X), **FAST))
     assert table["posterior"]["elbo"] == pytest.approx(expected["posterior"]["elbo"], rel=1e-5)
 
 
@@ -247,7 +247,7 @@ def test_log_variances_that_overflow_float32(digits):
     found = evaluate(model, digits.X_test[:50], **FAST)
     assert ["Log-variances of 50 of 50" in caution for caution in found.warnings] == [True]
     assert np.isfinite(found.posterior.kl.value)
-    json.dumps(to_plain(found), allow_nan=False)
+    json.dumps(to_jsonable(found), allow_nan=False)
 
 
 @pytest.mark.parametrize("size", [400, -400])
@@ -269,7 +269,7 @@ def test_log_variances_beyond_what_a_figure_can_take_are_cut(size, digits):
     eps = np.random.default_rng(0).standard_normal(mu.shape)
     np.testing.assert_allclose(found.moments.std, (mu + np.exp(cut / 2) * eps).std(axis=0, ddof=1), rtol=0.02)
     assert np.isfinite(found.posterior.mutual_information.value)
-    json.dumps(to_plain(found), allow_nan=False)
+    json.dumps(to_jsonable(found), allow_nan=False)
 
 
 def test_errors(vae, digits):

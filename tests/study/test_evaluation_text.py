@@ -19,7 +19,7 @@ from npvae.study import (
     ReconstructionError,
     TwoSampleTest,
 )
-from npvae.study.jsonable import to_plain
+from npvae.study.jsonable import to_jsonable
 from npvae.study.metrics.normality import SimulatedTest
 
 COLLAPSE = "Posterior collapse: nothing is left of it."
@@ -130,7 +130,7 @@ def test_another_objective_is_named(objective, n_draws, said, of_vae):
     made = replace(of_vae, posterior=replace(of_vae.posterior, objective=objective, n_draws=n_draws))
     head = " ".join(made.text("toys").partition("\n\n")[0].split())
     assert head.endswith(f"bernoulli likelihood, {said}")
-    found = to_plain(made)["posterior"]
+    found = to_jsonable(made)["posterior"]
     assert (found["objective"], found["n_draws"]) == (objective, n_draws)
 
 
@@ -212,7 +212,7 @@ def test_html_is_escaped(of_vae):
 
 def test_numbers(of_vae, of_ae):
     """All of them, as JSON knows them."""
-    numbers = json.loads(json.dumps(to_plain(of_vae), allow_nan=False))
+    numbers = json.loads(json.dumps(to_jsonable(of_vae), allow_nan=False))
     assert numbers["posterior"]["log_likelihoods"][0]["sampling_error"] is None
     assert numbers["posterior"]["log_likelihoods"][1]["effective_sample_size"] == 12.5
     assert numbers["posterior"]["aggregate_kl"]["lower"] == {"value": 0.625, "standard_error": 0.012}
@@ -221,4 +221,4 @@ def test_numbers(of_vae, of_ae):
     assert numbers["normality"]["classifier"]["accuracy"] == 0.875
     assert numbers["moments"]["std"] == [0.75, 1.5, 1.0]
     assert numbers["warnings"] == [COLLAPSE]
-    assert to_plain(of_ae)["posterior"] is None
+    assert to_jsonable(of_ae)["posterior"] is None

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npvae.study.jsonable import to_plain
+from npvae.study.jsonable import to_jsonable
 
 
 class Pair(NamedTuple):
@@ -23,7 +23,7 @@ def test_everything_becomes_what_json_says():
         "r": Record(Pair(np.array([[1.5, np.inf]], np.float32), float("nan")), None),
         3: (True, np.int8(2)),
     }
-    plain = to_plain(value)
+    plain = to_jsonable(value)
     assert plain == {
         "r": {"pair": {"a": [[1.5, None]], "b": None}, "name": None},
         "3": [True, 2],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from npvae.persistence import ModelFileError, write_atomically
+from npvae.persistence import ModelFileError, write_atomically, write_text_atomically
 
 if TYPE_CHECKING:
     from npvae.estimators import VAE, Autoencoder
@@ -114,11 +114,7 @@ class StudyFolder:
         file = io.BytesIO()
         np.savez(file, allow_pickle=False, **arrays)
         data = file.getvalue()
-
-        def write(temporary: Path) -> None:
-            temporary.write_bytes(data)
-
-        write_atomically(path.with_suffix(".npz"), write)
+        write_atomically(path.with_suffix(".npz"), lambda temporary: temporary.write_bytes(data))
         _write(path, {"key": key, "checksum": _checksum(numbers, data), "numbers": numbers})
 
     def _measured(self, name: str) -> Path:
@@ -145,9 +141,4 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, record: dict[str, Any]) -> None:
-    text = json.dumps(record) + "\n"
-
-    def write(temporary: Path) -> None:
-        temporary.write_text(text, encoding="utf-8")
-
-    write_atomically(path, write)
+    write_text_atomically(path, json.dumps(record) + "\n")

@@ -9,7 +9,7 @@ import numpy as np
 from npvae.study.evaluation import evaluate
 from npvae.study.experiment.cache import Cell
 from npvae.study.experiment.judging import Samples, judge_samples
-from npvae.study.jsonable import to_plain
+from npvae.study.jsonable import to_jsonable
 from npvae.study.metrics.quality import SampleJudge, SampleQuality
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class ModelStudy:
 
     def numbers(self) -> dict[str, Any]:
         """Return everything but arrays and estimator, in JSON's types."""
-        qualities = {way: to_plain(samples.quality) for way, samples in self.samples.items()}
+        qualities = {way: to_jsonable(samples.quality) for way, samples in self.samples.items()}
         return {"figures": self.figures, "samples": qualities}
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -70,7 +70,7 @@ class ModelStudy:
 
 
 def restore_quality(numbers: dict[str, Any]) -> SampleQuality:
-    """Return a `SampleQuality` from what `to_plain` made of it; None stands for NaN."""
+    """Return a `SampleQuality` from what `to_jsonable` made of it; None stands for NaN."""
     values: dict[str, Any] = {}
     for field in dataclasses.fields(SampleQuality):
         value = numbers[field.name]
@@ -110,4 +110,4 @@ def study_model(
     )
     samples = judge_samples(estimator, data, judge, seed=cell.seed)
     codes = estimator.transform(data.X_test[:N_CODES])
-    return ModelStudy(cell, estimator, to_plain(evaluation), codes, samples)
+    return ModelStudy(cell, estimator, to_jsonable(evaluation), codes, samples)

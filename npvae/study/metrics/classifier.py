@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from npvae.data.scaling import as_floats
 from npvae.study.metrics.mlp import quiet_fit
-from npvae.study.validation import as_rows
+from npvae.study.validation import as_matrix
 
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier
@@ -173,8 +173,8 @@ class ClassifierFeatures:
 
 
 def _single(X: npt.ArrayLike, name: str) -> np.ndarray:
-    """Return X as float32, checked as by `as_rows`."""
+    """Return X as float32, checked as by `as_matrix`."""
     X = np.asarray(X)
     if X.dtype == np.uint8 and X.ndim == 2:
         return as_floats(X, np.dtype(np.float32))
-    return as_rows(X, name).astype(np.float32)
+    return as_matrix(X, name).astype(np.float32)

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import as_rows, check_count
+from npvae.study.validation import as_matrix, check_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ class PrincipalFeatures:
         from sklearn.decomposition import PCA
 
         check_count(n_components, "n_components")
-        rows = as_rows(X_real, "X_real", at_least=2)
+        rows = as_matrix(X_real, "X_real", at_least=2)
         if (rows == rows[0]).all():
             raise ValueError("all rows of X_real are the same; there are no principal components")
         n_samples, n_features = rows.shape
@@ -90,7 +90,7 @@ class PrincipalFeatures:
         ValueError
             X has another number of columns, or is not finite.
         """
-        rows = as_rows(X, "X")
+        rows = as_matrix(X, "X")
         if rows.shape[1] != len(self.mean):
             raise ValueError(
                 f"X must have {len(self.mean)} columns, as the data fitted to, got {rows.shape[1]}"

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import as_rows, check_same_width
+from npvae.study.validation import as_matrix, check_same_width
 
 
 def frechet_distance(features_a: npt.ArrayLike, features_b: npt.ArrayLike) -> float:
@@ -51,8 +51,8 @@ def frechet_distance(features_a: npt.ArrayLike, features_b: npt.ArrayLike) -> fl
     >>> round(frechet_distance(square, square + [3, 4]), 9)
     25.0
     """
-    a = as_rows(features_a, "features_a", at_least=2)
-    b = as_rows(features_b, "features_b", at_least=2)
+    a = as_matrix(features_a, "features_a", at_least=2)
+    b = as_matrix(features_b, "features_b", at_least=2)
     check_same_width(a, b, ("features_a", "features_b"))
     mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
     R_a, R_b = _root(a - mean_a), _root(b - mean_b)

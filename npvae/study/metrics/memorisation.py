@@ -7,7 +7,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from npvae.study.metrics.distances import Rows, squared_to_nearest
-from npvae.study.validation import as_rows, check_same_width
+from npvae.study.validation import as_matrix, check_same_width
 
 _NEAR = 0.01  # quantile of the held-out images' distances below which a sample is called a near copy
 
@@ -51,8 +51,8 @@ class TrainingImages:
     """
 
     def __init__(self, X_train: npt.ArrayLike, X_held_out: npt.ArrayLike) -> None:
-        exact = as_rows(X_train, "X_train", at_least=2)
-        held_out = as_rows(X_held_out, "X_held_out")
+        exact = as_matrix(X_train, "X_train", at_least=2)
+        held_out = as_matrix(X_held_out, "X_held_out")
         check_same_width(exact, held_out, ("X_train", "X_held_out"))
         self.rows = Rows(exact, exact.mean(axis=0))
         with threadpool_limits(limits=1):
@@ -77,7 +77,7 @@ class TrainingImages:
         ValueError
             Another number of rows or columns, or a number that is not finite.
         """
-        exact = as_rows(X_fake, "X_fake", at_least=2)
+        exact = as_matrix(X_fake, "X_fake", at_least=2)
         check_same_width(self.rows.exact, exact, ("X_train", "X_fake"))
         if len(exact) != len(self.rows.exact):
             raise ValueError(

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import as_rows, check_count, check_same_width
+from npvae.study.validation import as_matrix, check_count, check_same_width
 
 _TRAINING_ROWS, _SAMPLES = 2048, 512  # of which distances are held at once
 
@@ -47,7 +47,7 @@ def nearest_images(X_train: npt.ArrayLike, samples: npt.ArrayLike, k: int) -> tu
     than a fresh test image does, and remembers nothing for that; what tells of a copy is a distance near 0.
     """
     check_count(k, "k")
-    X_train, Y = np.asarray(X_train), as_rows(samples, "samples")
+    X_train, Y = np.asarray(X_train), as_matrix(samples, "samples")
     if X_train.ndim != 2 or len(X_train) < k:
         raise ValueError(
             f"X_train must be a matrix of at least k = {k} rows, got an array of shape {X_train.shape}"
@@ -67,7 +67,7 @@ def _nearest(X_train: np.ndarray, Y: np.ndarray, k: int) -> tuple[np.ndarray, np
     distances = np.full((len(Y), k), np.inf)
     y_squares = np.einsum("md,md->m", Y, Y)
     for first in range(0, len(X_train), _TRAINING_ROWS):
-        X = as_rows(X_train[first : first + _TRAINING_ROWS], "X_train")
+        X = as_matrix(X_train[first : first + _TRAINING_ROWS], "X_train")
         x_squares = np.einsum("nd,nd->n", X, X)
         squares = Y @ X.T
         squares *= -2

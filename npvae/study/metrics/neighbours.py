@@ -14,7 +14,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from npvae.study.metrics.distances import Rows, count_within, squared_to_nearest
-from npvae.study.validation import as_rows, check_count, check_same_width
+from npvae.study.validation import as_matrix, check_count, check_same_width
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class NeighbourBalls:
             There are no more than k rows, a number is not finite, or k is not a positive integer.
         """
         check_count(k, "k")
-        exact = as_rows(X, name, at_least=k + 1)
+        exact = as_matrix(X, name, at_least=k + 1)
         rows = Rows(exact, exact.mean(axis=0))
         with threadpool_limits(limits=1):
             return cls(rows, squared_to_nearest(rows, rows, k, same=True), k)
@@ -117,7 +117,7 @@ class NeighbourBalls:
         ValueError
             Another number of columns, no rows, or a number that is not finite.
         """
-        exact = as_rows(points, name)
+        exact = as_matrix(points, name)
         if exact.shape[1] != self.rows.exact.shape[1]:
             raise ValueError(
                 f"{name} must have {self.rows.exact.shape[1]} columns, as the rows of the balls, "
@@ -300,6 +300,6 @@ def _count(real: npt.ArrayLike, fake: npt.ArrayLike, k: int) -> BallCounts:
 
 
 def _checked(real: npt.ArrayLike, fake: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    real, fake = as_rows(real, "real"), as_rows(fake, "fake")
+    real, fake = as_matrix(real, "real"), as_matrix(fake, "fake")
     check_same_width(real, fake, ("real", "fake"))
     return real, fake

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from npvae.study.validation import as_rows, check_count
+from npvae.study.validation import as_matrix, check_count
 
 if TYPE_CHECKING:
     from npvae.study.metrics.two_sample import TwoSampleTest
@@ -134,7 +134,7 @@ def normality_tests(
     check_count(n_codes, "n_codes", at_least=_FEWEST_CODES)
     check_count(n_null, "n_null", at_least=_FEWEST_NULL)
     check_count(random_state, "random_state", at_least=0)
-    rows = as_rows(codes, "codes", at_least=_FEWEST_CODES)
+    rows = as_matrix(codes, "codes", at_least=_FEWEST_CODES)
     rng = np.random.default_rng([random_state, 1])  # not the stream that somebody drew the codes with
     order = rng.permutation(len(rows))
     tested, classified = rows[order[:n_codes]], rows[order[:_MOST_CLASSIFIED]]
@@ -190,7 +190,7 @@ def normality_statistics(codes: npt.ArrayLike) -> NormalityStatistics:
     two-sample test, lemma 6. Tolstikhin et al. (2018), Wasserstein auto-encoders, section 4 (the kernel).
     """
     with threadpool_limits(limits=1, user_api="blas"):  # for the same bits with any number of threads
-        return _statistics(as_rows(codes, "codes", at_least=2))
+        return _statistics(as_matrix(codes, "codes", at_least=2))
 
 
 def _statistics(x: np.ndarray) -> NormalityStatistics:

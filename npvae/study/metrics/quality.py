@@ -14,7 +14,7 @@ from npvae.study.metrics.frechet import frechet_distance
 from npvae.study.metrics.memorisation import TrainingImages
 from npvae.study.metrics.neighbours import NeighbourBalls
 from npvae.study.metrics.two_sample import classifier_two_sample_test
-from npvae.study.validation import as_rows, check_count
+from npvae.study.validation import as_matrix, check_count
 
 _FEWEST = 10  # images that can be judged
 _MOST_FITTED = 10_000  # images of which principal components are found
@@ -109,8 +109,8 @@ class SampleJudge:
     ) -> None:
         self.features = features
         self.classifier = classifier
-        self.training_images = as_rows(training_images, "training_images", at_least=_FEWEST)
-        self._set_real(as_rows(real_images, "real_images", at_least=_FEWEST))
+        self.training_images = as_matrix(training_images, "training_images", at_least=_FEWEST)
+        self._set_real(as_matrix(real_images, "real_images", at_least=_FEWEST))
 
     @classmethod
     def fit(
@@ -188,7 +188,7 @@ class SampleJudge:
         ValueError
             There are too few or too many, they have another width, or a number is not finite.
         """
-        real = as_rows(X_real, "X_real", at_least=_FEWEST)
+        real = as_matrix(X_real, "X_real", at_least=_FEWEST)
         if len(real) > len(self.training_images):
             raise ValueError(f"X_real must have at most {len(self.training_images)} rows, got {len(real)}")
         other = copy.copy(self)
@@ -227,7 +227,7 @@ class SampleJudge:
         `recall`, `classifier_two_sample_test` and `memorisation`. What real images reach in place of
         samples belongs beside these figures: see `npvae.study.experiment.controls`.
         """
-        fake = as_rows(X_fake, "X_fake")
+        fake = as_matrix(X_fake, "X_fake")
         if len(fake) != self.n:
             raise ValueError(
                 f"X_fake must have {self.n} rows, as many as there are real images, got {len(fake)}; "

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npvae.study.metrics.mlp import quiet_fit
-from npvae.study.validation import as_rows, check_same_width
+from npvae.study.validation import as_matrix, check_same_width
 
 _HIDDEN = (64, 64)
 _EPOCHS = 30
@@ -89,7 +89,7 @@ def classifier_two_sample_test(a: npt.ArrayLike, b: npt.ArrayLike, *, random_sta
     """
     from sklearn.neural_network import MLPClassifier
 
-    a, b = as_rows(a, "a", at_least=10), as_rows(b, "b", at_least=10)
+    a, b = as_matrix(a, "a", at_least=10), as_matrix(b, "b", at_least=10)
     check_same_width(a, b, ("a", "b"))
     rng = np.random.default_rng(random_state)
     n = min(len(a), len(b))

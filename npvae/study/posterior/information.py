@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from npvae.core.gaussian import reparameterize_forward
 from npvae.core.likelihoods import LOG_2PI
-from npvae.study.validation import as_rows, check_same_width
+from npvae.study.validation import as_matrix, check_same_width
 
 if TYPE_CHECKING:
     from npvae.estimators.inputs import RandomState
@@ -95,7 +95,7 @@ def active_units(mu: npt.ArrayLike, threshold: float = 0.01) -> np.ndarray:
     >>> active_units([[1.0, 0.1], [-1.0, 0.1], [0.0, 0.2]])
     array([ True, False])
     """
-    return as_rows(mu, "mu", at_least=2).var(axis=0, ddof=1) > threshold
+    return as_matrix(mu, "mu", at_least=2).var(axis=0, ddof=1) > threshold
 
 
 def mutual_information(
@@ -211,7 +211,7 @@ def as_posteriors(
     mu: npt.ArrayLike, log_var: npt.ArrayLike, *, at_least: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return mu and log_var as (N, Z) float64; raise ValueError where they are no normal distributions."""
-    mu, log_var = as_rows(mu, "mu", at_least=at_least), as_rows(log_var, "log_var", at_least=at_least)
+    mu, log_var = as_matrix(mu, "mu", at_least=at_least), as_matrix(log_var, "log_var", at_least=at_least)
     check_same_width(mu, log_var, ("mu", "log_var"))
     if len(mu) != len(log_var):
         raise ValueError(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import as_rows
+from npvae.study.validation import as_matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ def code_moments(codes: npt.ArrayLike) -> CodeMoments:
     >>> moments.mean, moments.std, moments.eigenvalues
     (array([2., 1.]), array([2., 0.]), array([4., 0.]))
     """
-    codes = as_rows(codes, "codes", at_least=2)
+    codes = as_matrix(codes, "codes", at_least=2)
     n_codes, latent_dim = codes.shape
     mean = codes.mean(axis=0)
     singular = np.linalg.svd(np.linalg.qr(codes - mean, mode="r"), compute_uv=False)

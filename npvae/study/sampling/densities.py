@@ -6,7 +6,7 @@ from typing import Literal, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import as_rows, check_count
+from npvae.study.validation import as_matrix, check_count
 
 _REGULARISATION = 1e-6  # added to the variances of a mixture's components, in units of the codes' variances
 _MOST_CODES = 10_000  # that a mixture is fitted to
@@ -101,7 +101,7 @@ class FittedGaussian:
         R / sqrt(N - 1) is a factor of it. It need not be positive definite: along a dead dimension all draws
         are the same.
         """
-        codes = as_rows(codes, "codes", at_least=2)
+        codes = as_matrix(codes, "codes", at_least=2)
         mean = codes.mean(axis=0)
         if covariance == "diagonal":
             factor = np.diag(codes.std(axis=0, ddof=1))
@@ -189,7 +189,7 @@ class FittedMixture:
         from threadpoolctl import threadpool_limits
 
         check_count(n_components, "n_components")
-        codes = as_rows(codes, "codes")
+        codes = as_matrix(codes, "codes")
         rng = np.random.default_rng(seed)
         if len(codes) > _MOST_CODES:
             codes = codes[np.sort(rng.choice(len(codes), _MOST_CODES, replace=False))]
@@ -220,7 +220,7 @@ class FittedMixture:
 
 
 @dataclass(frozen=True, eq=False)
-class DrawnAgain:
+class ResampledCodes:
     """The codes themselves, chosen at random.
 
     Parameters
@@ -245,7 +245,7 @@ class DrawnAgain:
         ValueError
             There is no code, or one is not finite.
         """
-        return cls(as_rows(codes, "codes"))
+        return cls(as_matrix(codes, "codes"))
 
     def draw(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
         """Draw as `Sampler.draw` says; no code comes twice before each has come once."""

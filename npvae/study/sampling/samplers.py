@@ -15,7 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from npvae.core.gaussian import reparameterize_forward
-from npvae.study.sampling.densities import DrawnAgain, FittedGaussian, FittedMixture, Sampler, StandardNormal
+from npvae.study.sampling.densities import (
+    FittedGaussian,
+    FittedMixture,
+    ResampledCodes,
+    Sampler,
+    StandardNormal,
+)
 
 if TYPE_CHECKING:
     from npvae.estimators.base import LatentVariableModel
@@ -46,8 +52,10 @@ SAMPLERS = {
     "diagonal": SamplerKind("diagonal Gaussian", lambda codes, seed: FittedGaussian.fit(codes, "diagonal")),
     "full": SamplerKind("full Gaussian", lambda codes, seed: FittedGaussian.fit(codes, "full")),
     "mixture": SamplerKind("mixture of 10", lambda codes, seed: _fit_mixture(codes, seed)),
-    "aggregate": SamplerKind("aggregate posterior", lambda codes, seed: DrawnAgain.fit(codes)),
-    "reconstructions": SamplerKind("reconstructions", lambda codes, seed: DrawnAgain.fit(codes), means=True),
+    "aggregate": SamplerKind("aggregate posterior", lambda codes, seed: ResampledCodes.fit(codes)),
+    "reconstructions": SamplerKind(
+        "reconstructions", lambda codes, seed: ResampledCodes.fit(codes), means=True
+    ),
 }
 
 #: Those that make sense for an AE and for a VAE. An AE's aggregate posterior is its codes, whose decoded

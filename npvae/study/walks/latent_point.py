@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import as_rows
+from npvae.study.validation import as_matrix
 
 if TYPE_CHECKING:
     from npvae.estimators.base import LatentVariableModel
@@ -73,7 +73,7 @@ def nearest_code(codes: npt.ArrayLike, z: npt.ArrayLike) -> tuple[int, float]:
     >>> nearest_code([[0.0, 0.0], [3.0, 4.0]], [3.0, 5.0])
     (1, 1.0)
     """
-    codes = as_rows(codes, "codes")
+    codes = as_matrix(codes, "codes")
     point = np.asarray(z, dtype=np.float64)
     if point.shape != codes.shape[1:] or not np.isfinite(point).all():
         raise ValueError(f"z must be {codes.shape[1]} finite numbers, as the codes are, got {z!r}")

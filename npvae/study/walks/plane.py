@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import as_rows, check_count
+from npvae.study.validation import as_matrix, check_count
 
 if TYPE_CHECKING:
     from npvae.estimators.base import LatentVariableModel
@@ -55,7 +55,7 @@ def latent_plane(n_side: int, codes: npt.ArrayLike | None = None) -> np.ndarray:
     if codes is None:
         z1 = z2 = np.array([NormalDist().inv_cdf(share) for share in shares], dtype=np.float32)
     else:
-        codes = as_rows(codes, "codes")
+        codes = as_matrix(codes, "codes")
         if codes.shape[1] != 2:
             raise ValueError(f"codes of a plane must have 2 columns, got {codes.shape[1]}")
         z1, z2 = np.quantile(codes, shares, axis=0).astype(np.float32).T

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npvae.study.posterior.information import kl_per_dimension
-from npvae.study.validation import as_rows, check_count
+from npvae.study.validation import as_matrix, check_count
 
 if TYPE_CHECKING:
     from npvae.estimators.base import LatentVariableModel
@@ -154,4 +154,4 @@ def _codes_of_data(estimator: "LatentVariableModel", X: npt.ArrayLike | None) ->
     """Return the codes of X in float64."""
     if X is None:
         raise ValueError("an AE's dimensions have scales of their own: give X, data whose codes show them")
-    return as_rows(estimator.transform(X), "the codes of X", at_least=2)
+    return as_matrix(estimator.transform(X), "the codes of X", at_least=2)

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from npvae.persistence import write_atomically
+from npvae.persistence import write_text_atomically
 from npvae.study.comparison import Comparison
 from npvae.study.findings import comparison_findings
 from npvae.study.table import escaped
@@ -60,10 +60,7 @@ def write_report(
         record=html.escape(json.dumps(record, indent=1)),
     )
 
-    def write(temporary: Path) -> None:
-        temporary.write_text(page, encoding="utf-8")
-
-    write_atomically(folder / "report.html", write)
+    write_text_atomically(folder / "report.html", page)
     return folder / "report.html"
 
 

@@ -10,7 +10,7 @@ from npvae.study import SAMPLERS, WAYS, SampleJudge, draw_codes, evaluate, recon
 from npvae.study.experiment.cache import Cell
 from npvae.study.experiment.judging import N_KEPT
 from npvae.study.experiment.model_study import ModelStudy, restore_quality, study_model
-from npvae.study.jsonable import to_plain
+from npvae.study.jsonable import to_jsonable
 from tests.comparisons import N_TEST, make_data, make_models, quick_networks
 
 N_COMPARED = 24
@@ -49,7 +49,7 @@ def study(request, studies):
 
 def test_figures_are_those_of_evaluate(study, data):
     evaluation = evaluate(study.estimator, data.X_test, n_importance_samples=10, random_state=7)
-    assert study.figures == to_plain(evaluation)
+    assert study.figures == to_jsonable(evaluation)
     assert study.figures["n_samples"] == N_TEST
     error = reconstruction_error(study.estimator, data.X_test).squared_error
     assert study.figures["reconstruction"]["squared_error"] == pytest.approx(error, rel=1e-6)
@@ -106,7 +106,7 @@ def test_restored_from_json_and_arrays(study):
 
 def test_nan_survives_json(study):
     quality = replace(study.samples["prior"].quality, frechet_classifier=float("nan"))
-    again = restore_quality(json.loads(json.dumps(to_plain(quality), allow_nan=False)))
+    again = restore_quality(json.loads(json.dumps(to_jsonable(quality), allow_nan=False)))
     np.testing.assert_equal(vars(again), vars(quality))
 
 

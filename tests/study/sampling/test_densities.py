@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture
 
-from npvae.study import DrawnAgain, FittedGaussian, FittedMixture, StandardNormal
+from npvae.study import FittedGaussian, FittedMixture, ResampledCodes, StandardNormal
 from tests.study.sampling.codes import CORRELATED, assert_moments, correlated_codes
 
 N_DRAWS = 40_000
@@ -91,7 +91,7 @@ def test_errors(rng):
 
 def test_codes_drawn_again_come_once_before_any_comes_twice(rng):
     codes = rng.standard_normal((30, 2)).astype(np.float32)
-    sampler = DrawnAgain.fit(codes)
+    sampler = ResampledCodes.fit(codes)
     drawn = sampler.draw(75, rng)
     values, counts = np.unique(drawn, axis=0, return_counts=True)
     np.testing.assert_array_equal(values, np.unique(codes, axis=0))
