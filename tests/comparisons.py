@@ -117,7 +117,13 @@ def _varied_samples(study, rng):
         quality = samples.quality
         shares = {
             name: float(np.clip(getattr(quality, name) + 0.01 * rng.standard_normal(), 0, 1))
-            for name in ("coverage", "precision", "recall", "two_sample_accuracy", "confidence")
+            for name in (
+                "pixel_coverage",
+                "feature_precision",
+                "feature_recall",
+                "two_sample_accuracy",
+                "confidence",
+            )
         }
         frechet = quality.frechet_classifier * (1 + 0.1 * rng.standard_normal())
         varied[way] = replace(samples, quality=replace(quality, **shares, frechet_classifier=frechet))

@@ -1,7 +1,7 @@
 """AEs and VAEs side by side, over latent dimensions and seeds: where their codes lie, what they sample."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -131,13 +131,15 @@ def compare(
             "early_stopping would choose models by the test images; train for max_epochs instead"
         )
     content = {"data": data.sha256, "npvae": version.__version__}
-    measuring = {"n_samples": n, "n_importance_samples": n_importance_samples}
+    # Measurements that were kept under other names are made again.
+    qualities = [field.name for field in fields(SampleQuality)]
+    measuring = {"n_samples": n, "n_importance_samples": n_importance_samples, "qualities": qualities}
     keys = {}
     for cell in (Cell(d, seed, kind) for d in latent_dims for seed in seeds for kind in KINDS):
         params = prototypes[cell.kind].get_params(deep=False)
         training = content | {name: value for name, value in params.items() if name not in _NOT_CONTENT}
         keys[cell] = content_key(training), content_key(training | measuring)
-    control_key = content_key(content | {"n_samples": n})
+    control_key = content_key(content | {"n_samples": n, "qualities": qualities})
 
     studies = {cell: _restored(folder, cell, *keys[cell]) for cell in keys}
     control = None if folder is None else folder.load_measured("controls", control_key)

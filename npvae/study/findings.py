@@ -61,7 +61,7 @@ def _prior(comparison: Comparison) -> str:
     texts = []
     for latent_dim in comparison.latent_dims:
         ae, vae = (_mean(comparison, kind, latent_dim, "prior", field) for kind in ("AE", "VAE"))
-        covered = [_mean(comparison, kind, latent_dim, "prior", "coverage") for kind in ("VAE", "AE")]
+        covered = [_mean(comparison, kind, latent_dim, "prior", "pixel_coverage") for kind in ("VAE", "AE")]
         texts.append(f"{_times(ae, vae)}; they cover {covered[0]:.0%} of it, the AE's {covered[1]:.0%}")
     return _each(comparison, "Drawn from N(0, I), the VAE's samples are", texts)
 
@@ -171,7 +171,7 @@ def _controls(comparison: Comparison) -> str:
     return (
         f"Two halves of the test samples are told apart with an accuracy of {real.two_sample_accuracy:.3f} "
         f"(1/2 within 4 standard errors of {real.two_sample_error:.3f}: {'yes' if within else 'no'}), "
-        f"{verdict}; one covers {real.coverage:.0%} of the other."
+        f"{verdict}; one covers {real.pixel_coverage:.0%} of the other."
     )
 
 

@@ -73,13 +73,13 @@ def test_the_vaes_z_is_near_the_prior_and_the_aes_is_not(ae, vae):
 
 def test_the_prior_samples_the_vae_and_not_the_ae(ae, vae):
     assert quality(vae, "prior").frechet < quality(ae, "prior").frechet / 1.5
-    assert quality(vae, "prior").coverage > 1.2 * quality(ae, "prior").coverage
+    assert quality(vae, "prior").pixel_coverage > 1.2 * quality(ae, "prior").pixel_coverage
 
 
 def test_a_distribution_fitted_to_its_codes_samples_the_ae(ae):
     for way in ("diagonal", "full", "mixture"):
         assert quality(ae, way).frechet < quality(ae, "prior").frechet
-    assert quality(ae, "mixture").coverage > quality(ae, "prior").coverage
+    assert quality(ae, "mixture").pixel_coverage > quality(ae, "prior").pixel_coverage
 
 
 def test_the_controls_frame_the_samples(comparison, ae, vae):
@@ -89,9 +89,9 @@ def test_the_controls_frame_the_samples(comparison, ae, vae):
     for study in (ae, vae):
         for samples in study.samples.values():
             assert real.frechet < samples.quality.frechet / 5
-            assert noise.coverage < samples.quality.coverage < real.coverage
+            assert noise.pixel_coverage < samples.quality.pixel_coverage < real.pixel_coverage
     assert real.frechet > 0.05, "the test images against themselves"
-    assert comparison.controls["shuffled halves"].coverage == pytest.approx(1 - 2**-5, abs=0.04)
+    assert comparison.controls["shuffled halves"].pixel_coverage == pytest.approx(1 - 2**-5, abs=0.04)
 
 
 def test_the_vae_reconstructs_less_well(ae, vae):
@@ -243,7 +243,9 @@ def test_pixels_as_bytes_are_the_same_as_in_the_unit_interval():
             assert values[0] == pytest.approx(values[1], rel=1e-4)
         for way, samples in study.samples.items():
             assert samples.quality.frechet == pytest.approx(other.samples[way].quality.frechet, rel=1e-3)
-            assert samples.quality.coverage == pytest.approx(other.samples[way].quality.coverage, abs=0.03)
+            assert samples.quality.pixel_coverage == pytest.approx(
+                other.samples[way].quality.pixel_coverage, abs=0.03
+            )
 
 
 @pytest.mark.parametrize("n_samples", [9, 360, 0, -1])

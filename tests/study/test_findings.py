@@ -23,8 +23,8 @@ def with_frechet(comparison, latent_dim=2, **distances):
 def comparison():
     """As after a good training: the VAE can be sampled from, the AE reconstructs better."""
     made = with_frechet(small_comparison(), prior=9.0, diagonal=4.5, full=4.25, mixture=1.5, vae=3.0)
-    made = with_quality(made, "AE", 2, "prior", coverage=0.04)
-    made = with_quality(made, "VAE", 2, "prior", coverage=0.48)
+    made = with_quality(made, "AE", 2, "prior", pixel_coverage=0.04)
+    made = with_quality(made, "VAE", 2, "prior", pixel_coverage=0.48)
     for kind, norm, std, error in [("AE", 5.0, [1.25, 6.5], 2.5), ("VAE", 0.25, [0.875, 1.125], 3.5)]:
         made = with_figure(made, kind, 2, ("moments", "mean_norm"), norm)
         made = with_figure(made, kind, 2, ("moments", "std"), std)
@@ -106,7 +106,7 @@ def test_equal_deviations_are_said_once(comparison):
 def test_the_controls(comparison, accuracy, said):
     halves = replace(
         comparison.controls["shuffled halves"],
-        two_sample_accuracy=accuracy, two_sample_error=0.01, coverage=0.968,
+        two_sample_accuracy=accuracy, two_sample_error=0.01, pixel_coverage=0.968,
     )  # fmt: skip
     made = replace(comparison, controls=comparison.controls | {"shuffled halves": halves})
     assert said in comparison_findings(made)[CONTROLS]

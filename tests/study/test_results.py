@@ -56,7 +56,7 @@ def test_numbers_are_those_of_the_comparison(comparison, numbers):
         assert model["figures"] == study.figures
         assert tuple(model["samples"]) == WAYS[model["model"]]
         for way, quality in model["samples"].items():
-            assert quality["coverage"] == study.samples[way].quality.coverage
+            assert quality["pixel_coverage"] == study.samples[way].quality.pixel_coverage
         estimator = study.estimator
         training = {"epochs": 3, "stop_reason": "max_epochs", "history": estimator.history_}
         assert model["training"] == training

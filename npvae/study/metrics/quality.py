@@ -33,14 +33,14 @@ class SampleQuality:
     frechet_classifier : float
         In the classifier's 64 features; lower is better. Not comparable with that of another classifier,
         nor with published FIDs. NaN without labels.
-    coverage : float in [0, 1]
+    pixel_coverage : float in [0, 1]
         In pixels; higher is better, .97 is perfect.
-    coverage_features, density, precision, recall : float
+    feature_coverage, feature_density, feature_precision, feature_recall : float
         In the classifier's features, or in principal components without labels; higher is better. The
         data's own value is .97 for coverage and about 1 for density. The classifier puts what it has never
         seen, such as noise, among some class: precision and density can be high for that, recall and coverage
         are not.
-    precision_pixels : float in [0, 1]
+    pixel_precision : float in [0, 1]
         In pixels. A caution rather than a merit: blur reaches 1, which is more than real images do.
     two_sample_accuracy, two_sample_error : float
         Of a classifier of samples against real images, in principal components, and its standard error if
@@ -64,12 +64,12 @@ class SampleQuality:
 
     frechet: float
     frechet_classifier: float
-    coverage: float
-    coverage_features: float
-    density: float
-    precision: float
-    recall: float
-    precision_pixels: float
+    pixel_coverage: float
+    feature_coverage: float
+    feature_density: float
+    feature_precision: float
+    feature_recall: float
+    pixel_precision: float
     two_sample_accuracy: float
     two_sample_error: float
     memorisation: float
@@ -250,12 +250,12 @@ class SampleJudge:
         return SampleQuality(
             frechet=frechet,
             frechet_classifier=frechet_classifier,
-            coverage=in_pixels.coverage,
-            coverage_features=mingled.coverage,
-            density=mingled.density,
-            precision=mingled.precision,
-            recall=recalled.precision,
-            precision_pixels=in_pixels.precision,
+            pixel_coverage=in_pixels.coverage,
+            feature_coverage=mingled.coverage,
+            feature_density=mingled.density,
+            feature_precision=mingled.precision,
+            feature_recall=recalled.precision,
+            pixel_precision=in_pixels.precision,
             two_sample_accuracy=test.accuracy,
             two_sample_error=test.standard_error,
             memorisation=copies.accuracy,

@@ -63,7 +63,7 @@ def draw_metrics(comparison: Comparison, *, figure: Figure | SubFigure | None = 
     features = "classifier features" if frechet == "frechet_classifier" else "principal components"
     quality_panels = (
         _Panel(frechet, f"Frechet distance in {features}: lower is better", True),
-        _Panel("coverage", "coverage of the test images: higher is better"),
+        _Panel("pixel_coverage", "coverage of the test images, in pixels: higher is better"),
         _Panel("two_sample_accuracy", "accuracy of a classifier against samples: 1/2 is best"),
     )
     for ax, panel in zip(panels, quality_panels, strict=False):

@@ -14,9 +14,9 @@ Figures = Callable[[str], np.ndarray]  # from the name of a field of SampleQuali
 
 # Field of SampleQuality and header, after the Frechet distance; the last two need a classifier.
 _SHARES = (
-    ("coverage", "coverage"),
-    ("precision", "preci-\nsion"),
-    ("recall", "recall"),
+    ("pixel_coverage", "pixel\ncoverage"),
+    ("feature_precision", "feature\npreci-\nsion"),
+    ("feature_recall", "feature\nrecall"),
     ("two_sample_accuracy", "two-\nsample"),
     ("near_copies", "near\ncopies"),
     ("confidence", "sure"),
@@ -96,10 +96,11 @@ def _note(n: int, classifier_accuracy: float) -> str:
             "variation distance between the classes of samples and data, best 0."
         )
     return (
-        f"{n} of each, against as many test samples. Frechet distance (lower is better), precision and "
-        f"recall (higher) in {features}; coverage (higher) in the space of the data. Two-sample: accuracy of "
-        "a classifier that tells samples from data, best 0.5. Near copies: share of the samples nearer to "
-        f"one of {n} training images than 99 % of the test samples are, 0.01 by chance; what copies of "
-        "training images reach stands among the controls. Reconstructions are those of training images."
+        f"{n} of each, against as many test samples. Frechet distance (lower is better), feature "
+        f"precision and recall (higher) in {features}; pixel coverage (higher) in the data themselves. "
+        "Two-sample: accuracy of a classifier that tells samples from data, best 0.5. Near copies: share of "
+        f"the samples nearer to one of {n} training images than 99 % of the test samples are, 0.01 by "
+        "chance; what copies of training images reach stands among the controls. Reconstructions are those "
+        "of training images."
         f"{sure}"
     )

@@ -73,7 +73,7 @@ def assert_controls_are_in_order(data, n):
     quality = {name: control.judge(judge, data) for name, control in CONTROLS.items()}
     halves = quality["shuffled halves"]
     assert abs(halves.two_sample_accuracy - 0.5) <= 4 * halves.two_sample_error
-    assert halves.coverage > 0.92
+    assert halves.pixel_coverage > 0.92
     assert halves.near_copies < 0.05
     training = quality["training images"]
     gaussian, pixels = quality["principal Gaussian"], quality["independent pixels"]
@@ -81,8 +81,8 @@ def assert_controls_are_in_order(data, n):
     assert training.frechet_classifier < gaussian.frechet_classifier < pixels.frechet_classifier
     for simple in (gaussian, pixels):
         assert simple.two_sample_accuracy > 0.75
-        assert simple.coverage < training.coverage - 0.1
-        assert simple.recall < training.recall - 0.05
+        assert simple.pixel_coverage < training.pixel_coverage - 0.1
+        assert simple.feature_recall < training.feature_recall - 0.05
     return quality
 
 
@@ -107,6 +107,6 @@ def test_real_images_of_mnist():
     halves = CONTROLS["shuffled halves"].judge(judge, data)
     assert halves.n == 5000
     assert abs(halves.two_sample_accuracy - 0.5) <= 4 * halves.two_sample_error
-    assert halves.coverage > 0.92
+    assert halves.pixel_coverage > 0.92
     training = CONTROLS["training images"].judge(judge, data)
-    assert training.coverage == pytest.approx(0.948, abs=0.015)
+    assert training.pixel_coverage == pytest.approx(0.948, abs=0.015)

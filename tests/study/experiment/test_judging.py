@@ -176,7 +176,7 @@ def test_an_autoencoder_that_has_collapsed_is_judged(data, collapsed):
     assert np.ptp(samples["prior"].z) > 1
     for way in ("diagonal", "full", "mixture", "reconstructions"):
         assert np.abs(samples[way].z).max() < 0.01, way
-        assert samples[way].quality.coverage < 0.2
+        assert samples[way].quality.pixel_coverage < 0.2
 
 
 @pytest.mark.usefixtures("quick")

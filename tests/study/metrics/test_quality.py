@@ -59,12 +59,12 @@ def test_it_bundles_the_metrics(judge, real, fake):
     expected = {
         "frechet": frechet_distance(*principal),
         "frechet_classifier": frechet_distance(*features),
-        "coverage": coverage(real, fake),
-        "coverage_features": coverage(*features),
-        "density": density(*features),
-        "precision": precision(*features),
-        "recall": recall(*features),
-        "precision_pixels": precision(real, fake),
+        "pixel_coverage": coverage(real, fake),
+        "feature_coverage": coverage(*features),
+        "feature_density": density(*features),
+        "feature_precision": precision(*features),
+        "feature_recall": recall(*features),
+        "pixel_precision": precision(real, fake),
         "two_sample_accuracy": test.accuracy,
         "two_sample_error": test.standard_error,
         "memorisation": copies.accuracy,
@@ -84,8 +84,8 @@ def test_without_labels_principal_components_take_their_place(blind, real, fake)
     for name in LABELLED:
         assert np.isnan(getattr(quality, name))
     principal = [blind.features.transform(X) for X in (real, fake)]
-    assert quality.density == pytest.approx(density(*principal))
-    assert quality.recall == pytest.approx(recall(*principal))
+    assert quality.feature_density == pytest.approx(density(*principal))
+    assert quality.feature_recall == pytest.approx(recall(*principal))
     assert np.isnan(blind.accuracy(real, np.zeros(N)))
 
 
@@ -102,9 +102,9 @@ def test_a_class_dropped(judge, data):
     of_whole, of_half = judge.judge(whole), judge.judge(half)
     assert of_half.class_imbalance == pytest.approx(0.5, abs=0.1)
     assert of_whole.class_imbalance < 0.15
-    assert of_half.recall == pytest.approx(of_whole.recall / 2, abs=0.1)
-    assert of_half.coverage_features == pytest.approx(of_whole.coverage_features / 2, abs=0.1)
-    assert of_half.precision == pytest.approx(of_whole.precision, abs=0.1)
+    assert of_half.feature_recall == pytest.approx(of_whole.feature_recall / 2, abs=0.1)
+    assert of_half.feature_coverage == pytest.approx(of_whole.feature_coverage / 2, abs=0.1)
+    assert of_half.feature_precision == pytest.approx(of_whole.feature_precision, abs=0.1)
     assert of_half.confidence == pytest.approx(of_whole.confidence, abs=0.1)
 
 
@@ -143,7 +143,7 @@ def test_against_other_images(blind, data, fake):
     others = data.X_train[:100]
     judge = blind.against(others)
     assert (judge.n, blind.n) == (100, N)
-    assert judge.judge(fake[:100]).coverage == coverage(others, fake[:100])
+    assert judge.judge(fake[:100]).pixel_coverage == coverage(others, fake[:100])
     with pytest.raises(ValueError, match=f"X_real must have at most {N} rows, got {N + 1}"):
         blind.against(data.X_train[: N + 1])
 

@@ -36,7 +36,7 @@ def lines(ax):
 def test_quality_panels(comparison, panels):
     labelled = np.isfinite(comparison.classifier_accuracy)
     frechet = "frechet_classifier" if labelled else "frechet"
-    for ax, field in zip(panels, [frechet, "coverage", "two_sample_accuracy"], strict=False):
+    for ax, field in zip(panels, [frechet, "pixel_coverage", "two_sample_accuracy"], strict=False):
         drawn = lines(ax)
         assert len(drawn) == len(COLOURS) * len(STYLES)
         for kind, colour in COLOURS.items():
@@ -96,7 +96,7 @@ def test_nothing_is_cut_off(panels):
 def test_seeds_that_agree():
     """The mean of three times 0.1 is not 0.1: still no bar of negative length."""
     made = enlarged(small_comparison(), DIMS, 3)
-    made = with_quality(made, "AE", 10, "full", coverage=0.1, two_sample_accuracy=0.7)
+    made = with_quality(made, "AE", 10, "full", pixel_coverage=0.1, two_sample_accuracy=0.7)
     assert np.mean([0.1] * 3) != 0.1
     drawn = lines(draw_metrics(made)[1])
     assert drawn[COLOURS["AE"], STYLES["full"]][1] == pytest.approx(0.1)

@@ -168,7 +168,7 @@ def test_spreads_are_over_the_seeds(comparison):
     assert not any("In brackets" in table.note for table in tables(comparison))
 
 
-SHARES = ["coverage", "precision", "recall", "two_sample_accuracy", "near_copies"]
+SHARES = ["pixel_coverage", "feature_precision", "feature_recall", "two_sample_accuracy", "near_copies"]
 OF_CLASSIFIER = ["confidence", "class_imbalance"]
 
 
@@ -178,7 +178,7 @@ def test_rows_of_samples_and_controls(labels):
     comparison = small_comparison(labels=labels)
     fields = ["frechet_classifier", *SHARES, *OF_CLASSIFIER] if labels else ["frechet", *SHARES]
     table = tables(comparison)[-1]
-    assert headers(table)[:4] == ["samples", "Frechet distance", "coverage", "preci- sion"]
+    assert headers(table)[:4] == ["samples", "Frechet distance", "pixel coverage", "feature preci- sion"]
     assert headers(table)[6:] == ["near copies", *(["sure", "classes"] if labels else [])]
     halves = ("half of the test images, 20", comparison.controls["shuffled halves"])
     expected = [halves, *((CONTROLS[n].label, q) for n, q in comparison.controls.items() if q.n == 40)]

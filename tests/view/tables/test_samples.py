@@ -18,14 +18,15 @@ def quality(n=5, **figures):
 
 def test_every_column_shows_its_figure():
     shown = quality(
-        frechet=7.0, frechet_classifier=23.4, coverage=0.25, precision=0.5, recall=0.75,
+        frechet=7.0, frechet_classifier=23.4, pixel_coverage=0.25, feature_precision=0.5, feature_recall=0.75,
         two_sample_accuracy=0.625, near_copies=0.125, confidence=0.375, class_imbalance=0.0625,
     )  # fmt: skip
     table = samples_table({"some": {"these": single(shown)}}, 5, 0.978)
     names = [name.replace("-\n", "").replace("\n", " ") for name in table.header]
     assert dict(zip(names, table.rows[1], strict=True)) == {
-        "samples": "these", "Frechet distance": "23.4", "coverage": "0.250", "precision": "0.500",
-        "recall": "0.750", "twosample": "0.625", "near copies": "0.125", "sure": "0.375", "classes": "0.062",
+        "samples": "these", "Frechet distance": "23.4", "pixel coverage": "0.250",
+        "feature precision": "0.500", "feature recall": "0.750", "twosample": "0.625", "near copies": "0.125",
+        "sure": "0.375", "classes": "0.062",
     }  # fmt: skip
     assert table.rows[0] == ("some", *[""] * 8)
     assert "97.8 %" in table.note
@@ -54,7 +55,9 @@ def test_a_judged_model(kind):
 
 
 def test_controls_of_another_number_of_images_say_so():
-    controls = {name: quality() for name in CONTROLS} | {"shuffled halves": quality(n=2, coverage=0.375)}
+    controls = {name: quality() for name in CONTROLS} | {
+        "shuffled halves": quality(n=2, pixel_coverage=0.375)
+    }
     rows = control_rows(controls, 5)
     assert list(rows) == [
         "half of the test images, 2",
@@ -62,7 +65,7 @@ def test_controls_of_another_number_of_images_say_so():
         "Gaussian in PCA's space",
         "independent pixels",
     ]
-    assert rows["half of the test images, 2"]("coverage") == [0.375]
+    assert rows["half of the test images, 2"]("pixel_coverage") == [0.375]
     assert list(control_rows(controls, 2))[:2] == ["half of the test images", "training images, 5"]
     judged = JudgedModel("AE", 5, 0.9, controls, {way: quality() for way in WAYS["AE"]})
     assert [row[0] for row in judged_table(judged).rows[1:5]] == list(rows)
