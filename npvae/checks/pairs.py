@@ -31,14 +31,14 @@ class PairCase(NamedTuple):
     ----------
     forward, backward : callable
     make_args : callable
-        ``make_args(rng)`` returns float64 arguments.
+        ``make_args(rng, scale=1.0)`` returns float64 arguments; normal ones have this standard deviation.
     wrt : sequence of str or None
         The arguments that backward returns gradients for.
     """
 
     forward: Callable[..., tuple[Any, Any]]
     backward: Callable[[Any, Any], Any]
-    make_args: Callable[[np.random.Generator], list[Array]]
+    make_args: Callable[..., list[Array]]
     wrt: Sequence[str] | None = None
 
 
@@ -91,14 +91,14 @@ def check_pair(case: PairCase, dtype: npt.DTypeLike, seed: int) -> Report:
     return check_vjp(case.forward, case.backward, args, wrt=case.wrt, seed=seed)
 
 
-def normal(*shapes: tuple[int, ...]) -> Callable[[np.random.Generator], list[Array]]:
-    """Return a function that draws arrays of these shapes from N(0, 1)."""
-    return lambda rng: [rng.standard_normal(shape) for shape in shapes]
+def normal(*shapes: tuple[int, ...]) -> Callable[..., list[Array]]:
+    """Return a function that draws arrays of these shapes from N(0, scale^2)."""
+    return lambda rng, scale=1.0: [scale * rng.standard_normal(shape) for shape in shapes]
 
 
-def pixels_and(others: Callable[[np.random.Generator], list[Array]]) -> Callable[..., list[Array]]:
+def pixels_and(others: Callable[..., list[Array]]) -> Callable[..., list[Array]]:
     """Return a function that draws data (N, D) in [0, 1), and the other arguments."""
-    return lambda rng: [rng.random((N, D)), *others(rng)]
+    return lambda rng, scale=1.0: [rng.random((N, D)), *others(rng, scale)]
 
 
 def _mlp_forward(
