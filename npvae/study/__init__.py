@@ -14,8 +14,15 @@ from npvae.study.metrics.classifier import ClassifierFeatures
 from npvae.study.metrics.features import PrincipalFeatures
 from npvae.study.metrics.frechet import frechet_distance
 from npvae.study.metrics.memorisation import Memorisation, TrainingImages, memorisation
-from npvae.study.metrics.nearest import nearest_images
-from npvae.study.metrics.neighbours import BallCounts, NeighbourBalls, coverage, density, precision, recall
+from npvae.study.metrics.neighbours import (
+    BallCounts,
+    NeighbourBalls,
+    coverage,
+    density,
+    nearest_images,
+    precision,
+    recall,
+)
 from npvae.study.metrics.normality import NormalityTests, normality_statistics, normality_tests
 from npvae.study.metrics.quality import SampleJudge, SampleQuality
 from npvae.study.metrics.two_sample import TwoSampleTest, classifier_two_sample_test

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from npvae.study.metrics.distances import Rows, squared_to_nearest
+from npvae.study.metrics.neighbours import Rows, squared_to_nearest
 from npvae.study.validation import as_matrix, check_same_width
 
 _NEAR = 0.01  # quantile of the held-out images' distances below which a sample is called a near copy

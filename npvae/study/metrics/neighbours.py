@@ -1,4 +1,4 @@
-"""How samples and data mingle, by nearest neighbours: coverage, density, precision and recall.
+"""Nearest neighbours: how samples and data mingle, and which training images lie nearest to a sample.
 
 Around each real sample lies a ball that reaches to its k-th nearest real neighbour. Coverage is the part of
 the balls that hold a fake sample; density is how many balls hold a fake sample, on average and relative to k;
@@ -6,6 +6,7 @@ precision is the part of the fake samples that lie in any ball. Recall is precis
 the part of the real samples that lie in a ball around a fake one.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,8 +14,28 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from npvae.study.metrics.distances import Rows, count_within, squared_to_nearest
 from npvae.study.validation import as_matrix, check_count, check_same_width
+
+_MEBIBYTES = 32  # of distances held at once
+_EXTRA = 4  # candidates beyond the k nearest, as float32 cannot put all in order
+_TRAINING_ROWS, _SAMPLES = 2048, 512  # of `nearest_images`, whose distances are held at once
+
+
+class Rows:
+    """Rows prepared for distances: their float32 copy, shifted to a common origin, and its squared norms.
+
+    Parameters
+    ----------
+    exact : (N, D) array, float64
+    origin : (D,) array
+        Best the mean of one of the sets: the nearer the rows are to it, the less is rounded away.
+    """
+
+    def __init__(self, exact: np.ndarray, origin: np.ndarray) -> None:
+        self.exact = exact
+        self.origin = origin
+        self.single = (exact - origin).astype(np.float32)
+        self.squares = np.einsum("nd,nd->n", self.single, self.single)
 
 
 @dataclass(frozen=True)
@@ -124,7 +145,7 @@ class NeighbourBalls:
                 f"got {exact.shape[1]}"
             )
         with threadpool_limits(limits=1):
-            counts = count_within(self.rows, self.squared_radii, Rows(exact, self.rows.origin))
+            counts = _count_within(self.rows, self.squared_radii, Rows(exact, self.rows.origin))
         return BallCounts(*counts, self.k)
 
 
@@ -303,3 +324,151 @@ def _checked(real: npt.ArrayLike, fake: npt.ArrayLike) -> tuple[np.ndarray, np.n
     real, fake = as_matrix(real, "real"), as_matrix(fake, "fake")
     check_same_width(real, fake, ("real", "fake"))
     return real, fake
+
+
+def nearest_images(X_train: npt.ArrayLike, samples: npt.ArrayLike, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Find the training images nearest to each sample, in pixels.
+
+    Parameters
+    ----------
+    X_train : (N, D) array, N >= k
+        uint8 for pixels 0..255, which count as [0, 1]. It may be a memory map larger than memory.
+    samples : (M, D) array
+        In the same units, or uint8.
+    k : int
+        How many for each sample.
+
+    Returns
+    -------
+    indices : (M, k) array of int
+        Rows of X_train, the nearest first; of equally near ones, the first.
+    distances : (M, k) array, float64
+        Euclidean, in the data's units; pixels in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        The widths differ, there are fewer than k training images, a number is not finite, or k is not a
+        positive integer.
+
+    Notes
+    -----
+    With x the training images and y the samples, all distances of a block come from one product,
+
+        |x - y|^2 = |x|^2 - 2 x . y + |y|^2,
+
+    which is off by at most (D + 4) u (|x| + |y|)^2, with u the unit roundoff. Whatever may be among the k
+    nearest within that error is measured again as |x - y|. So the result is exact: a copy is at distance 0.
+
+    Cost: O(N M D), a few seconds for N = 60,000, D = 784 and M = 1000. Memory: some 60 MB, whatever N and M.
+    Trap: in pixels blur is near to everything. A decoder's mean image may lie closer to some training image
+    than a fresh test image does, and remembers nothing for that; what tells of a copy is a distance near 0.
+    """
+    check_count(k, "k")
+    X_train, Y = np.asarray(X_train), as_matrix(samples, "samples")
+    if X_train.ndim != 2 or len(X_train) < k:
+        raise ValueError(
+            f"X_train must be a matrix of at least k = {k} rows, got an array of shape {X_train.shape}"
+        )
+    check_same_width(X_train, Y, ("X_train", "samples"))
+    indices = np.empty((len(Y), k), dtype=np.int64)
+    distances = np.empty((len(Y), k))
+    for first in range(0, len(Y), _SAMPLES):
+        some = slice(first, first + _SAMPLES)
+        indices[some], distances[some] = _nearest(X_train, Y[some], k)
+    return indices, distances
+
+
+def _nearest(X_train: np.ndarray, Y: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Do as `nearest_images` does, for few enough samples."""
+    from sklearn.metrics import euclidean_distances
+
+    indices = np.full((len(Y), k), -1, dtype=np.int64)
+    distances = np.full((len(Y), k), np.inf)
+    for first in range(0, len(X_train), _TRAINING_ROWS):
+        X = as_matrix(X_train[first : first + _TRAINING_ROWS], "X_train")
+        squares = euclidean_distances(Y, X, squared=True)
+        reach = np.linalg.norm(X, axis=1).max() + np.linalg.norm(Y, axis=1)
+        error = (X.shape[1] + 4) * np.finfo(np.float64).eps * reach**2
+        furthest = distances[:, -1] ** 2
+        if len(X) >= k:
+            furthest = np.minimum(furthest, np.partition(squares, k - 1, axis=1)[:, k - 1])
+        for i, candidates in enumerate(squares <= (furthest + 4 * error)[:, None]):
+            (rows,) = candidates.nonzero()
+            found = np.concatenate([distances[i], np.linalg.norm(X[rows] - Y[i], axis=1)])
+            order = np.argsort(found, kind="stable")[:k]  # stable: of equals, the first stays first
+            distances[i] = found[order]
+            indices[i] = np.concatenate([indices[i], first + rows])[order]
+    return indices, distances
+
+
+def _blocks(a: Rows, b: Rows) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Go through the squared distances from all rows of a to all rows of b.
+
+    Yields
+    ------
+    rows : slice
+        Of a.
+    squared : (n, M) array, float32
+        |x|^2 - 2 x . y + |y|^2, from one product.
+    error : (n,) array
+        What rounding may have done to them: 4 sqrt(D) u (|x|^2 + max |y|^2), with u the unit roundoff.
+        Errors of the D terms add up as independent ones do.
+    """
+    n_rows = max(1, int(_MEBIBYTES * 2**20 / (4 * len(b.single))))
+    unit = 4 * np.sqrt(a.single.shape[1]) * np.finfo(np.float32).eps
+    largest = b.squares.max()
+    for start in range(0, len(a.single), n_rows):
+        rows = slice(start, min(start + n_rows, len(a.single)))
+        squared = (-2 * a.single[rows]) @ b.single.T
+        squared += a.squares[rows, None]
+        squared += b.squares
+        yield rows, squared, unit * (a.squares[rows] + largest)
+
+
+def _exact_squared(a: Rows, rows: np.ndarray, b: Rows, columns: np.ndarray) -> np.ndarray:
+    """Return |a[rows] - b[columns]|^2 pair by pair in float64: of equal rows exactly 0."""
+    result = np.empty(len(rows))
+    step = max(1, int(_MEBIBYTES * 2**20 / (8 * a.exact.shape[1])))
+    for start in range(0, len(rows), step):
+        some = slice(start, start + step)
+        result[some] = ((a.exact[rows[some]] - b.exact[columns[some]]) ** 2).sum(axis=1)
+    return result
+
+
+def squared_to_nearest(a: Rows, b: Rows, k: int = 1, *, same: bool = False) -> np.ndarray:
+    """Return the squared distance from each row of a to its k-th nearest row of b, (N,) float64.
+
+    With `same`, a and b are one set, and no row is its own neighbour. Which row that is, float32 decides, so
+    the distance may be that to another row which is as near within rounding.
+    """
+    result = np.empty(len(a.exact))
+    n_candidates = 1 if k == 1 else min(k + _EXTRA, len(b.exact) - same)
+    for rows, squared, _ in _blocks(a, b):
+        here = np.arange(rows.start, rows.stop)
+        if same:
+            squared[here - rows.start, here] = np.inf
+        if k == 1:
+            columns = squared.argmin(axis=1)
+        else:
+            columns = np.argpartition(squared, n_candidates - 1, axis=1)[:, :n_candidates]
+        exact = _exact_squared(a, np.repeat(here, n_candidates), b, columns.ravel())
+        result[rows] = np.sort(exact.reshape(len(here), -1), axis=1)[:, k - 1]
+    return result
+
+
+def _count_within(centres: Rows, squared_radii: np.ndarray, points: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Count the points in each open ball, (N,), and the balls around each point, (M,)."""
+    per_ball = np.empty(len(centres.exact), dtype=np.int64)
+    per_point = np.zeros(len(points.exact), dtype=np.int64)
+    for rows, squared, error in _blocks(centres, points):
+        squared -= squared_radii[rows, None].astype(np.float32)
+        inside = squared < 0
+        np.abs(squared, out=squared)
+        i, j = np.nonzero(squared <= error[:, None].astype(np.float32))
+        if len(i):
+            exact = _exact_squared(centres, i + rows.start, points, j)
+            inside[i, j] = exact < squared_radii[rows][i]
+        per_ball[rows] = np.count_nonzero(inside, axis=1)
+        per_point += np.count_nonzero(inside, axis=0)
+    return per_ball, per_point

@@ -22,7 +22,6 @@ _FEWEST_CODES = 10
 _FEWEST_NULL = 19  # with which a p value can reach 0.05
 _MOST_CLASSIFIED = 5000  # codes that are given to the classifier
 _NODES = 64  # of the quadratures; their relative error is below 1e-9
-_ROWS = 128  # whose distances are computed at once
 
 
 class NormalityStatistics(NamedTuple):
@@ -153,7 +152,7 @@ def normality_statistics(codes: npt.ArrayLike) -> NormalityStatistics:
     Parameters
     ----------
     codes : (n, Z) array, n >= 2
-        The cost is quadratic in n.
+        Cost and memory are quadratic in n.
 
     Returns
     -------
@@ -194,8 +193,12 @@ def normality_statistics(codes: npt.ArrayLike) -> NormalityStatistics:
 
 
 def _statistics(x: np.ndarray) -> NormalityStatistics:
+    from scipy.spatial.distance import pdist
+
     n, latent_dim = x.shape
-    distances, kernels = _sums_over_pairs(x)
+    squared = pdist(x, "sqeuclidean")  # of each pair, once
+    distances = 2 * np.sqrt(squared).sum()
+    kernels = 2 * (2 * latent_dim / (2 * latent_dim + squared)).sum()
     squares = np.einsum("nd,nd->n", x, x)
     origin = np.zeros(1)  # Z' = 0 and twice the variance: Z - Z' = sqrt(2) Z
     between = 2 * _expected_distance(squares, latent_dim).mean()
@@ -237,29 +240,6 @@ def _legendre() -> tuple[np.ndarray, np.ndarray]:
 @cache
 def _laguerre() -> tuple[np.ndarray, np.ndarray]:
     return np.polynomial.laguerre.laggauss(_NODES)
-
-
-def _sums_over_pairs(x: np.ndarray) -> tuple[float, float]:
-    """Return the sums of |x_i - x_j| and of k(x_i, x_j) over all i != j."""
-    x = x - x.mean(axis=0)  # smaller numbers: less cancels in the squared distances
-    scale, squares = 2 * x.shape[1], np.einsum("nd,nd->n", x, x)
-    distances = kernels = 0.0
-    for start in range(0, len(x), _ROWS):
-        rows = x[start : start + _ROWS]
-        squared = rows @ x[start:].T
-        squared *= -2
-        squared += squares[start : start + _ROWS, None]
-        squared += squares[start:]
-        np.maximum(squared, 0, out=squared)
-        m = len(rows)
-        np.fill_diagonal(squared, 0)
-        k = scale / (scale + squared)
-        np.fill_diagonal(k, 0)
-        np.sqrt(squared, out=squared)
-        # Pairs within the block stand there twice, those with later points once.
-        distances += 2 * squared.sum() - squared[:, :m].sum()
-        kernels += 2 * k.sum() - k[:, :m].sum()
-    return float(distances), float(kernels)
 
 
 @lru_cache(maxsize=16)

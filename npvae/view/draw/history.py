@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
+from scipy.optimize import isotonic_regression
 
 from npvae.view.draw.style import (
     MODEL_COLOURS,
@@ -113,9 +114,5 @@ def _spread(heights: np.ndarray, gap: float) -> np.ndarray:
     >>> _spread(np.array([0.0, 1.0, 9.0]), 3.0)
     array([-1.,  2.,  9.])
     """
-    blocks: list[list[float]] = []  # of heights less the gaps below them: these only have to be in order
-    for i, height in enumerate(heights):
-        blocks.append([height - i * gap])
-        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
-            blocks[-2:] = [blocks[-2] + blocks[-1]]
-    return np.concatenate([np.full(len(b), np.mean(b)) for b in blocks]) + gap * np.arange(len(heights))
+    steps = gap * np.arange(len(heights))
+    return isotonic_regression(heights - steps).x + steps

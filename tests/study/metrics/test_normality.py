@@ -59,14 +59,6 @@ def test_expected_distances_where_hyp1f1_fails(d, norm):
     np.testing.assert_allclose(found, expected, rtol=1e-7)
 
 
-def test_the_statistics_do_not_depend_on_blocks(rng, monkeypatch):
-    x = rng.standard_normal((50, 3)) + 1
-    whole = normality_statistics(x)
-    for rows in (1, 7, 50):
-        monkeypatch.setattr(normality, "_ROWS", rows)
-        assert normality_statistics(x) == pytest.approx(whole, rel=1e-9)
-
-
 def test_the_means_under_the_prior(rng):
     """E[energy] = E|Z - Z'|, as the sum over pairs holds n zeros; E[mmd] = 0."""
     found = np.array([normality_statistics(rng.standard_normal((40, 2))) for _ in range(400)])

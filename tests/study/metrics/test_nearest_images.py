@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from npvae.study import nearest_images
-from npvae.study.metrics import nearest
+from npvae.study.metrics import neighbours
 
 
 def by_brute_force(X, Y, k):
@@ -21,8 +21,8 @@ def by_brute_force(X, Y, k):
 def blocks(request, monkeypatch):
     """Once as it is, once in blocks smaller than the data, and than k."""
     if request.param == "blocks":
-        monkeypatch.setattr(nearest, "_TRAINING_ROWS", 4)
-        monkeypatch.setattr(nearest, "_SAMPLES", 3)
+        monkeypatch.setattr(neighbours, "_TRAINING_ROWS", 4)
+        monkeypatch.setattr(neighbours, "_SAMPLES", 3)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
