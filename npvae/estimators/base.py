@@ -28,7 +28,7 @@ from npvae.estimators.inputs import (
     validate_rows,
     working_dtype,
 )
-from npvae.estimators.saving import save
+from npvae.estimators.model_saving import save
 from npvae.training.optimizers import Optimizer
 from npvae.training.schedules import LearningRate
 from npvae.training.threads import team_for_blocks

@@ -30,7 +30,7 @@ _RADII = (1, 2, 3)
 _MOST_CLASSES = 20  # labels with more values than this are not drawn as classes
 
 
-def draw_codes(
+def draw_latent_codes(
     codes: np.ndarray,
     labels: npt.ArrayLike | None = None,
     samples: np.ndarray | None = None,
@@ -91,7 +91,7 @@ def draw_latent_comparison(
     codes : mapping from a model's name to (N, Z) array
         Codes of the same N data points.
     labels, samples
-        As for `draw_codes`; the same for all models.
+        As for `draw_latent_codes`; the same for all models.
     figure : Figure or SubFigure, optional
 
     Returns
@@ -107,7 +107,7 @@ def draw_latent_comparison(
     panels = tuple(figure.subplots(1, len(codes), squeeze=False)[0])
     for ax, (name, model_codes) in zip(panels, codes.items(), strict=True):
         subtitle = describe_spread(model_codes)
-        draw_codes(model_codes, labels, samples, title=name, subtitle=subtitle, ax=ax)
+        draw_latent_codes(model_codes, labels, samples, title=name, subtitle=subtitle, ax=ax)
     _draw_legend(figure, next(iter(codes.values())).shape[1], samples is not None)
     return panels
 
@@ -186,7 +186,7 @@ def draw_plane(
     samples: np.ndarray | None = None,
     include: np.ndarray | None = None,
 ) -> None:
-    """Draw codes (N, Z >= 2) as `draw_codes` does, with limits that include a point (Z,) too."""
+    """Draw codes (N, Z >= 2) as `draw_latent_codes` does, with limits that include a point (Z,) too."""
     axes = picture_axes(codes)
     points = codes @ axes
     classes, members = np.unique(np.zeros(len(points)) if labels is None else labels, return_inverse=True)

@@ -17,7 +17,7 @@ from npvae.view.draw.style import INK, TEXT_SIZE, figure_or_new, set_title
 from npvae.view.draw.tiles import ImageShape, ValueRange, draw_tiles
 
 
-def draw_point(
+def draw_latent_point(
     point: npt.ArrayLike,
     images: Mapping[str, np.ndarray],
     codes: Mapping[str, np.ndarray],
@@ -36,7 +36,7 @@ def draw_point(
     images : mapping from a model's name to (D,) array
         What the model decodes from `point`.
     codes : mapping from the same names to (N, Z) array
-        Drawn as by `draw_codes`.
+        Drawn as by `draw_latent_codes`.
     labels : (N,) array, optional
         Classes of the codes.
     image_shape : (height, width) or None

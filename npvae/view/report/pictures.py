@@ -18,7 +18,7 @@ from npvae.study.walks.plane import decode_plane, latent_plane
 from npvae.view.draw.history import draw_history
 from npvae.view.draw.images import draw_image_rows, draw_samples
 from npvae.view.draw.latent import draw_latent_comparison
-from npvae.view.draw.latent_point import draw_point
+from npvae.view.draw.latent_point import draw_latent_point
 from npvae.view.draw.metrics import draw_metrics
 from npvae.view.draw.plane import draw_decoded_plane
 from npvae.view.draw.save import save_figure
@@ -141,7 +141,7 @@ def _plane(kind: str, comparison: Comparison, latent_dim: int) -> Axes:
 def _point(comparison: Comparison, latent_dim: int) -> Axes:
     studies = _studies(comparison, latent_dim)
     y, n = comparison.data.y_test, len(studies["VAE"].codes)
-    return draw_point(
+    return draw_latent_point(
         LECTURE_POINT,
         {kind: decode_point(study.estimator, LECTURE_POINT) for kind, study in studies.items()},
         {kind: study.codes for kind, study in studies.items()},

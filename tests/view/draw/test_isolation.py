@@ -9,15 +9,15 @@ from matplotlib.figure import Figure
 
 from npvae.study import Traversal, latent_plane
 from npvae.view import (
-    draw_codes,
     draw_decoded_plane,
     draw_history,
     draw_image_grid,
     draw_image_rows,
     draw_interpolation,
+    draw_latent_codes,
     draw_latent_comparison,
+    draw_latent_point,
     draw_nearest,
-    draw_point,
     draw_samples,
     draw_traversal,
 )
@@ -36,9 +36,9 @@ _TRAVERSAL = Traversal(
 _LOSSES = {"loss": [3.0, 2.0], "reconstruction": [2.5, 1.5], "kl": [0.5, 0.5]}
 
 ONE_PANEL = {
-    "codes": lambda **kw: draw_codes(_CODES, _LABELS, _CODES, title="title", **kw),
-    "codes of one dimension": lambda **kw: draw_codes(_CODES[:, :1], _LABELS, _CODES[:, :1], **kw),
-    "codes of five dimensions": lambda **kw: draw_codes(_IMAGES[:, :5], _LABELS, **kw),
+    "codes": lambda **kw: draw_latent_codes(_CODES, _LABELS, _CODES, title="title", **kw),
+    "codes of one dimension": lambda **kw: draw_latent_codes(_CODES[:, :1], _LABELS, _CODES[:, :1], **kw),
+    "codes of five dimensions": lambda **kw: draw_latent_codes(_IMAGES[:, :5], _LABELS, **kw),
     "grid": lambda **kw: draw_image_grid(_IMAGES, (2, 3), title="title", **kw),
     "bar codes": lambda **kw: draw_image_grid(_IMAGES, **kw),
     "rows": lambda **kw: draw_image_rows({"a": _IMAGES, "b": _IMAGES}, (3, 2), title="title", **kw),
@@ -57,7 +57,9 @@ PANELS = {
     "samples": lambda **kw: draw_samples({"AE": _IMAGES, "VAE": _IMAGES}, (2, 3), **kw),
     "samples of bar codes": lambda **kw: draw_samples({"AE": _IMAGES, "VAE": _IMAGES}, **kw),
     "history": lambda **kw: draw_history({"VAE": _LOSSES}, **kw),
-    "point": lambda **kw: draw_point((-2.5, 2), {"AE": _IMAGES[0]}, {"AE": _CODES}, _LABELS, (2, 3), **kw),
+    "point": lambda **kw: draw_latent_point(
+        (-2.5, 2), {"AE": _IMAGES[0]}, {"AE": _CODES}, _LABELS, (2, 3), **kw
+    ),
 }
 
 

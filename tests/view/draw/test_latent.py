@@ -4,7 +4,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
-from npvae.view import describe_spread, draw_codes, draw_latent_comparison
+from npvae.view import describe_spread, draw_latent_codes, draw_latent_comparison
 from npvae.view.draw.latent import picture_axes
 from npvae.view.draw.style import CLASS_COLOURS
 
@@ -20,13 +20,13 @@ def circles(ax):
 
 def test_codes_and_samples_are_drawn_where_they_are(rng, labels):
     codes, samples = rng.normal(5, 4, (60, 2)), rng.standard_normal((7, 2))
-    points, crosses = draw_codes(codes, labels, samples).collections
+    points, crosses = draw_latent_codes(codes, labels, samples).collections
     np.testing.assert_array_equal(points.get_offsets(), codes)
     np.testing.assert_array_equal(crosses.get_offsets(), samples)
 
 
 def test_colours_follow_the_classes_and_names_stand_in_the_classes_colour(rng, labels):
-    ax = draw_codes(rng.standard_normal((60, 2)), labels)
+    ax = draw_latent_codes(rng.standard_normal((60, 2)), labels)
     colours = [to_hex(colour) for colour in ax.collections[0].get_facecolor()]
     assert colours == [CLASS_COLOURS[label] for label in labels]
     names = {text.get_text(): to_hex(text.get_bbox_patch().get_facecolor()) for text in ax.texts}
@@ -36,13 +36,13 @@ def test_colours_follow_the_classes_and_names_stand_in_the_classes_colour(rng, l
 def test_names_stand_at_the_medians_of_their_classes():
     corners = np.array([[-9.0, -9.0], [9.0, -9.0], [0.0, 9.0]])
     codes = np.repeat(corners, 3, axis=0) + np.tile([[0.0], [0.1], [-0.1]], (3, 1))
-    ax = draw_codes(codes, np.repeat(["a", "b", "c"], 3))
+    ax = draw_latent_codes(codes, np.repeat(["a", "b", "c"], 3))
     assert [text.get_text() for text in ax.texts] == ["a", "b", "c"]
     np.testing.assert_allclose([text.get_position() for text in ax.texts], corners, atol=1e-9)
 
 
 def test_names_do_not_overlap_where_all_classes_share_a_place(rng, labels):
-    ax = draw_codes(rng.standard_normal((60, 2)) / 100, labels)
+    ax = draw_latent_codes(rng.standard_normal((60, 2)) / 100, labels)
     ax.figure.draw_without_rendering()
     boxes = [text.get_bbox_patch().get_window_extent() for text in ax.texts]
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
@@ -50,21 +50,21 @@ def test_names_do_not_overlap_where_all_classes_share_a_place(rng, labels):
 
 @pytest.mark.parametrize("labels", [None, np.arange(60)])
 def test_without_classes_there_are_no_names(rng, labels):
-    ax = draw_codes(rng.standard_normal((60, 2)), labels)
+    ax = draw_latent_codes(rng.standard_normal((60, 2)), labels)
     assert not ax.texts
     assert len(np.unique(ax.collections[0].get_facecolor(), axis=0)) == 1
 
 
 @pytest.mark.parametrize("width", [2, 5])
 def test_contours_are_at_one_two_and_three_standard_deviations(rng, width):
-    ax = draw_codes(rng.normal(9, 5, (50, width)))
+    ax = draw_latent_codes(rng.normal(9, 5, (50, width)))
     assert [(circle.center, circle.radius) for circle in circles(ax)] == [((0, 0), r) for r in (1, 2, 3)]
 
 
 @pytest.mark.parametrize(("centre", "spread"), [(0, 0.1), (0, 1), (-20, 6)])
 def test_everything_is_in_view_at_equal_scale(rng, centre, spread):
     codes, samples = rng.normal(centre, spread, (50, 2)), 4 * rng.standard_normal((9, 2))
-    ax = draw_codes(codes, None, samples)
+    ax = draw_latent_codes(codes, None, samples)
     shown = np.concatenate([codes, samples, [[-3, -3], [3, 3]]])
     for limits, values in zip([ax.get_xlim(), ax.get_ylim()], shown.T, strict=True):
         assert limits[0] < values.min()
@@ -76,7 +76,7 @@ def test_everything_is_in_view_at_equal_scale(rng, centre, spread):
 def test_more_dimensions_show_the_two_widest_directions(rng):
     rotation = np.linalg.qr(rng.standard_normal((4, 4)))[0]
     wide = rng.standard_normal((500, 4)) * [1, 7, 0.1, 3] + [0, 2, 0, 0]
-    ax = draw_codes(wide @ rotation, None, np.eye(4))
+    ax = draw_latent_codes(wide @ rotation, None, np.eye(4))
     drawn = np.asarray(ax.collections[0].get_offsets())
     np.testing.assert_allclose(np.abs(np.corrcoef(drawn.T, wide.T[[1, 3]])[:2, 2:]), np.eye(2), atol=0.2)
     assert abs(drawn[:, 0].mean()) > 1  # about the origin, not about the codes' mean
@@ -94,7 +94,7 @@ def test_projection_does_not_depend_on_an_eigenvectors_sign(rng):
 
 def test_one_dimension_is_a_histogram_of_all_codes(rng):
     codes = rng.standard_normal((200, 1))
-    ax = draw_codes(codes, np.arange(200) % 3, rng.standard_normal((5, 1)))
+    ax = draw_latent_codes(codes, np.arange(200) % 3, rng.standard_normal((5, 1)))
     areas = [bar.get_width() * bar.get_height() for bar in ax.patches]
     assert sum(areas) == pytest.approx(1)
     z, density = ax.lines[0].get_data()
@@ -126,7 +126,7 @@ def test_spread_counts_codes_within_three_standard_deviations(rng):
 def test_legend_explains_crosses_only_where_there_are_some(rng):
     codes, samples = rng.standard_normal((9, 2)), rng.standard_normal((3, 2))
     for given, expected in [(None, 1), (samples, 2)]:
-        (legend,) = draw_codes(codes, None, given).figure.legends
+        (legend,) = draw_latent_codes(codes, None, given).figure.legends
         assert len(legend.get_texts()) == expected
 
 
@@ -144,4 +144,4 @@ def test_contradicting_shapes_are_refused(codes, labels, samples, message):
     samples = None if samples is None else np.zeros(samples)
     figure = Figure()
     with pytest.raises(ValueError, match=message):
-        draw_codes(np.zeros(codes), labels, samples, ax=figure.add_subplot())
+        draw_latent_codes(np.zeros(codes), labels, samples, ax=figure.add_subplot())
