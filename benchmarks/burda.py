@@ -36,8 +36,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from measuring import contents, described, write_json
 
-from npvae.view.save import save_figure
-from npvae.view.style import INK, TEXT_SIZE, new_figure, open_frame, set_title
+from npvae.view.draw.save import save_figure
+from npvae.view.draw.style import INK, TEXT_SIZE, new_figure, open_frame, set_title
 
 PICTURE = Path(__file__).parent / "pictures" / "burda.png"
 # Nats, for one stochastic layer. The two objectives are the same for k = 1.

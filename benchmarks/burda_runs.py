@@ -15,9 +15,9 @@ from npvae.core.init import init_parameters, output_bias
 from npvae.core.multi_sample import MultiSampleVAENetwork
 from npvae.core.vae import VAENetwork
 from npvae.data import binarize, load_dataset
-from npvae.study.likelihood import log_marginal_likelihood
+from npvae.data.scaling import as_floats
+from npvae.study.posterior.likelihood import log_marginal_likelihood
 from npvae.training import Adam, Stepper, TrainingSettings, train
-from npvae.training.batches import as_floats
 
 ARCHITECTURE = {"latent_dim": 50, "hidden": (200, 200), "activation": "tanh", "likelihood": "bernoulli"}
 BATCH = 20

@@ -36,8 +36,8 @@ from npvae.core.vae import VAENetwork
 from npvae.data import Dataset, load_dataset
 from npvae.training import Adagrad, Stepper, TrainingDivergedError, TrainingSettings, train
 from npvae.training.loop import validation_loss
-from npvae.view.save import save_figure
-from npvae.view.style import CLASS_COLOURS, INK, TEXT_SIZE, new_figure, open_frame, set_title
+from npvae.view.draw.save import save_figure
+from npvae.view.draw.style import CLASS_COLOURS, INK, TEXT_SIZE, new_figure, open_frame, set_title
 
 PICTURE = Path(__file__).parent / "pictures" / "kingma-welling.png"
 # Ends of the test curves after 1e8 samples, read off the figure, from memory.

@@ -29,11 +29,11 @@ from sklearn.decomposition import PCA
 
 from npvae import VAE
 from npvae.data import load_dataset
-from npvae.study.likelihood import log_marginal_likelihood
+from npvae.data.scaling import as_floats
+from npvae.study.posterior.likelihood import log_marginal_likelihood
 from npvae.training import CosineDecay
-from npvae.training.batches import as_floats
-from npvae.view.save import save_figure
-from npvae.view.style import INK, MODEL_COLOURS, TEXT_SIZE, new_figure, open_frame, set_title
+from npvae.view.draw.save import save_figure
+from npvae.view.draw.style import INK, MODEL_COLOURS, TEXT_SIZE, new_figure, open_frame, set_title
 
 PICTURE = Path(__file__).parent / "pictures" / "linear-vae.png"
 LARGEST_BATCH, LEARNING_RATE = 2000, 0.01

@@ -20,8 +20,8 @@ from measuring import contents, write_json
 import npvae
 from npvae import VAE
 from npvae.data import Dataset, load_dataset
-from npvae.view.save import save_figure
-from npvae.view.style import INK, MODEL_COLOURS, TEXT_SIZE, new_figure, open_frame, set_title
+from npvae.view.draw.save import save_figure
+from npvae.view.draw.style import INK, MODEL_COLOURS, TEXT_SIZE, new_figure, open_frame, set_title
 
 PUBLISHED_EPOCH, PUBLISHED, LIMIT = 7, {"train": 107.63, "test": 106.66}, 106.7
 PICTURE = Path(__file__).parent / "pictures" / "published-vae.png"

@@ -108,7 +108,7 @@ def claims_of_samples(study: Study) -> Iterator[Claim]:
             f"AE {listed(ae)}, VAE {listed(vae)}; ratio of the means {ae.mean() / vae.mean():.2f}",
             bool(ae.mean() / vae.mean() >= LEAST_RATIO[d]),
         )
-        ae, vae = (study.samples(kind, d, "prior", "coverage") for kind in ("AE", "VAE"))
+        ae, vae = (study.samples(kind, d, "prior", "pixel_coverage") for kind in ("AE", "VAE"))
         yield Claim(
             f"D = {d}: and they cover at least {LEAST_COVERAGE_GAIN[d]} more of it",
             f"AE {listed(ae)}, VAE {listed(vae)}; difference of the means {vae.mean() - ae.mean():.3f}",
@@ -192,8 +192,8 @@ def claims_of_controls(study: Study) -> Iterator[Claim]:
     )
     yield Claim(
         "and one half covers more than .92 of the other",
-        f"coverage {halves['coverage']:.3f}",
-        halves["coverage"] > 0.92,
+        f"coverage {halves['pixel_coverage']:.3f}",
+        halves["pixel_coverage"] > 0.92,
     )
 
 

@@ -32,8 +32,8 @@ from measuring import (
     run_json,
 )
 
-from npvae.view.save import save_figure
-from npvae.view.style import INK, MODEL_COLOURS, TEXT_SIZE, new_figure, open_frame
+from npvae.view.draw.save import save_figure
+from npvae.view.draw.style import INK, MODEL_COLOURS, TEXT_SIZE, new_figure, open_frame
 
 SCRIPT = Path(__file__).with_name("scaling_peers.py")
 PICTURE = Path(__file__).parent / "pictures" / "scaling.png"

@@ -17,7 +17,7 @@ import numpy as np
 from npvae import VAE
 from npvae.data import load_dataset
 from npvae.estimators.noise import default_n_draws, shared_noise
-from npvae.study.likelihood import log_marginal_likelihood
+from npvae.study.posterior.likelihood import log_marginal_likelihood
 
 LIMIT = 0.1  # nats
 

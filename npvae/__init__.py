@@ -20,7 +20,8 @@ so breakpoints in ``vae.py`` work.
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from npvae.version import __version__
+
 __all__ = ["VAE", "Autoencoder", "__version__", "load"]
 
 if TYPE_CHECKING:

@@ -160,7 +160,7 @@ def load_tensors(path: str | os.PathLike[str], key: str) -> tuple[dict[str, np.n
     return tensors, _parse_header(path, headers[key])
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` on a temporary file in the same folder, then rename that file to `path`.
 
     Parameters
@@ -234,3 +234,8 @@ def _plain(number: Any) -> Any:
     if isinstance(number, np.generic):
         return number.item()
     raise TypeError(f"{number!r} cannot be stored in a model file")
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write a text file as `write_atomically` does, in UTF-8."""
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

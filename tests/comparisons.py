@@ -10,9 +10,9 @@ import pytest
 
 from npvae import VAE, Autoencoder
 from npvae.data import Dataset
-from npvae.study import classifier, two_sample
-from npvae.study.cells import KINDS, Cell
-from npvae.study.compare import compare
+from npvae.study.comparison import compare
+from npvae.study.experiment.cache import KINDS, Cell
+from npvae.study.metrics import classifier, two_sample
 
 N_TRAIN, N_TEST = 120, 40
 
@@ -117,7 +117,13 @@ def _varied_samples(study, rng):
         quality = samples.quality
         shares = {
             name: float(np.clip(getattr(quality, name) + 0.01 * rng.standard_normal(), 0, 1))
-            for name in ("coverage", "precision", "recall", "two_sample_accuracy", "confidence")
+            for name in (
+                "pixel_coverage",
+                "feature_precision",
+                "feature_recall",
+                "two_sample_accuracy",
+                "confidence",
+            )
         }
         frechet = quality.frechet_classifier * (1 + 0.1 * rng.standard_normal())
         varied[way] = replace(samples, quality=replace(quality, **shares, frechet_classifier=frechet))

@@ -24,38 +24,38 @@ Array = npt.NDArray[Any]
 N, H, Z, D = 5, 4, 3, 6
 
 
-class Case(NamedTuple):
+class PairCase(NamedTuple):
     """A pair, and what it is checked at.
 
     Attributes
     ----------
     forward, backward : callable
     make_args : callable
-        ``make_args(rng)`` returns float64 arguments.
+        ``make_args(rng, scale=1.0)`` returns float64 arguments; normal ones have this standard deviation.
     wrt : sequence of str or None
         The arguments that backward returns gradients for.
     """
 
     forward: Callable[..., tuple[Any, Any]]
     backward: Callable[[Any, Any], Any]
-    make_args: Callable[[np.random.Generator], list[Array]]
+    make_args: Callable[..., list[Array]]
     wrt: Sequence[str] | None = None
 
 
-def pair_cases() -> dict[str, Case]:
+def pair_cases() -> dict[str, PairCase]:
     """Return every pair of `npvae.core` by name; chains of layers with every activation."""
     cases = {
-        "dense": Case(dense_forward, dense_backward, normal((N, D), (D, H), (H,))),
-        "reparameterize": Case(
+        "dense": PairCase(dense_forward, dense_backward, normal((N, D), (D, H), (H,))),
+        "reparameterize": PairCase(
             reparameterize_forward, reparameterize_backward, normal((N, Z), (N, Z), (N, Z)), ["mu", "log_var"]
         ),
-        "kl": Case(kl_forward, kl_backward, normal((N, Z), (N, Z))),
-        "importance_bound": Case(importance_bound_forward, importance_bound_backward, normal((N, H))),
-        "log_ratio": Case(
+        "kl": PairCase(kl_forward, kl_backward, normal((N, Z), (N, Z))),
+        "importance_bound": PairCase(importance_bound_forward, importance_bound_backward, normal((N, H))),
+        "log_ratio": PairCase(
             log_ratio_forward, log_ratio_backward, normal((N, Z), (N, Z), (N, Z)), ["z", "log_var"]
         ),
-        "bernoulli": Case(bernoulli_forward, bernoulli_backward, pixels_and(normal((N, D))), ["logits"]),
-        "gaussian": Case(
+        "bernoulli": PairCase(bernoulli_forward, bernoulli_backward, pixels_and(normal((N, D))), ["logits"]),
+        "gaussian": PairCase(
             gaussian_forward,
             gaussian_backward,
             pixels_and(normal((N, D), (1,))),
@@ -64,8 +64,8 @@ def pair_cases() -> dict[str, Case]:
     }
     for name in ACTIVATIONS:
         activation = get_activation(name, negative_slope=0.2)
-        cases[name] = Case(activation.forward, activation.backward, normal((N, H)), ["x"])
-        cases[f"mlp, {name}"] = Case(
+        cases[name] = PairCase(activation.forward, activation.backward, normal((N, H)), ["x"])
+        cases[f"mlp, {name}"] = PairCase(
             partial(_mlp_forward, activation=activation),
             _mlp_backward,
             normal((N, D), (D, H), (H,), (H, Z), (Z,)),
@@ -73,12 +73,12 @@ def pair_cases() -> dict[str, Case]:
     return cases
 
 
-def check_pair(case: Case, dtype: npt.DTypeLike, seed: int) -> Report:
+def check_pair(case: PairCase, dtype: npt.DTypeLike, seed: int) -> Report:
     """Check a pair at random arguments.
 
     Parameters
     ----------
-    case : Case
+    case : PairCase
     dtype : dtype
         Of the arguments.
     seed : int
@@ -91,14 +91,14 @@ def check_pair(case: Case, dtype: npt.DTypeLike, seed: int) -> Report:
     return check_vjp(case.forward, case.backward, args, wrt=case.wrt, seed=seed)
 
 
-def normal(*shapes: tuple[int, ...]) -> Callable[[np.random.Generator], list[Array]]:
-    """Return a function that draws arrays of these shapes from N(0, 1)."""
-    return lambda rng: [rng.standard_normal(shape) for shape in shapes]
+def normal(*shapes: tuple[int, ...]) -> Callable[..., list[Array]]:
+    """Return a function that draws arrays of these shapes from N(0, scale^2)."""
+    return lambda rng, scale=1.0: [scale * rng.standard_normal(shape) for shape in shapes]
 
 
-def pixels_and(others: Callable[[np.random.Generator], list[Array]]) -> Callable[..., list[Array]]:
+def pixels_and(others: Callable[..., list[Array]]) -> Callable[..., list[Array]]:
     """Return a function that draws data (N, D) in [0, 1), and the other arguments."""
-    return lambda rng: [rng.random((N, D)), *others(rng)]
+    return lambda rng, scale=1.0: [rng.random((N, D)), *others(rng, scale)]
 
 
 def _mlp_forward(

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TextIO
 
-import npvae
+from npvae.version import __version__
 
 COMMANDS = (
     "compare",
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="An autoencoder and a variational autoencoder from scratch in NumPy.",
         epilog="Each command has its own --help, with examples. Start with: npvae compare",
     )
-    parser.add_argument("--version", action="version", version=f"npvae {npvae.__version__}")
+    parser.add_argument("--version", action="version", version=f"npvae {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
         module = importlib.import_module(f"npvae.cli.{name}")

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from npvae.cli.options import add_data_options, add_model_options, at_least, load_data, make_estimator
+from npvae.cli.options import add_data_options, add_model_options, at_least, make_estimator
 
 HELP = "train AEs and VAEs side by side, sample from them in every way, show and measure the difference"
 EXAMPLES = """examples:
@@ -52,16 +52,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, compare, write."""
+    from npvae.cli.opening import open_data
     from npvae.cli.run_folder import RunFolder
-    from npvae.study.compare import compare
-    from npvae.study.judging import number_compared
+    from npvae.persistence import write_text_atomically
+    from npvae.study.comparison import compare
+    from npvae.study.experiment.judging import number_compared
+    from npvae.study.results import comparison_csv, comparison_numbers
     from npvae.training.threads import available_threads
-    from npvae.view.compare_numbers import compare_csv, compare_numbers
-    from npvae.view.compare_pictures import write_pictures
-    from npvae.view.compare_table import compare_text
-    from npvae.view.report import write_report
+    from npvae.view.report.page import write_report
+    from npvae.view.report.pictures import write_pictures
+    from npvae.view.tables.comparison import compare_text
 
-    data = load_data(args)
+    data = open_data(args)
     latent_dims, seeds = args.latent_dim, [args.seed + i for i in range(args.seeds)]
     args.latent_dim = latent_dims[0]
     ae, vae = (make_estimator(kind, args, data) for kind in ("ae", "vae"))
@@ -97,8 +99,8 @@ def run(args: argparse.Namespace) -> int:
     _report("drawing")
     pictures = write_pictures(comparison, folder.path)
     write_report(comparison, folder.record, pictures, folder.path)
-    folder.write_text("results.csv", compare_csv(comparison))
-    text = folder.finish(compare_numbers(comparison), pictures)
+    write_text_atomically(folder.path / "results.csv", comparison_csv(comparison))
+    text = folder.finish(comparison_numbers(comparison), pictures)
     print(text if args.json else compare_text(comparison))
     _report(f"report.html, pictures, results.csv, run.json and models are in {folder.path}/")
     return 0

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from npvae.cli.options import add_data_options, add_part_options, check_width, load_part
+from npvae.cli.options import add_data_options, add_model_file, add_part_option
 
 HELP = "write the codes of samples: for a VAE the posterior means and, if wanted, the log-variances"
 EXAMPLES = """examples:
@@ -19,12 +19,12 @@ taken in the order of their names.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("model", metavar="MODEL", help="a model file")
+    add_model_file(parser)
     parser.add_argument("--out", metavar="FILE", help=".csv or .npy (default: CSV to stdout)")
     parser.add_argument(
         "--log-var", action="store_true", help="append the log-variances of the posterior (VAE only)"
     )
-    add_part_options(parser)
+    add_part_option(parser)
     add_data_options(parser)
 
 
@@ -32,18 +32,17 @@ def run(args: argparse.Namespace) -> int:
     """Encode and write."""
     import numpy as np
 
+    from npvae.cli.opening import open_model_and_samples
     from npvae.cli.output import check_file, write_table
-    from npvae.estimators import VAE, load
+    from npvae.estimators import VAE
 
     out = None if args.out is None else Path(args.out)
     if out is not None:
         check_file(out, ".csv", ".npy")
-    model = load(args.model)
+    model, samples = open_model_and_samples(args)
     columns = model.get_feature_names_out().tolist()
     if args.log_var and not isinstance(model, VAE):
         raise ValueError(f"--log-var is for a VAE, but {args.model} is an Autoencoder, whose codes have none")
-    samples = load_part(args)
-    check_width(model, samples)
     if args.log_var and isinstance(model, VAE):
         codes = np.concatenate(model.encode(samples.X), axis=1)
         columns += [f"{name}_log_var" for name in columns]

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from npvae.cli.options import add_data_options, at_least, check_width
+from npvae.cli.options import add_data_options, add_model_file, add_seed_option, at_least
 
 HELP = "measure a saved model: ELBO, ln p(x), use of the latent space, tests of its codes, quality of samples"
 EXAMPLES = """examples:
@@ -20,7 +20,7 @@ and what comes out is judged against test images beside the controls, as in npva
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("model", metavar="MODEL", help="a model file")
+    add_model_file(parser)
     parser.add_argument(
         "--importance-samples",
         type=at_least(1),
@@ -43,19 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="judge samples too, N of each kind (default: as many as test images, at most 5000)",
     )
-    parser.add_argument(
-        "--seed",
-        type=at_least(0),
-        default=0,
-        help="of everything random (default: 0)",
-    )
-    parser.add_argument(
-        "--split-seed",
-        type=at_least(0),
-        default=0,
-        metavar="SEED",
-        help="of the split into training and test: that of npvae train or compare (default: 0)",
-    )
+    add_seed_option(parser)
     parser.add_argument(
         "--threads", type=at_least(1), metavar="N", help="default: one for each core; same results"
     )
@@ -65,16 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    from npvae.data import load_dataset
-    from npvae.estimators import load
-    from npvae.study.evaluate import evaluate
-    from npvae.study.judging import judge_model, number_compared
-    from npvae.study.plain import to_plain
-    from npvae.view.samples_table import judged_table
+    from npvae.cli.opening import open_model_and_data
+    from npvae.study.evaluation import evaluate
+    from npvae.study.experiment.judging import judge_model, number_compared
+    from npvae.study.jsonable import to_jsonable
+    from npvae.view.tables.samples import judged_table
 
-    model = load(args.model).set_params(n_threads=args.threads)
-    data = load_dataset(args.data, seed=args.split_seed, binarize=args.binarize)
-    check_width(model, data)
+    model, data = open_model_and_data(args)
+    model.set_params(n_threads=args.threads)
     n_samples = None
     if args.samples is not None:
         n_samples = number_compared(data, args.samples or None)
@@ -86,11 +72,11 @@ def run(args: argparse.Namespace) -> int:
         random_state=args.seed,
         progress=_report,
     )
-    numbers = {"model": args.model, "data": data.name, **to_plain(evaluation)}
+    numbers = {"model": args.model, "data": data.name, **to_jsonable(evaluation)}
     text = evaluation.text(data.name)
     if n_samples is not None:
         judged = judge_model(model, data, n_samples=n_samples, seed=args.seed, report=_report)
-        numbers["judged"] = to_plain(judged)
+        numbers["judged"] = to_jsonable(judged)
         text += "\n\n" + judged_table(judged).text()
     print(json.dumps(numbers) if args.json else text)
     return 0

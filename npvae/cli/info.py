@@ -3,6 +3,8 @@
 import argparse
 import json
 
+from npvae.cli.options import add_model_file
+
 HELP = "show what is in a model file: network, settings, training, parameters"
 EXAMPLES = """examples:
   npvae info digits.safetensors
@@ -12,7 +14,7 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("model", metavar="MODEL", help="a model file")
+    add_model_file(parser)
     parser.add_argument("--json", action="store_true", help="print everything as JSON, with the history")
 
 

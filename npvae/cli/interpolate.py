@@ -2,9 +2,15 @@
 
 import argparse
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from npvae.cli.options import add_data_options, at_least, check_width, image_shape, load_data
+from npvae.cli.options import (
+    add_data_options,
+    add_model_file,
+    add_picture_options,
+    at_least,
+    image_shape,
+)
 
 MOST_DRAWN = 40  # in one row
 
@@ -22,25 +28,19 @@ decoded points alone: (N, D) for one kind, (2, N, D) for both, the linear way fi
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("model", metavar="MODEL", help="a model file")
+    add_model_file(parser)
     parser.add_argument(
         "--from", dest="start", type=at_least(0), required=True, metavar="I", help="a test image, from 0 on"
     )
     parser.add_argument(
         "--to", dest="stop", type=at_least(0), required=True, metavar="J", help="another test image"
     )
-    parser.add_argument("--out", required=True, metavar="FILE", help=".png or .npy")
+    add_picture_options(parser)
     parser.add_argument(
         "--kind", choices=["linear", "spherical", "both"], default="both", help="of way (default: both)"
     )
     parser.add_argument(
         "-n", "--images", type=at_least(2), default=10, metavar="N", help="decoded points (default: 10)"
-    )
-    parser.add_argument(
-        "--seed", type=at_least(0), default=0, help="of the split into training and test (default: 0)"
-    )
-    parser.add_argument(
-        "--image-shape", type=at_least(1), nargs=2, metavar=("H", "W"), help="default: that of the data"
     )
     add_data_options(parser)
 
@@ -49,33 +49,31 @@ def run(args: argparse.Namespace) -> int:
     """Interpolate, decode, write."""
     import numpy as np
 
-    from npvae.cli.one_image import one_test_image
-    from npvae.cli.output import check_file, write_array
-    from npvae.estimators import load
+    from npvae.cli.opening import open_model_and_data, test_image
+    from npvae.cli.output import check_file, write_picture_or_array
     from npvae.study import interpolate_images
 
     out = Path(args.out)
     check_file(out, ".png", ".npy")
     if out.suffix == ".png" and args.images > MOST_DRAWN:
         raise ValueError(f"--images must be at most {MOST_DRAWN} for a picture, got {args.images}")
-    model = load(args.model)
-    data = load_data(args)
-    check_width(model, data)
-    shape = image_shape(model.n_features_in_, args.image_shape or list(data.image_shape or []) or None)
-    ends = np.stack([one_test_image(data, args.start, "--from"), one_test_image(data, args.stop, "--to")])
+    model, data = open_model_and_data(args)
+    shape = image_shape(args, model.n_features_in_, data.image_shape)
+    ends = np.stack([test_image(data, args.start, "--from"), test_image(data, args.stop, "--to")])
     kinds: list[Literal["linear", "spherical"]]
     kinds = ["linear", "spherical"] if args.kind == "both" else [args.kind]
     paths: dict[str, np.ndarray] = {
         kind: interpolate_images(model, ends[0], ends[1], args.images, kind) for kind in kinds
     }
-    if out.suffix == ".npy":
-        write_array(out, np.stack(list(paths.values())) if args.kind == "both" else paths[args.kind])
-    else:
-        from npvae.view.interpolation import draw_interpolation
-        from npvae.view.save import save_figure
+
+    def draw() -> Any:
+        from npvae.view import draw_interpolation
 
         title = f"{type(model).__name__}: between the codes of test images {args.start} and {args.stop}"
-        save_figure(draw_interpolation(paths, ends, shape, title=title), out)
+        return draw_interpolation(paths, ends, shape, title=title)
+
+    X = np.stack(list(paths.values())) if args.kind == "both" else paths[args.kind]
+    write_picture_or_array(out, X, draw)
     print(
         f"{type(model).__name__}: {args.images} points between test images {args.start} and {args.stop} of "
         f"{data.name}, {' and '.join(kinds)}; written to {out}"

@@ -3,8 +3,16 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
-from npvae.cli.options import add_data_options, at_least, check_width, image_shape
+from npvae.cli.options import (
+    add_data_options,
+    add_model_file,
+    add_picture_options,
+    add_seed_option,
+    at_least,
+    image_shape,
+)
 
 MOST_SAMPLES, MOST_NEIGHBOURS = 20, 10  # in a picture
 _MOST_TEST = 500  # images of which the distances are measured, for scale
@@ -23,22 +31,13 @@ at a distance near 0. A .npy holds each sample and then its nearest images, (N, 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("model", metavar="MODEL", help="a model file")
-    parser.add_argument("--out", required=True, metavar="FILE", help=".png or .npy")
+    add_model_file(parser)
+    add_picture_options(parser)
     parser.add_argument("-n", "--samples", type=at_least(1), default=10, metavar="N", help="default: 10")
     parser.add_argument(
         "-k", "--neighbours", type=at_least(1), default=3, metavar="K", help="of each sample (default: 3)"
     )
-    parser.add_argument(
-        "--seed", type=at_least(0), default=0, help="of the draws, as for npvae sample (default: 0)"
-    )
-    parser.add_argument(
-        "--split-seed", type=at_least(0), default=0, metavar="SEED",
-        help="of the split into training and test: that of npvae train (default: 0)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--image-shape", type=at_least(1), nargs=2, metavar=("H", "W"), help="default: that of the data"
-    )
+    add_seed_option(parser)
     parser.add_argument("--json", action="store_true", help="print indices and distances as JSON")
     add_data_options(parser)
 
@@ -47,11 +46,10 @@ def run(args: argparse.Namespace) -> int:
     """Draw, search, write, print."""
     import numpy as np
 
-    from npvae.cli.output import check_file, write_array
-    from npvae.data import load_dataset
-    from npvae.estimators import load
+    from npvae.cli.opening import open_model_and_data
+    from npvae.cli.output import check_file, write_picture_or_array
+    from npvae.data.scaling import as_floats
     from npvae.study import nearest_images
-    from npvae.training.batches import as_floats
 
     out = Path(args.out)
     check_file(out, ".png", ".npy")
@@ -60,12 +58,10 @@ def run(args: argparse.Namespace) -> int:
             f"a picture shows at most {MOST_SAMPLES} samples with {MOST_NEIGHBOURS} neighbours, got "
             f"{args.samples} with {args.neighbours}"
         )
-    model = load(args.model)
-    data = load_dataset(args.data, seed=args.split_seed, binarize=args.binarize)
-    check_width(model, data)
+    model, data = open_model_and_data(args)
     if args.neighbours > len(data.X_train):
         raise ValueError(f"--neighbours must be at most {len(data.X_train)}, the training images there are")
-    shape = image_shape(model.n_features_in_, args.image_shape or list(data.image_shape or []) or None)
+    shape = image_shape(args, model.n_features_in_, data.image_shape)
     samples = model.sample(args.samples, random_state=args.seed)
     indices, distances = nearest_images(data.X_train, samples, args.neighbours)
     n_test = min(len(data.X_test), _MOST_TEST)
@@ -73,17 +69,16 @@ def run(args: argparse.Namespace) -> int:
     test_distances = nearest_images(data.X_train, data.X_test[some], 1)[1][:, 0]
     neighbours = as_floats(data.X_train[indices], np.dtype(np.float32))
     medians = f"samples {np.median(distances[:, 0]):.2f}, test images {np.median(test_distances):.2f}"
-    if out.suffix == ".npy":
-        write_array(out, np.concatenate([samples[:, None], neighbours], axis=1))
-    else:
-        from npvae.view.nearest import draw_nearest
-        from npvae.view.save import save_figure
+
+    def draw() -> Any:
+        from npvae.view import draw_nearest
 
         title = f"{type(model).__name__}, z ~ N(0, I), and the nearest training images"
-        drawn = draw_nearest(
+        return draw_nearest(
             samples, neighbours, distances, shape, title=title, subtitle=f"median distance: {medians}"
         )
-        save_figure(drawn, out)
+
+    write_picture_or_array(out, np.concatenate([samples[:, None], neighbours], axis=1), draw)
     if args.json:
         record = {
             "indices": indices.tolist(),

@@ -1,14 +1,12 @@
 """Options that several commands have, and what they mean."""
 
 import argparse
-import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from npvae.data import Dataset, Samples
+    from npvae.data import Dataset
     from npvae.estimators import VAE, Autoencoder
-    from npvae.estimators.base import LatentVariableModel
 
 LARGE = 10_000  # training images from which on 10 epochs of batches of 128 are enough
 
@@ -24,8 +22,35 @@ def at_least(least: int) -> Callable[[str], int]:
     return integer
 
 
+def add_model_file(parser: argparse.ArgumentParser) -> None:
+    """Add MODEL, the file of a fitted model."""
+    parser.add_argument("model", metavar="MODEL", help="a model file")
+
+
+def add_picture_options(parser: argparse.ArgumentParser, *, with_data: bool = True) -> None:
+    """Add --out, for a picture or an array, and --image-shape."""
+    parser.add_argument("--out", required=True, metavar="FILE", help=".png or .npy")
+    parser.add_argument(
+        "--image-shape",
+        type=at_least(1),
+        nargs=2,
+        metavar=("H", "W"),
+        help="default: " + ("that of the data" if with_data else "a square, if D is one"),
+    )
+
+
+def add_seed_option(parser: "argparse.ArgumentParser | argparse._ArgumentGroup") -> None:
+    """Add --seed; that of the data's split is --split-seed."""
+    parser.add_argument(
+        "--seed",
+        type=at_least(0),
+        default=0,
+        help="of everything random, except the split of the data (default: 0)",
+    )
+
+
 def add_data_options(parser: argparse.ArgumentParser, *, training: bool = False) -> None:
-    """Add --data and --binarize; dynamic binarisation is for training."""
+    """Add --data, --binarize and --split-seed; dynamic binarisation is for training."""
     group = parser.add_argument_group("data")
     group.add_argument(
         "--data",
@@ -43,22 +68,24 @@ def add_data_options(parser: argparse.ArgumentParser, *, training: bool = False)
         help="leave pixels grey (default), draw them black or white once (static)"
         + (", or those for training anew in every batch (dynamic)" if training else ""),
     )
+    group.add_argument(
+        "--split-seed",
+        type=at_least(0),
+        default=0,
+        metavar="SEED",
+        help="of the split into training and test samples, and of --binarize static (default: 0); data "
+        "that come in two parts are not split",
+    )
 
 
-def add_part_options(parser: argparse.ArgumentParser) -> None:
-    """Add --part and --seed, for commands that go through the samples one by one."""
+def add_part_option(parser: argparse.ArgumentParser) -> None:
+    """Add --part, for commands that go through the samples one by one."""
     parser.add_argument(
         "--part",
         choices=["all", "train", "test"],
         help="which samples. The default for a single file or a folder of images is all, in the order in "
         "which they are stored. The default for data that come in two parts, and for digits, is test; all "
         "is then the training samples followed by the test samples, and for digits scikit-learn's order",
-    )
-    parser.add_argument(
-        "--seed",
-        type=at_least(0),
-        default=0,
-        help="of the split into train and test, as for npvae train, and of --binarize (default: 0)",
     )
 
 
@@ -139,25 +166,7 @@ def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False)
         metavar="N",
         help="default: one for each core; same results",
     )
-    group.add_argument("--seed", type=at_least(0), default=0, help="of everything random (default: 0)")
-
-
-def load_data(args: argparse.Namespace) -> "Dataset":
-    """Return the data set that --data, --binarize and --seed name."""
-    from npvae.data import load_dataset
-
-    if args.binarize != "dynamic":
-        return load_dataset(args.data, seed=args.seed, binarize=args.binarize)
-    # Training draws its own pixels from grey ones; test figures are those of pixels drawn once.
-    grey, static = (load_dataset(args.data, seed=args.seed, binarize=how) for how in ("grey", "static"))
-    return dataclasses.replace(grey, X_test=static.X_test)
-
-
-def load_part(args: argparse.Namespace) -> "Samples":
-    """Return the samples that --data, --part, --binarize and --seed name."""
-    from npvae.data import load_samples
-
-    return load_samples(args.data, args.part, seed=args.seed, binarize=args.binarize)
+    add_seed_option(group)
 
 
 def make_estimator(kind: str, args: argparse.Namespace, data: "Dataset") -> "VAE | Autoencoder":
@@ -228,23 +237,17 @@ def _noise_variance(text: str) -> "float | Literal['learned']":
         raise ValueError(f'--noise-variance must be a number or "learned", got {text!r}') from None
 
 
-def check_width(model: "LatentVariableModel", data: "Dataset | Samples") -> None:
-    """Raise a ValueError unless the model was trained on data of this width."""
-    if data.n_features != model.n_features_in_:
-        raise ValueError(
-            f"the model was trained on {model.n_features_in_} features, but {data.name} has "
-            f"{data.n_features}; name the data that it was trained on with --data"
-        )
-
-
-def image_shape(n_features: int, given: list[int] | None) -> tuple[int, int] | None:
-    """Return (height, width): as given, else a square if the width allows it, else None.
+def image_shape(
+    args: argparse.Namespace, n_features: int, of_data: tuple[int, int] | None = None
+) -> tuple[int, int] | None:
+    """Return (height, width): of --image-shape, else of the data, else a square if the width allows it.
 
     Raises
     ------
     ValueError
-        The given shape does not have `n_features` pixels.
+        The shape does not have `n_features` pixels.
     """
+    given = args.image_shape or of_data
     if given is not None:
         height, width = given
         if height * width != n_features:

@@ -1,9 +1,10 @@
 """Where results are written: pictures, arrays and tables, by the file's ending."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,27 +55,11 @@ def write_table(path: Path | None, columns: Sequence[str], rows: np.ndarray) -> 
         write_atomically(path, write)
 
 
-def write_rows(path: Path, X: np.ndarray, image_shape: tuple[int, int] | None, title: str) -> None:
-    """Write rows (n, D) as a grid of images (.png) or as they are (.npy)."""
+def write_picture_or_array(path: Path, X: np.ndarray, draw: Callable[[], Any]) -> None:
+    """Write the figure or axes that `draw` returns (.png), or X as it is (.npy)."""
     if path.suffix == ".npy":
         write_array(path, X)
         return
-    from npvae.view.images import draw_image_grid
-    from npvae.view.save import save_figure
+    from npvae.view import save_figure
 
-    save_figure(draw_image_grid(X, image_shape, title=title), path)
-
-
-def write_reconstructions(
-    path: Path,
-    images: np.ndarray,
-    reconstructions: np.ndarray,
-    image_shape: tuple[int, int] | None,
-    name: str,
-) -> None:
-    """Write images above their reconstructions, (n, D) each, as .png."""
-    from npvae.view.images import draw_image_rows
-    from npvae.view.save import save_figure
-
-    rows = {"original": images, name: reconstructions}
-    save_figure(draw_image_rows(rows, image_shape), path)
+    save_figure(draw(), path)

@@ -2,8 +2,16 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from npvae.cli.options import add_data_options, at_least, check_width, image_shape, load_data
+from npvae.cli.options import (
+    add_data_options,
+    add_model_file,
+    add_picture_options,
+    add_seed_option,
+    at_least,
+    image_shape,
+)
 
 MOST_DRAWN = 40  # in each direction
 
@@ -21,20 +29,15 @@ dimension by itself. A .npy holds the images, (N, N, D), z2 falling from row to 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("model", metavar="MODEL", help="a model file")
-    parser.add_argument("--out", required=True, metavar="FILE", help=".png or .npy")
+    add_model_file(parser)
+    add_picture_options(parser, with_data=False)
     parser.add_argument(
         "-n", "--side", type=at_least(1), default=20, metavar="N", help="images each way (default: 20)"
     )
     parser.add_argument(
         "--over", choices=["prior", "codes"], default="prior", help="where the grid lies (default: prior)"
     )
-    parser.add_argument(
-        "--seed", type=at_least(0), default=0, help="of the split into training and test (default: 0)"
-    )
-    parser.add_argument(
-        "--image-shape", type=at_least(1), nargs=2, metavar=("H", "W"), help="default: a square, if D is one"
-    )
+    add_seed_option(parser)
     add_data_options(parser)
 
 
@@ -42,37 +45,36 @@ def run(args: argparse.Namespace) -> int:
     """Decode, write."""
     import numpy as np
 
-    from npvae.cli.output import check_file, write_array
-    from npvae.estimators import load
+    from npvae.cli.opening import open_model, open_model_and_data
+    from npvae.cli.output import check_file, write_picture_or_array
     from npvae.study import decode_plane, draw_codes, latent_plane
 
     out = Path(args.out)
     check_file(out, ".png", ".npy")
     if out.suffix == ".png" and args.side > MOST_DRAWN:
         raise ValueError(f"--side must be at most {MOST_DRAWN} for a picture, got {args.side}")
-    model = load(args.model)
+    model = open_model(args)
     if model.network_.latent_dim != 2:
         raise ValueError(
             f"{args.model} has {model.network_.latent_dim} latent dimensions, and a plane has 2; "
             "see npvae traverse"
         )
-    given, codes = args.image_shape, None
+    shape_of_data, codes = None, None
     if args.over == "codes":
-        data = load_data(args)
-        check_width(model, data)
-        given = given or list(data.image_shape or []) or None
+        model, data = open_model_and_data(args)
+        shape_of_data = data.image_shape
         codes = draw_codes(model, data.X_test, np.random.default_rng(args.seed))
-    shape = image_shape(model.n_features_in_, given)
+    shape = image_shape(args, model.n_features_in_, shape_of_data)
     points, X = latent_plane(args.side, codes), decode_plane(model, args.side, codes)
     where = "N(0, I)" if args.over == "prior" else "its codes"
-    if out.suffix == ".npy":
-        write_array(out, X)
-    else:
-        from npvae.view.plane import draw_decoded_plane
-        from npvae.view.save import save_figure
+
+    def draw() -> Any:
+        from npvae.view import draw_decoded_plane
 
         title = f"{type(model).__name__}: decoded at the quantiles of {where}"
-        save_figure(draw_decoded_plane(X, points, shape, title=title), out)
+        return draw_decoded_plane(X, points, shape, title=title)
+
+    write_picture_or_array(out, X, draw)
     (left, top), (right, bottom) = points[0, 0], points[-1, -1]
     print(
         f"{type(model).__name__}: {args.side} x {args.side} points at the quantiles of {where}, z1 from "

@@ -3,14 +3,13 @@
 import json
 import os
 import platform
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import npvae
-from npvae import kernels
-from npvae.persistence import write_atomically
-from npvae.study.cells import Cell, StudyFolder
+from npvae import kernels, version
+from npvae.persistence import write_text_atomically
+from npvae.study.experiment.cache import Cell, StudyFolder
 
 if TYPE_CHECKING:
     from npvae.data import Dataset
@@ -48,8 +47,8 @@ class RunFolder(StudyFolder):
         self.record: dict[str, Any] = {
             "settings": settings,
             "extent": extent,
-            "versions": {"npvae": npvae.__version__, "python": platform.python_version()}
-            | {name: version(name) for name in _LIBRARIES},
+            "versions": {"npvae": version.__version__, "python": platform.python_version()}
+            | {name: metadata.version(name) for name in _LIBRARIES},
             "machine": {
                 "platform": platform.platform(),
                 "cpus": os.cpu_count(),
@@ -81,17 +80,9 @@ class RunFolder(StudyFolder):
             (self.path / name).unlink(missing_ok=True)
         return text
 
-    def write_text(self, name: str, text: str) -> None:
-        """Write a file of the folder, atomically."""
-
-        def write(temporary: Path) -> None:
-            temporary.write_text(text, encoding="utf-8")
-
-        write_atomically(self.path / name, write)
-
     def _write(self, record: dict[str, Any]) -> str:
         text = json.dumps(record, indent=1) + "\n"
-        self.write_text("run.json", text)
+        write_text_atomically(self.path / "run.json", text)
         return text
 
     def _check_earlier_run(self) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from npvae.cli.options import add_data_options, add_part_options, check_width, load_part
+from npvae.cli.options import add_data_options, add_model_file, add_part_option
 
 HELP = "write the score of each sample in nats: a VAE's ELBO, an autoencoder's ln p(x | code)"
 EXAMPLES = """examples:
@@ -18,23 +18,21 @@ numbers, float32. Images in a folder are taken in the order of their names.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("model", metavar="MODEL", help="a model file")
+    add_model_file(parser)
     parser.add_argument("--out", metavar="FILE", help=".csv or .npy (default: CSV to stdout)")
-    add_part_options(parser)
+    add_part_option(parser)
     add_data_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Score and write."""
+    from npvae.cli.opening import open_model_and_samples
     from npvae.cli.output import check_file, write_table
-    from npvae.estimators import load
 
     out = None if args.out is None else Path(args.out)
     if out is not None:
         check_file(out, ".csv", ".npy")
-    model = load(args.model)
-    samples = load_part(args)
-    check_width(model, samples)
+    model, samples = open_model_and_samples(args)
     scores = model.score_samples(samples.X)
     write_table(out, ["score"], scores)
     if out is not None:

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from npvae.cli.options import add_data_options, at_least, check_width, load_data
+from npvae.cli.options import add_data_options, add_seed_option
 
 HELP = "follow one image through a VAE, and the gradient back to mu and log_var, in numbers"
 EXAMPLES = """examples:
@@ -24,9 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--eps", type=float, nargs="+", metavar="E", help="the noise (default: drawn from the seed)"
     )
-    parser.add_argument(
-        "--seed", type=at_least(0), default=0, help="of the noise and the data's split (default: 0)"
-    )
+    add_seed_option(parser)
     parser.add_argument("--json", action="store_true", help="print the nodes as JSON")
     add_data_options(parser)
 
@@ -37,22 +35,23 @@ def run(args: argparse.Namespace) -> int:
 
     import numpy as np
 
+    from npvae.cli.opening import open_data, open_model_and_data, test_image
     from npvae.data import to_unit_interval
-    from npvae.estimators import VAE, load
+    from npvae.estimators import VAE
     from npvae.study.trace import trace
-    from npvae.view.trace_table import trace_table
+    from npvae.view.tables.trace import trace_table
 
-    data = load_data(args)
-    if not 0 <= args.image < len(data.X_test):
-        raise ValueError(f"--image must be from 0 to {len(data.X_test) - 1}, got {args.image}")
     if args.model is None:
+        data = open_data(args)
+        image = test_image(data, args.image, "--image")
         print("npvae trace: no model given, so a small VAE is trained first", file=sys.stderr)
         model = VAE(
             2, hidden=(64,), likelihood="bernoulli", batch_size=32, max_epochs=20, random_state=0, verbose=1
         )
         model.fit(data.X_train)
     else:
-        loaded = load(args.model)
+        loaded, data = open_model_and_data(args)
+        image = test_image(data, args.image, "--image")
         if not isinstance(loaded, VAE):
             raise ValueError(
                 f"{args.model} is an Autoencoder; the path through the noise exists in a VAE only"
@@ -65,11 +64,9 @@ def run(args: argparse.Namespace) -> int:
                 f"{network.n_draws} draws of z; shown is the ELBO with one",
                 file=sys.stderr,
             )
-        check_width(model, data)
     latent_dim = model.network_.latent_dim
     if args.eps is not None and (len(args.eps) != latent_dim or not np.isfinite(args.eps).all()):
         raise ValueError(f"--eps must be {latent_dim} finite numbers, one for each latent dimension")
-    image = data.X_test[args.image]
     x = to_unit_interval(image) if image.dtype == np.uint8 else image
     rng = np.random.default_rng(args.seed)
     eps = rng.standard_normal(latent_dim) if args.eps is None else np.array(args.eps)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from npvae.cli.options import add_data_options, add_model_options, at_least, load_data, make_estimator
+from npvae.cli.options import add_data_options, add_model_options, at_least, make_estimator
 
 if TYPE_CHECKING:
     from npvae.estimators.fitting import TrainableModel
@@ -70,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, save, print the test loss."""
+    from npvae.cli.opening import open_data
     from npvae.cli.output import check_file
     from npvae.training import TrainingDivergedError
 
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--patience and --validation-fraction are settings of --early-stopping; add it")
     out = Path(args.out)
     check_file(out, ".safetensors")
-    data = load_data(args)
+    data = open_data(args)
     estimator = make_estimator(args.model, args, data)
     stopping = {
         "early_stopping": args.early_stopping,

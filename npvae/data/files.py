@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from npvae.data.blocks import row_blocks
+from npvae.data.memory_maps import row_blocks
 
 
 def as_rows(array: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[int, int] | None]:

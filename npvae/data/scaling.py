@@ -35,6 +35,19 @@ def to_unit_interval(X: np.ndarray) -> np.ndarray:
     return X
 
 
+def as_floats(X: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
+    """Return X as floats; uint8 means pixels, 0..255, and is scaled to [0, 1].
+
+    Parameters
+    ----------
+    X : array of any shape
+    dtype : dtype, optional
+        By default float32 for uint8; else X's own, or the floating dtype that holds X's values.
+    """
+    scaled = to_unit_interval(X) if X.dtype == np.uint8 else X
+    return scaled.astype(np.result_type(scaled, np.float32) if dtype is None else dtype, copy=False)
+
+
 def check_unit_interval(X: np.ndarray) -> None:
     """Raise unless X holds floats in [0, 1], up to rounding.
 

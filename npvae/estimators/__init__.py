@@ -64,7 +64,7 @@ In other programs
 """
 
 from npvae.estimators.autoencoder import Autoencoder
-from npvae.estimators.files import load
+from npvae.estimators.model_loading import load
 from npvae.estimators.vae import VAE
 
 __all__ = ["VAE", "Autoencoder", "load"]

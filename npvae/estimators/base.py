@@ -17,8 +17,8 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from npvae.core.parameters import Parameters
 from npvae.data import binarize
+from npvae.data.scaling import as_floats
 from npvae.estimators.columns import FarRows
-from npvae.estimators.files import save
 from npvae.estimators.inputs import (
     BLOCK,
     RandomState,
@@ -28,7 +28,7 @@ from npvae.estimators.inputs import (
     validate_rows,
     working_dtype,
 )
-from npvae.training.batches import as_floats
+from npvae.estimators.model_saving import save
 from npvae.training.optimizers import Optimizer
 from npvae.training.schedules import LearningRate
 from npvae.training.threads import team_for_blocks

@@ -2,18 +2,15 @@
 
 import os
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from npvae.data.hashing import content_hash
-from npvae.estimators.files import decoded, encoded
+from npvae.estimators.model_saving import decoded, encoded
 from npvae.persistence import ModelFileError, load_tensors, save_tensors
 from npvae.training.checkpoint import Position, TrainingState, generator_with
 from npvae.training.units import Units
-
-if TYPE_CHECKING:
-    from npvae.estimators.fitting import TrainableModel
 
 
 @dataclass(frozen=True)
@@ -151,7 +148,7 @@ class Checkpoint:
         return {name: decoded(value) for name, value in self.hyperparameters.items()}
 
 
-def encoded_settings(estimator: "TrainableModel") -> dict[str, Any]:
+def encoded_settings(estimator: Any) -> dict[str, Any]:
     """Return an estimator's hyperparameters for a checkpoint.
 
     Raises

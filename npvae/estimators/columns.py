@@ -5,9 +5,8 @@ from typing import Self
 
 import numpy as np
 
-from npvae.data.scaling import UNIT_TOLERANCE
+from npvae.data.scaling import UNIT_TOLERANCE, as_floats
 from npvae.estimators.inputs import check_finite, check_unit_range, inference_blocks
-from npvae.training.batches import as_floats
 
 # Lower limit of the noise's standard deviation, as a fraction of the mean range of a column. Below it,
 # float32 has no digits left, and data that are reconstructed exactly would drive the variance to zero.

@@ -10,11 +10,11 @@ from npvae.core.gaussian import kl_forward, reparameterize_forward
 from npvae.core.multi_sample import MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
+from npvae.data.scaling import as_floats
 from npvae.estimators.diagnosis import collapse_warning, log_var_warning
 from npvae.estimators.fitting import TrainableModel
 from npvae.estimators.inputs import BLOCK, RandomState
 from npvae.estimators.noise import default_n_draws, shared_noise
-from npvae.training.batches import as_floats
 from npvae.training.optimizers import Optimizer
 from npvae.training.schedules import LearningRate
 

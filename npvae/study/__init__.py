@@ -1,34 +1,48 @@
 """Studying a trained model: sampling from it, its latent space, and how good what comes out is."""
 
-from npvae.study.aggregate import Bracket, aggregate_posterior_kl
-from npvae.study.classifier import ClassifierFeatures
-from npvae.study.controls import CONTROLS, Control, independent_pixels, principal_gaussian, real_halves
-from npvae.study.densities import DrawnAgain, FittedGaussian, FittedMixture, Sampler, StandardNormal
-from npvae.study.evaluate import evaluate
-from npvae.study.evaluation import Evaluation, LogLikelihood, PosteriorFigures
-from npvae.study.features import PrincipalFeatures
-from npvae.study.frechet import frechet_distance
-from npvae.study.judging import JudgedModel, Samples, judge_model, judge_samples
-from npvae.study.latent import (
-    CodeMoments,
-    code_moments,
-    decode_point,
-    interpolate,
-    interpolate_images,
-    nearest_code,
+from npvae.study.comparison import Comparison, compare
+from npvae.study.evaluation import Evaluation, LogLikelihood, PosteriorFigures, evaluate
+from npvae.study.experiment.controls import (
+    CONTROLS,
+    Control,
+    independent_pixels,
+    principal_gaussian,
+    real_halves,
 )
-from npvae.study.likelihood import LogMarginalLikelihood, log_marginal_likelihood
-from npvae.study.memorisation import Memorisation, TrainingImages, memorisation
-from npvae.study.nearest import nearest_images
-from npvae.study.neighbours import BallCounts, NeighbourBalls, coverage, density, precision, recall
-from npvae.study.normality import NormalityTests, normality_statistics, normality_tests
-from npvae.study.plane import decode_plane, latent_plane
-from npvae.study.posterior import Estimate, active_units, kl_per_dimension, mutual_information
-from npvae.study.quality import SampleJudge, SampleQuality
-from npvae.study.reconstruction import ReconstructionError, reconstruction_error
-from npvae.study.sampling import SAMPLERS, WAYS, SamplerKind, draw_codes, draw_images
-from npvae.study.traversal import Traversal, traverse
-from npvae.study.two_sample import TwoSampleTest, classifier_two_sample_test
+from npvae.study.experiment.judging import JudgedModel, Samples, judge_model, judge_samples
+from npvae.study.metrics.classifier import ClassifierFeatures
+from npvae.study.metrics.features import PrincipalFeatures
+from npvae.study.metrics.frechet import frechet_distance
+from npvae.study.metrics.memorisation import Memorisation, TrainingImages, memorisation
+from npvae.study.metrics.neighbours import (
+    BallCounts,
+    NeighbourBalls,
+    coverage,
+    density,
+    nearest_images,
+    precision,
+    recall,
+)
+from npvae.study.metrics.normality import NormalityTests, normality_statistics, normality_tests
+from npvae.study.metrics.quality import SampleJudge, SampleQuality
+from npvae.study.metrics.two_sample import TwoSampleTest, classifier_two_sample_test
+from npvae.study.posterior.aggregate import Bracket, aggregate_posterior_kl
+from npvae.study.posterior.information import Estimate, active_units, kl_per_dimension, mutual_information
+from npvae.study.posterior.likelihood import LogMarginalLikelihood, log_marginal_likelihood
+from npvae.study.posterior.moments import CodeMoments, code_moments
+from npvae.study.posterior.reconstruction import ReconstructionError, reconstruction_error
+from npvae.study.sampling.densities import (
+    FittedGaussian,
+    FittedMixture,
+    ResampledCodes,
+    Sampler,
+    StandardNormal,
+)
+from npvae.study.sampling.samplers import SAMPLERS, WAYS, SamplerKind, draw_codes, draw_images
+from npvae.study.walks.interpolation import interpolate, interpolate_images
+from npvae.study.walks.latent_point import decode_point, nearest_code
+from npvae.study.walks.plane import decode_plane, latent_plane
+from npvae.study.walks.traversal import Traversal, traverse
 
 __all__ = [
     "CONTROLS",
@@ -38,8 +52,8 @@ __all__ = [
     "Bracket",
     "ClassifierFeatures",
     "CodeMoments",
+    "Comparison",
     "Control",
-    "DrawnAgain",
     "Estimate",
     "Evaluation",
     "FittedGaussian",
@@ -53,6 +67,7 @@ __all__ = [
     "PosteriorFigures",
     "PrincipalFeatures",
     "ReconstructionError",
+    "ResampledCodes",
     "SampleJudge",
     "SampleQuality",
     "Sampler",
@@ -66,6 +81,7 @@ __all__ = [
     "aggregate_posterior_kl",
     "classifier_two_sample_test",
     "code_moments",
+    "compare",
     "coverage",
     "decode_plane",
     "decode_point",

@@ -4,14 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from npvae.data import binarize, to_unit_interval
+from npvae.data import binarize
 from npvae.kernels import compiled_twin
-
-
-def as_floats(rows: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return rows in `dtype`; uint8 means pixels, 0..255, and is scaled to [0, 1]."""
-    rows = to_unit_interval(rows) if rows.dtype == np.uint8 else rows
-    return rows.astype(dtype, copy=False)
 
 
 @compiled_twin

@@ -2,15 +2,12 @@
 
 import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from npvae.core.parameters import Parameters
-
-if TYPE_CHECKING:
-    from npvae.training.loop import Training
-    from npvae.training.step import Stepper
+from npvae.training.step import Stepper
 
 
 @dataclass
@@ -92,10 +89,11 @@ class TrainingState:
     @classmethod
     def of(
         cls,
-        stepper: "Stepper",
+        stepper: Stepper,
         rng: np.random.Generator,
-        training: "Training",
         position: Position,
+        history: dict[str, list[float]],
+        best_epoch: int | None,
         best_loss: float,
         best_params: Parameters | None,
     ) -> Self:
@@ -106,24 +104,19 @@ class TrainingState:
             params=stepper.params.flat.copy(),
             moments=tuple(vector.copy() for vector in stepper.state.vectors),
             n_updates=stepper.state.t,
-            history=copy.deepcopy(training.history),
-            best_epoch=training.best_epoch,
+            history=copy.deepcopy(history),
+            best_epoch=best_epoch,
             best_loss=best_loss,
             best_params=None if best_params is None else best_params.flat.copy(),
         )
 
-    def restore(
-        self, stepper: "Stepper", rng: np.random.Generator, training: "Training"
-    ) -> Parameters | None:
-        """Set a training to this state; return the best parameters so far, if there are any."""
+    def restore(self, stepper: Stepper, rng: np.random.Generator) -> Parameters | None:
+        """Set stepper and generator to this state; return the best parameters so far, if there are any."""
         rng.bit_generator.state = self.rng_state
         stepper.params.flat[:] = self.params
         for vector, kept in zip(stepper.state.vectors, self.moments, strict=True):
             vector[:] = kept
         stepper.state.t = self.n_updates
-        training.history.clear()
-        training.history.update(self.history)
-        training.best_epoch = self.best_epoch
         if self.best_params is None:
             return None
         return Parameters(stepper.params.shapes, self.best_params.copy())

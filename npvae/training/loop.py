@@ -1,5 +1,6 @@
 """The loop over epochs: history, validation, early stopping, callbacks, progress, Ctrl-C."""
 
+import copy
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,8 +15,9 @@ from npvae.core.architecture import is_number
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.data import binarize
+from npvae.data.scaling import as_floats
 from npvae.kernels import Team, current_team
-from npvae.training.batches import as_floats, minibatches
+from npvae.training.batches import minibatches
 from npvae.training.checkpoint import Position, TrainingState
 from npvae.training.interrupt import InterruptRequest
 from npvae.training.progress import progress_bar
@@ -160,7 +162,9 @@ def train(
     best_loss, best_params = np.inf, None
     if resumed is not None:
         position, best_loss = resumed.position, resumed.best_loss
-        best_params = resumed.restore(stepper, rng, training)
+        best_params = resumed.restore(stepper, rng)
+        training.history.update(copy.deepcopy(resumed.history))
+        training.best_epoch = resumed.best_epoch
     rows = np.arange(len(X)) if rows is None else rows
     n_batches = -(-len(rows) // settings.batch_size)
     n_steps = (position.first_epoch + settings.max_epochs - position.epoch) * n_batches - position.n_steps
@@ -247,7 +251,13 @@ class _Run:
         if self.checkpoint is not None:
             self.checkpoint(
                 TrainingState.of(
-                    self.stepper, self.rng, self.training, self.position, self.best_loss, self.best_params
+                    self.stepper,
+                    self.rng,
+                    self.position,
+                    self.training.history,
+                    self.training.best_epoch,
+                    self.best_loss,
+                    self.best_params,
                 )
             )
 

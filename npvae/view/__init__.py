@@ -6,27 +6,27 @@ own, ``ax.figure``, which pyplot does not know: no display is needed, nothing ha
 global setting is changed. `save_figure` writes it to a file.
 """
 
-from npvae.view.history import draw_history
-from npvae.view.images import draw_image_grid, draw_image_rows, draw_samples
-from npvae.view.interpolation import draw_interpolation
-from npvae.view.latent import describe_spread, draw_codes, draw_latent_comparison
-from npvae.view.nearest import draw_nearest
-from npvae.view.plane import draw_decoded_plane
-from npvae.view.point import draw_point
-from npvae.view.save import save_figure
-from npvae.view.traversal import draw_traversal
+from npvae.view.draw.history import draw_history
+from npvae.view.draw.images import draw_image_grid, draw_image_rows, draw_samples
+from npvae.view.draw.interpolation import draw_interpolation
+from npvae.view.draw.latent import describe_spread, draw_latent_codes, draw_latent_comparison
+from npvae.view.draw.latent_point import draw_latent_point
+from npvae.view.draw.nearest import draw_nearest
+from npvae.view.draw.plane import draw_decoded_plane
+from npvae.view.draw.save import save_figure
+from npvae.view.draw.traversal import draw_traversal
 
 __all__ = [
     "describe_spread",
-    "draw_codes",
     "draw_decoded_plane",
     "draw_history",
     "draw_image_grid",
     "draw_image_rows",
     "draw_interpolation",
+    "draw_latent_codes",
     "draw_latent_comparison",
+    "draw_latent_point",
     "draw_nearest",
-    "draw_point",
     "draw_samples",
     "draw_traversal",
     "save_figure",

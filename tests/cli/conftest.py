@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from npvae.view import save
+from npvae.view.draw import save
 from tests.cli.tools import invoke
 from tests.comparisons import quick_networks
 
@@ -17,7 +17,7 @@ def coarse_pictures():
 @pytest.fixture
 def no_pictures(monkeypatch):
     """For tests of `npvae compare` that are about something else."""
-    monkeypatch.setattr("npvae.view.compare_pictures.write_pictures", lambda comparison, folder: [])
+    monkeypatch.setattr("npvae.view.report.pictures.write_pictures", lambda comparison, folder: [])
 
 
 @pytest.fixture(scope="module")

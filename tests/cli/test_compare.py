@@ -139,7 +139,13 @@ def test_the_tables_show_the_numbers_of_run_json(run):
         "I(x; z), nats": [None, posterior["mutual_information"]["value"]],
         "MMD test against N(0, I): p": [m["normality"]["mmd"]["p_value"] for m in (a, v)],
     }
-    columns = ("frechet_classifier", "coverage", "precision", "recall", "two_sample_accuracy")
+    columns = (
+        "frechet_classifier",
+        "pixel_coverage",
+        "feature_precision",
+        "feature_recall",
+        "two_sample_accuracy",
+    )
     sets = {"AE, z ~ N(0, I)": ae["samples"]["prior"], "VAE, z ~ N(0, I)": vae["samples"]["prior"]}
     sets |= {
         "AE, mixture of 10": ae["samples"]["mixture"],
@@ -166,7 +172,7 @@ def test_results_csv_has_the_numbers_of_run_json(run):
         model = of(record, kind)
         error = rows[kind, "2", "3", "", "reconstruction.squared_error"]
         assert error == model["figures"]["reconstruction"]["squared_error"]
-        assert rows[kind, "2", "3", "full", "coverage"] == model["samples"]["full"]["coverage"]
+        assert rows[kind, "2", "3", "full", "pixel_coverage"] == model["samples"]["full"]["pixel_coverage"]
     kl = of(record, "VAE")["figures"]["posterior"]["kl_per_dimension"]
     assert [rows["VAE", "2", "3", "", f"posterior.kl_per_dimension.{i}"] for i in (0, 1)] == kl
     assert rows["classifier", "", "", "", "accuracy"] == record["classifier_accuracy"]
@@ -220,7 +226,7 @@ def test_the_quality_of_the_priors_samples_again(run, models, data):
         expected = of(run[2], kind)["samples"]["prior"]
         frechet = frechet_distance(features.transform(data.X_test), features.transform(images))
         assert expected["frechet"] == pytest.approx(frechet, rel=1e-4)
-        assert expected["coverage"] == pytest.approx(coverage(data.X_test, images), abs=1e-9)
+        assert expected["pixel_coverage"] == pytest.approx(coverage(data.X_test, images), abs=1e-9)
 
 
 def test_the_elbo_is_that_of_beta_one(run, models, data, rng):

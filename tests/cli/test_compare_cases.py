@@ -189,8 +189,8 @@ def with_pictures(images, tmp_path, monkeypatch):
             (folder / name).write_bytes(name.encode())
         return names
 
-    monkeypatch.setattr("npvae.view.compare_pictures.write_pictures", drawn)
-    monkeypatch.setattr("npvae.view.report.write_report", lambda *arguments: None)
+    monkeypatch.setattr("npvae.view.report.pictures.write_pictures", drawn)
+    monkeypatch.setattr("npvae.view.report.page.write_report", lambda *arguments: None)
 
     def run(*argv):
         result = invoke("compare", "--data", images, *QUICK, "--jobs", 1, "--out", out, *argv)
@@ -218,7 +218,7 @@ def test_pictures_are_remembered_by_a_run_that_does_not_end(with_pictures, tmp_p
         def fails(*arguments, **settings):
             raise ValueError("no")
 
-        patch.setattr("npvae.study.compare.study_model", fails)
+        patch.setattr("npvae.study.comparison.study_model", fails)
         code, pictures = with_pictures("--latent-dim", 2)
         assert (code, pictures) == (2, {"latent-d2.png", "latent-d3.png"})
         assert "models" not in json.loads((tmp_path / "out" / "run.json").read_text())

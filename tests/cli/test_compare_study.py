@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import npvae
-from npvae.study import two_sample
+from npvae.study.metrics import two_sample
 from tests.cli.test_interrupt import PROGRAM
 from tests.cli.tools import assert_complete_png, invoke
 
@@ -25,7 +25,7 @@ CELLS = ("ae-d2-seed0", "vae-d2-seed0")
 @pytest.fixture
 def compare(images, tmp_path, monkeypatch):
     """Run the command in this process, without pictures; return its result, what it trained, and measured."""
-    monkeypatch.setattr("npvae.view.compare_pictures.write_pictures", lambda comparison, folder: [])
+    monkeypatch.setattr("npvae.view.report.pictures.write_pictures", lambda comparison, folder: [])
 
     def run(*argv, out=tmp_path / "out", code=0):
         trained, fit = [], {cls: cls.fit for cls in (npvae.VAE, npvae.Autoencoder)}
@@ -134,7 +134,7 @@ def made(images, tmp_path_factory, quick_judges):
     """A folder that is complete, and what was printed."""
     out = tmp_path_factory.mktemp("made") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("npvae.view.compare_pictures.write_pictures", lambda comparison, folder: [])
+        patch.setattr("npvae.view.report.pictures.write_pictures", lambda comparison, folder: [])
         result = invoke("compare", "--data", images, *SETTINGS, "--out", out)
     assert result.code == 0, result.err
     return out, result
@@ -172,7 +172,7 @@ def test_other_samples_are_measured_without_training(compare, done, tmp_path):
 
 
 def test_another_version_of_npvae_does_everything_again(compare, done, monkeypatch):
-    monkeypatch.setattr(npvae, "__version__", "99.0")
+    monkeypatch.setattr("npvae.version.__version__", "99.0")
     _, trained, measured = compare()
     assert (trained, measured) == (list(CELLS), [*CELLS, "controls"])
 
@@ -256,7 +256,7 @@ def test_a_folder_of_other_settings_is_not_touched(compare, done, tmp_path):
 
 def test_jobs_give_the_same(images, tmp_path, monkeypatch):
     """In processes of their own, where nothing is patched: so neither is it here."""
-    monkeypatch.setattr("npvae.view.compare_pictures.write_pictures", lambda comparison, folder: [])
+    monkeypatch.setattr("npvae.view.report.pictures.write_pictures", lambda comparison, folder: [])
     monkeypatch.setattr(two_sample, "_EPOCHS", 30)
     monkeypatch.setattr(two_sample, "_STEPS", 25)
     results = []

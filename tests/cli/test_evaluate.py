@@ -8,8 +8,8 @@ import pytest
 import npvae
 from npvae.data import load_dataset
 from npvae.study import evaluate, judge_model, reconstruction_error
-from npvae.study.plain import to_plain
-from npvae.view.samples_table import judged_table
+from npvae.study.jsonable import to_jsonable
+from npvae.view.tables.samples import judged_table
 from tests.cli.tools import assert_refused, contents, invoke
 
 FEW = ("--importance-samples", 20, "--images", 15)
@@ -57,7 +57,7 @@ def test_json_is_what_the_function_measures(kind, models, images):
     )
     found = json.loads(result.out)
     assert (found.pop("model"), found.pop("data")) == (str(path), "bars")
-    assert found == to_plain(expected)
+    assert found == to_jsonable(expected)
 
 
 def test_binarised_data(models, images):
@@ -101,7 +101,7 @@ def test_the_split_has_a_seed_of_its_own(of_features, features):
     for (split, seed), numbers in found.items():
         X = load_dataset(features, seed=split).X_test
         expected = evaluate(model, X, n_importance_samples=20, n_images=15, random_state=seed)
-        assert {name: numbers[name] for name in to_plain(expected)} == to_plain(expected)
+        assert {name: numbers[name] for name in to_jsonable(expected)} == to_jsonable(expected)
     assert found[4, 0]["reconstruction"] == found[4, 1]["reconstruction"] != found[0, 1]["reconstruction"]
     assert found[4, 0]["normality"] != found[4, 1]["normality"]
     assert json.loads(invoke(*argv).out) == json.loads(invoke(*argv, "--split-seed", 0, "--seed", 0).out)

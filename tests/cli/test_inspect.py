@@ -74,11 +74,11 @@ def test_reconstructions_are_the_estimators(kind, models, images, tmp_path):
     assert error == pytest.approx(((X / 255 - expected) ** 2).sum(axis=1).mean(), abs=6e-4)
 
 
-def test_the_seed_of_reconstruct_splits_the_data(models, tmp_path):
+def test_reconstruct_splits_the_data_by_its_seed(models, tmp_path):
     model = tmp_path / "m.safetensors"
     npvae.Autoencoder(hidden=(), max_epochs=1, random_state=0).fit(load_dataset("digits").X_train).save(model)
     for seed in (0, 1):
-        assert invoke("reconstruct", model, "--seed", seed, "--out", tmp_path / f"{seed}.npy").code == 0
+        assert invoke("reconstruct", model, "--split-seed", seed, "--out", tmp_path / f"{seed}.npy").code == 0
     assert np.load(tmp_path / "0.npy").shape == (359, 64)
     expected = npvae.load(model).reconstruct(load_dataset("digits", seed=1).X_test)
     np.testing.assert_array_equal(np.load(tmp_path / "1.npy"), expected)

@@ -152,7 +152,7 @@ def test_run_json_never_tells_of_models_that_are_gone(images, tmp_path, interrup
     assert invoke(*argv).code == 0
     record = json.loads((tmp_path / "run.json").read_text())
     assert len(record["models"]) == 2
-    monkeypatch.setattr(npvae, "__version__", "99.0")
+    monkeypatch.setattr("npvae.version.__version__", "99.0")
     interrupt_at_step(3)
     assert invoke(*argv).code == 130
     record = json.loads((tmp_path / "run.json").read_text())
@@ -183,7 +183,7 @@ def test_ctrl_c_while_samples_are_measured(images, tmp_path, monkeypatch, interr
 
     argv = (*ARGV, "--data", images, "--out", tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("npvae.study.compare.study_model", interrupted)
+        patch.setattr("npvae.study.comparison.study_model", interrupted)
         result = invoke(*argv)
     assert (result.code, result.out) == (130, "")
     assert result.err.splitlines()[-1] == "npvae compare: interrupted"
@@ -200,7 +200,7 @@ def test_ctrl_c_outside_of_training(images, tmp_path, monkeypatch, interrupt_at_
         os.kill(os.getpid(), signal.SIGINT)
         raise AssertionError
 
-    monkeypatch.setattr("npvae.study.compare.compare", interrupted)
+    monkeypatch.setattr("npvae.study.comparison.compare", interrupted)
     result = invoke(*ARGV, "--data", images, "--out", tmp_path)
     assert (result.code, result.out) == (130, "")
     assert result.err.splitlines()[-1] == "npvae compare: interrupted"

@@ -96,7 +96,7 @@ def test_a_single_file_is_taken_row_by_row(command, form, of_features, features,
     np.testing.assert_array_equal(
         pd.read_csv(io.StringIO(out)).to_numpy(np.float32), measured(command, model, X)
     )
-    test = invoke(command, of_features, "--data", new, "--part", "test", "--seed", 3).out
+    test = invoke(command, of_features, "--data", new, "--part", "test", "--split-seed", 3).out
     np.testing.assert_allclose(
         pd.read_csv(io.StringIO(test)).to_numpy(np.float32),
         measured(command, model, load_dataset(features, seed=3).X_test),
@@ -164,7 +164,7 @@ def test_codes_can_be_data_again(path, images, tmp_path):
         (("--data", "digits"), ["30 features", "digits has 64"]),
         (("--data", "nowhere.csv"), ["nowhere.csv"]),
         (("--part", "validation"), ["--part", "'validation'"]),
-        pytest.param(("--seed", -1), ["--seed"], id="a negative seed"),
+        pytest.param(("--split-seed", -1), ["--split-seed"], id="a negative seed"),
     ],
 )
 def test_bad_options(command, options, parts, path, images, tmp_path, monkeypatch):

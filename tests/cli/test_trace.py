@@ -7,7 +7,7 @@ import pytest
 import npvae
 from npvae.data import load_dataset
 from npvae.study.trace import FORMULAS, trace
-from npvae.view.trace_table import trace_table
+from npvae.view.tables.trace import trace_table
 from tests.cli.tools import assert_refused, invoke
 
 

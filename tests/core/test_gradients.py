@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from npvae.core.activations import ACTIVATIONS, Activation, get_activation
+from npvae.checks.pairs import pair_cases
+from npvae.core.activations import Activation, get_activation
 from npvae.core.autoencoder import AutoencoderNetwork
-from npvae.core.gaussian import kl_backward, kl_forward, reparameterize_backward, reparameterize_forward
-from npvae.core.layers import dense_backward, dense_forward, mlp_backward, mlp_forward
-from npvae.core.likelihoods import bernoulli_backward, bernoulli_forward, gaussian_backward, gaussian_forward
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.gradcheck import check_network, check_vjp
 from tests.core.points import EVERY_KIND, label, random_parameters
+
+PAIRS = pair_cases()
 
 points = pytest.mark.parametrize(("seed", "scale"), [(0, 0.3), (1, 1.0), (2, 2.5)])
 
@@ -30,57 +30,18 @@ def normal(seed, scale, *shapes):
 
 
 @points
-def test_dense(seed, scale):
-    args = normal(seed, scale, (5, 3), (3, 4), 4)
-    assert_agrees(check_vjp(dense_forward, dense_backward, args, seed=seed))
+@pytest.mark.parametrize("name", PAIRS)
+def test_pair(name, seed, scale):
+    pair = PAIRS[name]
+    args = pair.make_args(np.random.default_rng(seed), scale)
+    assert_agrees(check_vjp(pair.forward, pair.backward, args, wrt=pair.wrt, seed=seed))
 
 
 @points
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_activation(name, seed, scale):
-    pair = get_activation(name, negative_slope=0.2)
-    assert_agrees(check_vjp(pair.forward, pair.backward, normal(seed, scale, (6, 4)), seed=seed))
-
-
-@points
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_mlp(name, seed, scale):
-    def forward(x, W0, b0, W1, b1):
-        return mlp_forward(x, [(W0, b0), (W1, b1)], get_activation(name))
-
-    def backward(dy, caches):
-        dx, gradients = mlp_backward(dy, caches)
-        return dx, *gradients[0], *gradients[1]
-
-    args = normal(seed, scale, (6, 3), (3, 5), 5, (5, 2), 2)
-    assert_agrees(check_vjp(forward, backward, args, seed=seed))
-
-
-@points
-def test_reparameterize(seed, scale):
-    args = normal(seed, scale, (5, 3), (5, 3), (5, 3))
-    wrt = ["mu", "log_var"]
-    assert_agrees(check_vjp(reparameterize_forward, reparameterize_backward, args, wrt=wrt, seed=seed))
-
-
-@points
-def test_kl(seed, scale):
-    assert_agrees(check_vjp(kl_forward, kl_backward, normal(seed, scale, (5, 3), (5, 3)), seed=seed))
-
-
-@points
-@pytest.mark.parametrize("binary", [True, False])
-def test_bernoulli(binary, seed, scale):
-    x = np.random.default_rng(seed).uniform(size=(5, 4))
-    args = [np.round(x) if binary else x, *normal(seed, 3 * scale, (5, 4))]
-    assert_agrees(check_vjp(bernoulli_forward, bernoulli_backward, args, wrt=["logits"], seed=seed))
-
-
-@points
-def test_gaussian(seed, scale):
-    args = normal(seed, scale, (5, 4), (5, 4), 1)
-    wrt = ["mean", "log_noise_var"]
-    assert_agrees(check_vjp(gaussian_forward, gaussian_backward, args, wrt=wrt, seed=seed))
+def test_bernoulli_of_binary_data(seed, scale):
+    pair = PAIRS["bernoulli"]
+    x, logits = pair.make_args(np.random.default_rng(seed), 3 * scale)
+    assert_agrees(check_vjp(pair.forward, pair.backward, [np.round(x), logits], wrt=pair.wrt, seed=seed))
 
 
 # The parts of a network write their gradients into Parameters. Seen from outside, a part is a

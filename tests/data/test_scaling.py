@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from npvae.data import to_unit_interval
+from npvae.data.scaling import as_floats
 
 
 @given(hnp.arrays(np.uint8, hnp.array_shapes(max_dims=3)))
@@ -37,3 +38,23 @@ def test_an_empty_batch_stays_empty():
 def test_other_ranges_are_refused(X, message):
     with pytest.raises(ValueError, match=message):
         to_unit_interval(X)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pixels_are_scaled_to_the_unit_interval(dtype):
+    x = as_floats(np.array([[0, 51, 255]], np.uint8), np.dtype(dtype))
+    assert x.dtype == dtype
+    np.testing.assert_allclose(x, [[0, 0.2, 1]], rtol=1e-7)
+
+
+def test_floats_are_converted_and_not_scaled():
+    x = as_floats(np.array([[-3.0, 700.0]]), np.dtype(np.float32))
+    assert x.dtype == np.float32
+    np.testing.assert_array_equal(x, [[-3, 700]])
+
+
+def test_floats_keep_their_dtype():
+    for X in (np.zeros((2, 3), np.float32), np.zeros((2, 3))):
+        assert as_floats(X) is X
+    assert as_floats(np.zeros(3, np.uint8)).dtype == np.float32
+    assert as_floats(np.zeros(3, np.int64)).dtype == np.float64

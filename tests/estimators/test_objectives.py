@@ -7,7 +7,7 @@ import npvae
 from npvae import VAE
 from npvae.core.multi_sample import MultiSampleVAENetwork
 from npvae.core.vae import VAENetwork
-from npvae.study.likelihood import log_marginal_likelihood
+from npvae.study.posterior.likelihood import log_marginal_likelihood
 
 SETTINGS = {
     "hidden": (16,),

@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from npvae.training.batches import as_floats, minibatches
+from npvae.training.batches import minibatches
 
 F32 = np.dtype(np.float32)
 
@@ -26,19 +26,6 @@ def test_rows_come_in_the_order_given(rng):
     X = np.arange(10, dtype=np.float32)[:, None]
     drawn = np.concatenate(list(minibatches(X, np.array([7, 2, 5]), 2, rng, dtype=F32)))
     np.testing.assert_array_equal(drawn, [[7], [2], [5]])
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_pixels_are_scaled_to_the_unit_interval(dtype):
-    x = as_floats(np.array([[0, 51, 255]], np.uint8), np.dtype(dtype))
-    assert x.dtype == dtype
-    np.testing.assert_allclose(x, [[0, 0.2, 1]], rtol=1e-7)
-
-
-def test_floats_are_converted_and_not_scaled():
-    x = as_floats(np.array([[-3.0, 700.0]]), F32)
-    assert x.dtype == np.float32
-    np.testing.assert_array_equal(x, [[-3, 700]])
 
 
 def test_the_data_is_left_alone():

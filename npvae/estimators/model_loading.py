@@ -1,0 +1,107 @@
+"""Load estimators from model files."""
+
+import os
+from typing import Any
+
+import numpy as np
+
+from npvae.estimators.autoencoder import Autoencoder
+from npvae.estimators.model_saving import decoded
+from npvae.estimators.vae import VAE
+from npvae.persistence import ModelFileError, load_model
+
+_ESTIMATORS = {"VAE": VAE, "Autoencoder": Autoencoder}
+
+
+def load(path: str | os.PathLike[str]) -> VAE | Autoencoder:
+    """Read an estimator that was saved with its `save` method.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    VAE or Autoencoder
+        Fitted: parameters, hyperparameters, history and data range are as they were. The optimizer's
+        state is not stored, so `partial_fit` starts with a fresh one.
+
+    Raises
+    ------
+    ModelFileError
+        The file is truncated, of another version, or does not hold what an estimator needs.
+    FileNotFoundError
+        There is no such file.
+
+    Notes
+    -----
+    Other programs can read the file, which is in the safetensors format. Its tensors are float32. With H_1 to
+    H_n the widths in `hidden`, H_0 = D and i counted from 0:
+
+    ========================  =====================  ======================================
+    name                      shape                  of
+    ========================  =====================  ======================================
+    encoder.i.W, encoder.i.b  (H_i, H_i+1), (H_i+1)  each hidden layer of the encoder
+    mu.W, mu.b                (H_n, Z), (Z)          the posterior mean (VAE)
+    log_var.W, log_var.b      (H_n, Z), (Z)          the posterior log-variance (VAE)
+    code.W, code.b            (H_n, Z), (Z)          the code (Autoencoder)
+    decoder.i.W, decoder.i.b  mirrored               from Z to H_n, and from there to H_1
+    output.W, output.b        (H_1, D), (D)          the mean, or the logits if Bernoulli
+    output.log_noise_var      (1)                    the noise, if noise_variance="learned"
+    ========================  =====================  ======================================
+
+    Every layer is ``y = x @ W + b`` (the transpose of what torch.nn.Linear holds), and every hidden layer is
+    followed by the activation. Without hidden layers, H_n = D in the encoder and H_1 = Z in the decoder.
+    The header's entry "npvae" describes the network as JSON: activation, likelihood and so on.
+
+    In PyTorch, with x a float32 tensor (N, D), for one hidden layer of ReLUs (for a Bernoulli likelihood,
+    apply `torch.sigmoid` to x_hat)::
+
+        import torch
+        from safetensors.torch import load_file
+
+        p = load_file("vae.safetensors")
+        h = torch.relu(x @ p["encoder.0.W"] + p["encoder.0.b"])
+        mu = h @ p["mu.W"] + p["mu.b"]  # vae.transform(X)
+        h = torch.relu(mu @ p["decoder.0.W"] + p["decoder.0.b"])
+        x_hat = h @ p["output.W"] + p["output.b"]  # vae.reconstruct(X)
+    """
+    network, params, metadata = load_model(path)
+    try:
+        cls = _ESTIMATORS[metadata["estimator"]]
+        estimator = cls(**{name: decoded(value) for name, value in metadata["hyperparameters"].items()})
+        training = metadata["training"]
+        _check_metadata(metadata, network.n_features)
+        estimator.network_, estimator.params_ = network, params
+        estimator.n_features_in_ = network.n_features
+        if metadata["feature_names"]:
+            estimator.feature_names_in_ = np.array(metadata["feature_names"], dtype=object)
+        data_range = np.array(metadata["data_range"], dtype=np.float64)
+        if data_range.shape == (2,):  # of older files: one range for all columns
+            data_range = np.tile(data_range[:, None], network.n_features)
+        estimator.data_range_, estimator.pixels_ = data_range, metadata.get("pixels", True)
+        estimator.history_, estimator.n_iter_ = training["history"], training["n_iter"]
+        estimator.stop_reason_, estimator.best_epoch_ = training["stop_reason"], training["best_epoch"]
+        if type(estimator._make_network(network.n_features)) is not type(network):
+            raise ValueError(f"estimator {metadata['estimator']} with a {type(network).__name__}")
+        if estimator._make_network(network.n_features) != network:
+            raise ValueError("its hyperparameters describe another network")
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise ModelFileError(f"{path}: its description of the estimator is not valid ({error!r})") from error
+    return estimator
+
+
+def _check_metadata(metadata: dict[str, Any], n_features: int) -> None:
+    training = metadata["training"]
+    low, high = metadata["data_range"]
+    ranges = [low, high] if isinstance(low, list) else [[low], [high]]
+    if not all(
+        isinstance(x, int | float) for numbers in [*ranges, *training["history"].values()] for x in numbers
+    ):
+        raise ValueError("history and data range must be lists of numbers")
+    if isinstance(low, list) and not len(low) == len(high) == n_features:
+        raise ValueError(f"data_range must have two numbers for each of {n_features} features")
+    if not isinstance(training["n_iter"], int) or not isinstance(metadata.get("pixels", True), bool):
+        raise ValueError("n_iter must be an integer, pixels true or false")
+    if len(metadata["feature_names"]) not in (0, n_features):
+        raise ValueError(f"{len(metadata['feature_names'])} feature names for {n_features} features")

@@ -1,0 +1,144 @@
+"""The trainings of a comparison, and a folder that remembers what was done by its content."""
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from npvae.persistence import ModelFileError, write_atomically, write_text_atomically
+
+if TYPE_CHECKING:
+    from npvae.estimators import VAE, Autoencoder
+
+KINDS = ("AE", "VAE")
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One of the models that are trained and measured.
+
+    Parameters
+    ----------
+    latent_dim : int
+        Z.
+    seed : int
+        Of training and sampling.
+    kind : {"AE", "VAE"}
+
+    Examples
+    --------
+    >>> Cell(10, 0, "VAE").name
+    'vae-d10-seed0'
+    """
+
+    latent_dim: int
+    seed: int
+    kind: str
+
+    @property
+    def name(self) -> str:
+        """What its files are called."""
+        return f"{self.kind.lower()}-d{self.latent_dim}-seed{self.seed}"
+
+
+def content_key(content: Mapping[str, Any]) -> str:
+    """Return a hash of JSON values, whatever their order; of anything else its representation counts.
+
+    Examples
+    --------
+    >>> content_key({"a": 1, "b": 2}) == content_key({"b": 2, "a": 1}) != content_key({"a": 1, "b": 3})
+    True
+    """
+    text = json.dumps(content, sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class StudyFolder:
+    """Models and measurements on disk, each with the key of the content that it was made from.
+
+    Parameters
+    ----------
+    path : Path
+        Need not exist. Models go into ``models/``, measurements into ``measured/``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def model_file(self, cell: Cell) -> Path:
+        """Return the path of a model file."""
+        return self.path / "models" / f"{cell.name}.safetensors"
+
+    def load_model(self, cell: Cell, key: str) -> "VAE | Autoencoder | None":
+        """Return the model of a cell if it was trained to its end with this key, else None."""
+        from npvae.estimators import load
+
+        path = self.model_file(cell)
+        try:
+            return load(path) if _read(path.with_suffix(".json")) == _mark(path, key) else None
+        except (ModelFileError, OSError):
+            return None
+
+    def save_model(self, cell: Cell, key: str, model: "VAE | Autoencoder") -> None:
+        """Save a model; only one that was trained to its end is found again."""
+        path = self.model_file(cell)
+        path.with_suffix(".json").unlink(missing_ok=True)  # until the model is there, it tells of the old one
+        model.save(path)
+        if model.stop_reason_ not in ("interrupted", "diverged", "error"):
+            _write(path.with_suffix(".json"), _mark(path, key))
+
+    def load_measured(self, name: str, key: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+        """Return numbers and arrays saved under a name with this key, or None."""
+        path = self._measured(name)
+        record = _read(path)
+        try:
+            data = path.with_suffix(".npz").read_bytes()
+        except OSError:
+            return None
+        if record.get("key") != key or record.get("checksum") != _checksum(record.get("numbers"), data):
+            return None
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return record["numbers"], dict(arrays)
+
+    def save_measured(
+        self, name: str, key: str, numbers: dict[str, Any], arrays: dict[str, np.ndarray]
+    ) -> None:
+        """Save numbers, in JSON's types, and arrays."""
+        path = self._measured(name)
+        path.unlink(missing_ok=True)
+        file = io.BytesIO()
+        np.savez(file, allow_pickle=False, **arrays)
+        data = file.getvalue()
+        write_atomically(path.with_suffix(".npz"), lambda temporary: temporary.write_bytes(data))
+        _write(path, {"key": key, "checksum": _checksum(numbers, data), "numbers": numbers})
+
+    def _measured(self, name: str) -> Path:
+        return self.path / "measured" / f"{name}.json"
+
+
+def _mark(path: Path, key: str) -> dict[str, Any]:
+    """Return what stands beside a complete model: a file of the right form may still have lost a bit."""
+    return {"key": key, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _checksum(numbers: Any, arrays: bytes) -> str:
+    """Return a hash of a measurement: a damaged zip file may open, and a damaged number is still one."""
+    return content_key({"numbers": numbers, "arrays": hashlib.sha256(arrays).hexdigest()})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return what a JSON file holds, and nothing if it is missing or damaged."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    write_text_atomically(path, json.dumps(record) + "\n")

@@ -1,0 +1,160 @@
+"""Sets of images to judge beside samples: what is as good as it gets, and what is too simple to be good."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from npvae.study.metrics.features import PrincipalFeatures
+from npvae.study.metrics.quality import SampleJudge, SampleQuality, choose_rows
+from npvae.study.validation import check_count
+
+if TYPE_CHECKING:
+    from npvae.data import Dataset
+
+
+def real_halves(X: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a set of real images in two at random.
+
+    Parameters
+    ----------
+    X : (N, D) array
+    n : int
+        Of each part, at most N / 2.
+    rng : Generator
+
+    Returns
+    -------
+    first, second : (n, D) arrays, X's dtype
+        Without a row in common.
+
+    Raises
+    ------
+    ValueError
+        X has fewer than 2 n rows, or n is not a positive integer.
+
+    Notes
+    -----
+    Both halves have one distribution, so what separates them is chance. Training and test images do not:
+    those of MNIST have other writers, and so have the first and the second half of its test set, unless it
+    is shuffled.
+    """
+    check_count(n, "n")
+    if len(X) < 2 * n:
+        raise ValueError(f"two halves of {n} rows need {2 * n} rows, got {len(X)}")
+    order = rng.permutation(len(X))
+    return X[order[:n]], X[order[n : 2 * n]]
+
+
+def independent_pixels(X_train: npt.ArrayLike, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw every pixel by itself, from its values in the training images.
+
+    Parameters
+    ----------
+    X_train : (N, D) array
+    n : int
+        How many images.
+    rng : Generator
+
+    Returns
+    -------
+    X : (n, D) array, X_train's dtype
+        Each pixel has its distribution in the training images, and is independent of all others.
+
+    Raises
+    ------
+    ValueError
+        n is not a positive integer.
+    """
+    check_count(n, "n")
+    X_train = np.asarray(X_train)
+    n_rows, n_pixels = X_train.shape
+    return X_train[rng.integers(n_rows, size=(n, n_pixels)), np.arange(n_pixels)]
+
+
+def principal_gaussian(
+    features: PrincipalFeatures,
+    n: int,
+    rng: np.random.Generator,
+    *,
+    value_range: tuple[float, float] = (0.0, 1.0),
+) -> np.ndarray:
+    """Draw images from a Gaussian in principal components: a linear model's samples.
+
+    Parameters
+    ----------
+    features : PrincipalFeatures
+        Fitted to training images.
+    n : int
+        How many images.
+    rng : Generator
+    value_range : tuple
+        Lowest and highest value, to which the images are clipped.
+
+    Returns
+    -------
+    X : (n, D) array, float32
+        mean + z components, z_k ~ N(0, variances_k); clipped.
+
+    Raises
+    ------
+    ValueError
+        n is not a positive integer.
+
+    Notes
+    -----
+    Before clipping, mean and covariance in these components are those of the data: the Frechet distance there
+    is that of clipping and chance alone. What is wrong with these images, it does not see.
+    """
+    check_count(n, "n")
+    z = rng.standard_normal((n, len(features.variances))) * np.sqrt(features.variances)
+    return np.clip(features.mean + z @ features.components, *value_range).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Control:
+    """One set of images to judge.
+
+    Parameters
+    ----------
+    label : str
+        For tables.
+    judge : callable
+        ``judge(judge, data)`` returns the `SampleQuality` of such images; always the same.
+    """
+
+    label: str
+    judge: Callable[["SampleJudge", "Dataset"], SampleQuality]
+
+
+def _judge_halves(judge: SampleJudge, data: "Dataset") -> SampleQuality:
+    n = min(judge.n, len(data.X_test) // 2)
+    first, second = real_halves(data.X_test, n, np.random.default_rng(1))
+    return judge.against(first).judge(second)
+
+
+def _judge_training_images(judge: SampleJudge, data: "Dataset") -> SampleQuality:
+    return judge.judge(choose_rows(data.X_train, judge.n, np.random.default_rng(2)))
+
+
+def _judge_gaussian(judge: SampleJudge, data: "Dataset") -> SampleQuality:
+    value_range = (0.0, 1.0) if data.X_train.dtype == np.uint8 else data.value_range
+    rng = np.random.default_rng(3)
+    return judge.judge(principal_gaussian(judge.features, judge.n, rng, value_range=value_range))
+
+
+def _judge_pixels(judge: SampleJudge, data: "Dataset") -> SampleQuality:
+    return judge.judge(independent_pixels(data.X_train, judge.n, np.random.default_rng(4)))
+
+
+#: By name, in the order of tables. Two halves of the test set are judged with half as many images where it
+#: is no larger than twice the judge's n. Training images are copies: that is what memorisation finds in
+#: them.
+CONTROLS = {
+    "shuffled halves": Control("half of the test images", _judge_halves),
+    "training images": Control("training images", _judge_training_images),
+    "principal Gaussian": Control("Gaussian in PCA's space", _judge_gaussian),
+    "independent pixels": Control("independent pixels", _judge_pixels),
+}

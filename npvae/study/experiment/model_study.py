@@ -1,0 +1,113 @@
+"""One trained model of a comparison: its evaluation, and the quality of what is sampled from it."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from npvae.study.evaluation import evaluate
+from npvae.study.experiment.cache import Cell
+from npvae.study.experiment.judging import Samples, judge_samples
+from npvae.study.jsonable import to_jsonable
+from npvae.study.metrics.quality import SampleJudge, SampleQuality
+
+if TYPE_CHECKING:
+    from npvae.data import Dataset
+    from npvae.estimators import VAE, Autoencoder
+
+N_CODES = 5000  # codes of test images that are kept for pictures
+
+
+@dataclass(frozen=True, eq=False)
+class ModelStudy:
+    """What was measured on one model.
+
+    Attributes
+    ----------
+    cell : Cell
+    estimator : Autoencoder or VAE
+    figures : dict
+        `npvae.study.evaluate` on the test images, in JSON's types.
+    codes : (n, Z) array
+        Of the first test images; for the VAE the posterior means.
+    samples : dict
+        From the name of a way to sample, of `WAYS`, to what it gave.
+    """
+
+    cell: Cell
+    estimator: "Autoencoder | VAE"
+    figures: dict[str, Any]
+    codes: np.ndarray
+    samples: dict[str, Samples]
+
+    def numbers(self) -> dict[str, Any]:
+        """Return everything but arrays and estimator, in JSON's types."""
+        qualities = {way: to_jsonable(samples.quality) for way, samples in self.samples.items()}
+        return {"figures": self.figures, "samples": qualities}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays by name."""
+        arrays = {"codes": self.codes}
+        for way, samples in self.samples.items():
+            arrays |= {f"z.{way}": samples.z, f"images.{way}": samples.images}
+        return arrays
+
+    @classmethod
+    def restore(
+        cls,
+        cell: Cell,
+        estimator: "Autoencoder | VAE",
+        numbers: dict[str, Any],
+        arrays: dict[str, np.ndarray],
+    ) -> Self:
+        """Return the study that gave these numbers and arrays."""
+        samples = {
+            way: Samples(arrays[f"z.{way}"], arrays[f"images.{way}"], restore_quality(quality))
+            for way, quality in numbers["samples"].items()
+        }
+        return cls(cell, estimator, numbers["figures"], arrays["codes"], samples)
+
+
+def restore_quality(numbers: dict[str, Any]) -> SampleQuality:
+    """Return a `SampleQuality` from what `to_jsonable` made of it; None stands for NaN."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(SampleQuality):
+        value = numbers[field.name]
+        values[field.name] = float("nan") if value is None else value
+    return SampleQuality(**values)
+
+
+def study_model(
+    cell: Cell,
+    estimator: "Autoencoder | VAE",
+    data: "Dataset",
+    judge: SampleJudge,
+    *,
+    n_importance_samples: int = 1000,
+) -> ModelStudy:
+    """Evaluate a trained model and everything that can be sampled from it.
+
+    Parameters
+    ----------
+    cell : Cell
+        Its seed draws everything.
+    estimator : Autoencoder or VAE
+        Fitted.
+    data : Dataset
+        The distributions of codes are fitted to the training part, the rest is measured on the test part.
+    judge : SampleJudge
+        Made from the same data; as many samples are drawn as it compares with.
+    n_importance_samples : int
+        For ln p(x).
+
+    Returns
+    -------
+    ModelStudy
+    """
+    evaluation = evaluate(
+        estimator, data.X_test, n_importance_samples=n_importance_samples, random_state=cell.seed
+    )
+    samples = judge_samples(estimator, data, judge, seed=cell.seed)
+    codes = estimator.transform(data.X_test[:N_CODES])
+    return ModelStudy(cell, estimator, to_jsonable(evaluation), codes, samples)

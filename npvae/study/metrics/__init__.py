@@ -1,0 +1,1 @@
+"""How samples compare with data, and codes with N(0, I)."""

@@ -1,0 +1,180 @@
+"""A classifier of the real, labelled data: what it sees in samples, and how sure it is of them."""
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from npvae.data.scaling import as_floats
+from npvae.study.metrics.mlp import quiet_fit
+from npvae.study.validation import as_matrix
+
+if TYPE_CHECKING:
+    from sklearn.neural_network import MLPClassifier
+
+_HIDDEN = (256, 64)
+_BATCH_SIZE = 200
+_EPOCHS, _STEPS = 7, 500  # at least as many of each
+_BLOCK = 6000  # rows converted at once; a multiple of the batch size
+
+
+class ClassifierFeatures:
+    """A network trained to classify real data; its last hidden layer is a feature space.
+
+    Parameters
+    ----------
+    network : MLPClassifier
+        Fitted.
+
+    Notes
+    -----
+    Two images are near each other in these features where the classifier takes them for the same, however
+    their strokes lie: what pixels and principal components do not know. Traps: whatever does not matter for
+    the class is not seen; features of another network, such as another seed's, have other units and do not
+    compare.
+    """
+
+    def __init__(self, network: "MLPClassifier") -> None:
+        self.network = network
+
+    @classmethod
+    def fit(cls, X: npt.ArrayLike, y: npt.ArrayLike, *, random_state: int = 0) -> Self:
+        """Train on labelled data: 256 and 64 ReLU units, Adam, float32 (scikit-learn's MLPClassifier).
+
+        Parameters
+        ----------
+        X : (N, D) array
+            uint8 for pixels, which are scaled to [0, 1], or floats of about that size. It may be a memory
+            map.
+        y : (N,) array
+            Labels of at least two classes, integers or strings.
+        random_state : int
+            The same seed gives the same bits, on any number of threads.
+
+        Returns
+        -------
+        ClassifierFeatures
+
+        Raises
+        ------
+        ValueError
+            X is not a matrix or not finite, y does not fit it, or there is only one class.
+
+        Notes
+        -----
+        7 epochs in batches of 200, or more where that makes less than 500 steps: on MNIST 98 % of the test
+        images are recognised then. Cost: about 15 s of one core for MNIST. Memory: 6000 rows in float32 at
+        a time.
+        """
+        from sklearn.neural_network import MLPClassifier
+
+        X, y = np.asarray(X), np.asarray(y)
+        if X.ndim != 2 or len(X) == 0:
+            raise ValueError(f"X must be a matrix with one sample a row, got an array of shape {X.shape}")
+        if y.shape != (len(X),):
+            raise ValueError(f"y must have one label for each of the {len(X)} rows of X, got shape {y.shape}")
+        classes = np.unique(y)
+        if len(classes) < 2:
+            raise ValueError(f"y must have at least two classes, but all labels are {classes[0]!r}")
+        rng = np.random.default_rng(random_state)
+        network = MLPClassifier(
+            _HIDDEN, batch_size=min(_BATCH_SIZE, len(X)), random_state=int(rng.integers(2**31)), shuffle=False
+        )
+        steps = -(-len(X) // _BATCH_SIZE)
+        with quiet_fit():
+            for _ in range(max(_EPOCHS, -(-_STEPS // steps))):
+                order = rng.permutation(len(X))
+                for start in range(0, len(X), _BLOCK):
+                    rows = order[start : start + _BLOCK]
+                    network.batch_size = min(_BATCH_SIZE, len(rows))
+                    network.partial_fit(_single(X[rows], "X"), y[rows], classes=classes)
+        return cls(network)
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The labels, sorted, (C,)."""
+        return self.network.classes_
+
+    def transform(self, X: npt.ArrayLike) -> np.ndarray:
+        """Return what the last hidden layer makes of X.
+
+        Parameters
+        ----------
+        X : (N, D) array
+            uint8 for pixels, or floats in the units of the data trained on.
+
+        Returns
+        -------
+        features : (N, 64) array, float32, at least 0
+
+        Raises
+        ------
+        ValueError
+            X has another number of columns, or is not finite.
+        """
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(limits=1):
+            return self._hidden(self._checked(X))
+
+    def predict_proba(self, X: npt.ArrayLike) -> np.ndarray:
+        """Return the probability of each class, (N, C) float32; X and errors as for `transform`."""
+        return self.transform_and_predict(X)[1]
+
+    def transform_and_predict(self, X: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `transform` and `predict_proba` do, in one pass."""
+        from scipy.special import expit, softmax
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(limits=1):
+            features = self._hidden(self._checked(X))
+            scores = features @ self.network.coefs_[-1] + self.network.intercepts_[-1]
+        if scores.shape[1] == 1:  # two classes
+            second = expit(scores)
+            return features, np.hstack([1 - second, second])
+        return features, softmax(scores, axis=1)
+
+    def accuracy(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:
+        """Return the part of X whose class is recognised.
+
+        Parameters
+        ----------
+        X : (N, D) array
+        y : (N,) array
+            The true labels.
+
+        Returns
+        -------
+        accuracy : float in [0, 1]
+
+        Raises
+        ------
+        ValueError
+            As for `transform`, or y does not fit X.
+        """
+        y = np.asarray(y)
+        predicted = self.classes[self.predict_proba(X).argmax(axis=1)]
+        if y.shape != predicted.shape:
+            raise ValueError(
+                f"y must have one label for each of the {len(predicted)} rows, got shape {y.shape}"
+            )
+        return float(np.mean(predicted == y))
+
+    def _checked(self, X: npt.ArrayLike) -> np.ndarray:
+        rows, width = _single(X, "X"), len(self.network.coefs_[0])
+        if rows.shape[1] != width:
+            raise ValueError(f"X must have {width} columns, as the data trained on, got {rows.shape[1]}")
+        return rows
+
+    def _hidden(self, rows: np.ndarray) -> np.ndarray:
+        for W, b in zip(self.network.coefs_[:-1], self.network.intercepts_[:-1], strict=True):
+            rows = np.maximum(rows @ W + b, 0)
+        return rows
+
+
+def _single(X: npt.ArrayLike, name: str) -> np.ndarray:
+    """Return X as float32, checked as by `as_matrix`."""
+    X = np.asarray(X)
+    if X.dtype == np.uint8 and X.ndim == 2:
+        return as_floats(X, np.dtype(np.float32))
+    return as_matrix(X, name).astype(np.float32)

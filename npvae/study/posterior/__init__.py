@@ -1,0 +1,1 @@
+"""What a model says of data: its posterior, its likelihood, its reconstructions."""

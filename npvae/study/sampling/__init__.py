@@ -1,0 +1,1 @@
+"""Distributions over the latent space, and drawing from them."""

@@ -1,0 +1,1 @@
+"""Walks through the latent space: between images, along its axes, over its plane."""

@@ -1,0 +1,82 @@
+"""One latent point: what it decodes to, and which code is nearest to it."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from npvae.study.validation import as_matrix
+
+if TYPE_CHECKING:
+    from npvae.estimators.base import LatentVariableModel
+
+
+def decode_point(estimator: "LatentVariableModel", z: npt.ArrayLike) -> np.ndarray:
+    """Decode a latent point of one's own.
+
+    Parameters
+    ----------
+    estimator : VAE or Autoencoder
+        Fitted.
+    z : (Z,) array
+        Such as (-2.5, 2) for ``latent_dim=2``.
+
+    Returns
+    -------
+    x : (D,) array
+        E[x | z], in the units of the training data.
+
+    Raises
+    ------
+    NotFittedError, ValueError
+        The estimator is not fitted; z does not have `latent_dim` numbers, or they are not finite.
+    """
+    from sklearn.utils.validation import check_is_fitted
+
+    check_is_fitted(estimator, "params_")
+    latent_dim = estimator.network_.latent_dim
+    point = np.asarray(z, dtype=np.float64)
+    if point.shape != (latent_dim,):
+        got = f"{len(point)}" if point.ndim == 1 else f"an array of shape {point.shape}"
+        raise ValueError(
+            f"z must have {latent_dim} numbers, as the model has latent_dim={latent_dim}, got {got}"
+        )
+    return estimator.inverse_transform(point[None])[0]
+
+
+def nearest_code(codes: npt.ArrayLike, z: npt.ArrayLike) -> tuple[int, float]:
+    """Find the code nearest to a point.
+
+    Parameters
+    ----------
+    codes : (N, Z) array
+    z : (Z,) array
+
+    Returns
+    -------
+    index : int
+        Row of `codes`; the first one if several are equally near.
+    distance : float
+        Euclidean, in the units of the latent space.
+
+    Raises
+    ------
+    ValueError
+        z has another length than a code; a number is not finite.
+
+    Notes
+    -----
+    Cost: O(N Z). Trap: distances in two latent spaces do not compare; relate them to `CodeMoments.std`.
+
+    Examples
+    --------
+    >>> nearest_code([[0.0, 0.0], [3.0, 4.0]], [3.0, 5.0])
+    (1, 1.0)
+    """
+    codes = as_matrix(codes, "codes")
+    point = np.asarray(z, dtype=np.float64)
+    if point.shape != codes.shape[1:] or not np.isfinite(point).all():
+        raise ValueError(f"z must be {codes.shape[1]} finite numbers, as the codes are, got {z!r}")
+    distances = np.linalg.norm(codes - point, axis=1)
+    index = int(distances.argmin())
+    return index, float(distances[index])

@@ -1,0 +1,1 @@
+"""Pictures, one in each file, and what they are drawn with."""
