@@ -118,7 +118,7 @@ def _target(args: argparse.Namespace) -> int:
 
     place, name = split_target(args.target)
     settings = Settings(None if args.shape is None else tuple(args.shape), args.wrt, args.seed)
-    reports, refused = [], {}
+    reports, refused, stubs = [], {}, []
     with contextlib.redirect_stdout(sys.stderr):  # what the file prints is no part of the result
         targets, skipped = find_targets(place, name)
         for option in ("shape", "wrt"):
@@ -132,6 +132,7 @@ def _target(args: argparse.Namespace) -> int:
                 if name:
                     raise ValueError(f"{target.name}: {error}") from error
                 refused[target.name] = str(error)
+                stubs.append(target.stub())
     for reason in skipped:
         print(f"npvae gradcheck: skipped: {reason}", file=sys.stderr)
     if args.json:
@@ -141,6 +142,9 @@ def _target(args: argparse.Namespace) -> int:
     else:
         lines = [f"{title}: NOT CHECKED: {reason}" for title, reason in refused.items()]
         print("\n\n".join([*map(str, reports), *lines]))
+    if any(stubs):
+        print("npvae gradcheck: to give arguments, fill in and add to the file:", file=sys.stderr)
+        print("\n\n".join(filter(None, stubs)), file=sys.stderr)
     if not all(report.passed for report in reports):
         return 1
     return 2 if refused else 0
