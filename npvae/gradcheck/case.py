@@ -98,7 +98,7 @@ class Pair:
 
     def afresh(self) -> Pair | None:
         """Return the same methods of an object that has not run yet; None where there is no such object."""
-        if self.owner is None:
+        if self.owner is None or not all(hasattr(f, "__self__") for f in (self.forward, self.backward)):
             return None
         owner = copy.deepcopy(self.owner)
         names = self.forward.__name__, self.backward.__name__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from .arguments import copied, is_floating, name_of, signature_of
 from .case import Pair
 from .examine import Options, examine, in_numpy, labels_of
-from .matching import normal
+from .matching import mapped, normal
 from .objective import Budget, generator
 from .objects import shapes_in
 from .report import Report
@@ -240,7 +240,7 @@ def _gradient_pair(f: Callable[..., Any], gradient: Callable[..., Any] | None, a
         if isinstance(found, list) and len(args) == 1 and not isinstance(args[0], list):
             found = np.asarray(found)
         shapes = [np.shape(arg) for arg in arguments]
-        return _times(np.asarray(dy), found, shapes)
+        return mapped(lambda g: None if g is None else _times(np.asarray(dy), np.asarray(g), shapes), found)
 
     noise = Noise(f=value, gradient=slopes)
     return Pair(forward, backward, held=shapes_in((value, slopes)), noise=noise)
@@ -263,14 +263,7 @@ def _value_and_gradient(f: Callable[..., Any]) -> tuple[Callable[..., Any], Call
 
 
 def _times(dy: Any, gradient: Any, shapes: Sequence[tuple[int, ...]]) -> Any:
-    """Multiply a gradient, however nested, with the upstream gradient of f, in the gradient's precision."""
-    if isinstance(gradient, Mapping):
-        return {key: _times(dy, inner, shapes) for key, inner in gradient.items()}
-    if isinstance(gradient, tuple | list):
-        return [_times(dy, inner, shapes) for inner in gradient]
-    if gradient is None:
-        return None
-    gradient = np.asarray(gradient)
+    """Multiply a gradient with the upstream gradient of f, in the gradient's precision."""
     if gradient.dtype.kind == "f":
         dy = dy.astype(gradient.dtype)
     if dy.ndim == 0:

@@ -18,6 +18,7 @@ from .matching import (
     leaves,
     like,
     looks_constant,
+    mapped,
     other_order,
     parts_of,
 )
@@ -28,25 +29,12 @@ from .report import Check, Entry, Reason, one_cause
 from .variations import check_variations
 
 
-def bridged(pair: Pair, args: Sequence[Any]) -> tuple[Pair, list[Any]]:
-    """Make a pair of functions on another library's arrays one on NumPy's.
-
-    Parameters
-    ----------
-    pair : Pair
-        Changed in place, where an argument is such an array or holds one.
-    args : sequence
-
-    Returns
-    -------
-    pair : Pair
-    args : list
-        The arguments with NumPy arrays.
-    """
-    makers = [maker_of(arg) for arg in args]
+def bridged(pair: Pair, args: Sequence[Any]) -> list[Any]:
+    """Make a pair of functions on another library's arrays one on NumPy's; return the arguments so too."""
+    makers = [_maker_of(arg) for arg in args]
     maker = next((make for make in makers if make is not None), None)
     if maker is None:
-        return pair, list(args)
+        return list(args)
     forward, backward = pair.forward, pair.backward
 
     def run(*given: Any) -> tuple[Any, Any]:
@@ -54,46 +42,30 @@ def bridged(pair: Pair, args: Sequence[Any]) -> tuple[Pair, list[Any]]:
         y, cache = forward(*made)
         return in_numpy(y), cache
 
-    def pull(dy: Any, cache: Any) -> Any:
-        return in_numpy(backward(mapped(maker, dy), cache))
-
-    pair.forward, pair.backward = run, pull
-    return pair, [in_numpy(arg) for arg in args]
+    pair.forward = run
+    pair.backward = lambda dy, cache: in_numpy(backward(mapped(maker, dy), cache))
+    return [in_numpy(arg) for arg in args]
 
 
 def in_numpy(value: Any) -> Any:
     """Return a value with NumPy arrays in place of other libraries', at any depth."""
-    if isinstance(value, Mapping):
-        return {key: in_numpy(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        items = [in_numpy(item) for item in value]
-        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    if not _is_foreign(value):
-        return value
-    return np.asarray(value.detach() if hasattr(value, "detach") else value).copy()
+
+    def convert(x: Any) -> Any:
+        return np.asarray(x.detach() if hasattr(x, "detach") else x).copy() if _is_foreign(x) else x
+
+    return mapped(convert, value)
 
 
-def maker_of(value: Any) -> Callable[[Any], Any] | None:
-    """Return the function that makes arrays of the library of an argument; None for NumPy's."""
-    if isinstance(value, Mapping):
-        return next((make for item in value.values() if (make := maker_of(item))), None)
-    if isinstance(value, tuple | list):
-        return next((make for item in value if (make := maker_of(item))), None)
+def _maker_of(value: Any) -> Callable[[Any], Any] | None:
+    """Return the function that makes arrays like those in an argument; None for NumPy's."""
+    if isinstance(value, Mapping | tuple | list):
+        items = value.values() if isinstance(value, Mapping) else value
+        return next((make for item in items if (make := _maker_of(item))), None)
     if not _is_foreign(value):
         return None
     library = sys.modules[type(value).__module__.partition(".")[0]]
     space = value.__array_namespace__() if hasattr(value, "__array_namespace__") else library
-    return space.asarray
-
-
-def mapped(make: Callable[[Any], Any], value: Any) -> Any:
-    """Apply a function to all arrays and NumPy numbers in a value, at any depth."""
-    if isinstance(value, Mapping):
-        return {key: mapped(make, item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        items = [mapped(make, item) for item in value]
-        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    return make(value) if isinstance(value, np.ndarray | np.generic) else value
+    return lambda x: space.asarray(x) if isinstance(x, np.ndarray | np.generic) else x
 
 
 def _is_foreign(value: Any) -> bool:
@@ -146,7 +118,7 @@ def examine(
     entries : tuple of Entry
     checks : list of Check
     """
-    pair, args = bridged(pair, args)
+    args = bridged(pair, args)
     told = [wrt] if isinstance(wrt, int | str) else wrt
     flattening = Flattening(args, labels)
     if flattening.nested:

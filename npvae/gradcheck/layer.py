@@ -15,7 +15,7 @@ from .examine import Options, examine, labels_of
 from .judge import mismatch
 from .layer_parameters import Parameter
 from .layer_survey import Survey, survey
-from .matching import like, parts_of
+from .matching import like, mapped, parts_of
 from .objective import generator
 from .report import Check, Report
 from .state import Copies, Noise, Working
@@ -198,24 +198,17 @@ class _Run:
         for place, value in before:
             place.write(layer, value[()])
         scale = self._calls.scale(dy)
-        return tuple(_scaled(scale, gradient) for gradient in gradients)
-
-
-def _scaled(scale: Any, gradient: Any) -> Any:
-    if scale is None or gradient is None:
-        return gradient
-    return (
-        [_scaled(scale, g) for g in gradient] if isinstance(gradient, list) else scale * np.asarray(gradient)
-    )
+        if scale is not None:
+            gradients = [mapped(lambda g: None if g is None else scale * np.asarray(g), g) for g in gradients]
+        return tuple(gradients)
 
 
 def _inputs_of(layer: Any, x: Any, forward: str | None) -> list[Any]:
     """Return what forward takes: x itself, all that is in it, or one list."""
     if not isinstance(x, tuple | list):
         return [x]
-    if isinstance(x, list) and Calls.accepts(layer, [x], forward) and not Calls.accepts(layer, x, forward):
-        return [x]
-    return list(x)
+    alone = isinstance(x, list) and Calls.accepts(layer, [x], forward)
+    return [x] if alone and all(map(is_floating, x)) else list(x)
 
 
 def _names(parameters: list[Parameter]) -> list[str]:
@@ -270,13 +263,15 @@ def _reused(run: _Run, calls: Calls, args: Sequence[Any], n_inputs: int, seed: i
 
 def _shuffled(arg: Any, rng: np.random.Generator) -> Any:
     """Return an input of the same kind with other entries."""
-    if isinstance(arg, list | tuple):
-        return type(arg)([_shuffled(item, rng) for item in arg])
-    if not is_floating(arg):
-        return copied(arg)
-    x = np.asarray(arg)
-    shuffled = rng.permutation(x.ravel()).reshape(x.shape) * rng.uniform(0.25, 0.75, x.shape)
-    return np.asarray(shuffled, x.dtype)[()]
+
+    def shuffled(item: Any) -> Any:
+        if not is_floating(item):
+            return copied(item)
+        x = np.asarray(item)
+        other = rng.permutation(x.ravel()).reshape(x.shape) * rng.uniform(0.25, 0.75, x.shape)
+        return np.asarray(other, x.dtype)[()]
+
+    return mapped(shuffled, arg)
 
 
 def _cast(value: Any, dtype: npt.DTypeLike | None) -> Any:

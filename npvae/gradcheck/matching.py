@@ -57,7 +57,21 @@ def like(y: Any, parts: Sequence[Any]) -> Any:
     if not isinstance(y, tuple | list):
         return next(found)
     items: list[Any] = [next(found) if np.asarray(part).dtype.kind in "fc" else None for part in y]
-    return type(y)(*items) if hasattr(y, "_fields") else type(y)(items)
+    return rebuilt(y, items)
+
+
+def rebuilt(value: Any, items: Sequence[Any]) -> Any:
+    """Return a tuple, NamedTuple or list of the same type with other items."""
+    return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+
+
+def mapped(function: Callable[[Any], Any], value: Any) -> Any:
+    """Apply a function to all that nested dicts, lists and tuples hold."""
+    if isinstance(value, Mapping):
+        return {key: mapped(function, item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return rebuilt(value, [mapped(function, item) for item in value])
+    return function(value)
 
 
 def assign_gradients(
@@ -174,12 +188,7 @@ def arrays_of(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def put_back(value: Any, arrays: Iterator[Any]) -> Any:
     """Copy nested dicts, lists and tuples, with other arrays in place of those that `arrays_of` finds."""
-    if isinstance(value, Mapping):
-        return {key: put_back(inner, arrays) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        inner = [put_back(item, arrays) for item in value]
-        return type(value)(*inner) if hasattr(value, "_fields") else type(value)(inner)
-    return next(arrays) if hasattr(value, "dtype") and is_floating(value) else value
+    return mapped(lambda x: next(arrays) if hasattr(x, "dtype") and is_floating(x) else x, value)
 
 
 class Flattening:
@@ -252,8 +261,10 @@ class Flattening:
         """Say which of the returned gradients belongs to which of the given arguments."""
         able = [k for k, arg in enumerate(self._given) if self._counts[k] is not None or is_floating(arg)]
         wanted = able if wrt is None else list(wrt)
-        if len(wanted) == 1 and type(returned) is type(self._given[wanted[0]]):
-            return {wanted[0]: returned}
+        kind = type(self._given[wanted[0]])
+        if len(wanted) == 1 and type(returned) is kind:
+            alone = issubclass(kind, list | tuple) and len(returned) == 1 and type(returned[0]) is kind
+            return {wanted[0]: returned[0] if alone else returned}
         gradients = leaves(returned)
         if len(gradients) == len(wanted):
             return dict(zip(wanted, gradients, strict=True))

@@ -384,6 +384,23 @@ class TestFormsOfLayers:
             assert check_layer(Multiply(), x).verdict == "pass"
             assert check_layer(wrong, x).verdict == "fail"
 
+    def test_inputs_in_a_tuple_that_come_back(self):
+        class Product:
+            factor = 1.0
+
+            def forward(self, inputs):
+                x, W = inputs
+                return (x @ W,)
+
+            def backward(self, inputs, grad_outputs):
+                (x, W), (gy,) = inputs, grad_outputs
+                return gy @ W.T, self.factor * x.T @ gy
+
+        wrong = Product()
+        wrong.factor = 2.0
+        assert check_layer(Product(), ((X, draw(4, 3)),)).verdict == "pass"
+        assert check_layer(wrong, ((X, draw(4, 3)),)).verdict == "fail"
+
     @pytest.mark.parametrize("rebinds", [False, True])
     def test_an_update_with_a_learning_rate(self, rebinds):
         class Dense:
