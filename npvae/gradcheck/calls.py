@@ -87,7 +87,8 @@ class Calls:
                 "x must be a tuple of all that it takes"
             ) from error
         found = [p.name for p in signature.parameters.values() if p.kind in _POSITIONAL]
-        self.names = [*found, *(f"x{k}" for k in range(len(found), len(inputs)))][: len(inputs)]
+        others = [f"x{k}" for k in range(len(found), len(inputs))] if len(inputs) > 1 else ["x"]
+        self.names = [*found, *others][: len(inputs)]
         self.upstream = Upstream.ONE
         self._resets = [(place, name) for place, node in nodes(layer) for name in _methods(node, _ZERO)]
         self._flushes = [(place, name) for place, node in nodes(layer) for name in _methods(node, _FLUSH)]

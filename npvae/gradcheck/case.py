@@ -169,7 +169,7 @@ class Case:
     vacuous : bool
         Whether some gradient was zero there, so that the point says nothing of it.
     rtol : float
-        Part of a gradient's scale by which it may be off.
+        Additional tolerance, relative to a gradient's largest entry.
     """
 
     pair: Pair

@@ -62,11 +62,11 @@ def check_vjp(
     seed : int
         Draws the upstream gradient dy, from a normal distribution, and the sampled directions.
     protocol : bool
-        Whether to check what a backward must keep to beside its values: `npvae.gradcheck.protocol`.
+        Whether to check for side effects, state and linearity in dy: `npvae.gradcheck.protocol`.
     variations : bool
         Whether to run the pair on variations of its inputs: `npvae.gradcheck.variations`.
     rtol : float
-        Part of a gradient's largest entry by which it may be off, beside rounding.
+        Additional tolerance, relative to a gradient's largest entry.
     n_entries : int
         An argument with up to this many entries is checked entry by entry.
     n_coordinates, n_projections : int
@@ -91,10 +91,9 @@ def check_vjp(
     -----
     With L = sum(dy * y) for a fixed dy, the gradient dL/d(arg) is what backward should return. It is measured
     entry by entry, for large arrays on a sample of entries and random projections of the whole. forward and
-    backward run once on `args` as they are, which a function that changes them gets back as they were; all
-    else runs on copies. The oracles evaluate forward on float64 and
-    complex128 copies, or, where it does not take float64, in the dtype it was given. The arguments in `wrt`
-    become complex together, the others stay real.
+    backward run once on `args` themselves, whose values are restored afterwards; all else runs on copies. The
+    oracles evaluate forward on float64 and complex128 copies, or, where it does not take float64, in the
+    dtype it was given. The arguments in `wrt` become complex together, the others stay real.
 
     Examples
     --------

@@ -137,7 +137,7 @@ class Comparison:
     scale : float
         The largest numeric derivative, or jump.
     rounding : float
-        What rounding in the gradient may amount to, and what was allowed besides.
+        What rounding in the gradient may amount to, plus what `rtol` allows.
     kink : (P,) array of bool
         Where the slopes from the left and from the right differ.
     difference_bars, bars : (P,) arrays
@@ -283,7 +283,7 @@ def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any], rtol:
     dtype : dtype
         The floating dtype that the gradient was computed in.
     rtol : float
-        Part of the gradient's scale by which it may be off besides.
+        Additional tolerance, relative to the gradient's largest entry.
 
     Returns
     -------
@@ -439,7 +439,7 @@ def compare(
     rng : numpy.random.Generator
         Draws the probes.
     rtol : float
-        Part of a gradient's scale by which it may be off besides.
+        Additional tolerance, relative to a gradient's largest entry.
     """
     arrays = [None if gradient is None else np.asarray(gradient) for gradient in gradients]
     measurements = [measure(objective, budget, rng) for objective in objectives]

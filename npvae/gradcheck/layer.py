@@ -138,7 +138,7 @@ def check_layer(
         found = survey(layer, calls, inputs, told, grads, noise)
         weights = [_plain(p.place.read(found.template)) for p in found.parameters]
         args = [_cast(arg, dtype) for arg in [*inputs, *weights]]
-        labels = [*calls.names, *_names(found.parameters)]
+        labels = [*calls.names, *_names(found.parameters, calls.names)]
         run = _Run(found, calls, len(inputs))
         pair = Pair(run.forward, run.backward, held=found.held, noise=noise)
         entries, checks = examine(pair, args, labels, None, chosen, constants)
@@ -211,10 +211,11 @@ def _inputs_of(layer: Any, x: Any, forward: str | None) -> list[Any]:
     return [x] if alone and all(map(is_floating, x)) else list(x)
 
 
-def _names(parameters: list[Parameter]) -> list[str]:
+def _names(parameters: list[Parameter], taken: list[str]) -> list[str]:
     """Name parameters shortly where that is unique, and by their place where it is not."""
     short = [p.name for p in parameters]
-    return [p.name if short.count(p.name) == 1 else str(p.place) for p in parameters]
+    names = [p.name if short.count(p.name) == 1 else str(p.place) for p in parameters]
+    return [f"self.{name}" if name in taken else name for name in names]
 
 
 def _told(parameter: Parameter) -> str:

@@ -42,7 +42,7 @@ class Survey:
     added : list of Place
         Gradients to which backward adds.
     held : dict of str to tuple of int
-        The shapes of what y depends on besides: constants, targets, and what methods refer to.
+        The shapes of the constants and targets on which y depends, and of what methods refer to.
     checks : list of Check
         What is to be reported beside the gradients.
     """

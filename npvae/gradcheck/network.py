@@ -241,13 +241,16 @@ def network_objectives(
 
     first = next(iter(given))
     dtype = evaluation_dtype(lambda: loss(np.float64, first, given[first]), [*given.values(), *fixed])
+    with quiet():
+        result = np.asarray(loss(dtype, first, copied(given[first], dtype)))
+    eps = float(np.finfo(result.dtype).eps) if result.dtype.kind == "f" else 0.0
     objectives = [
         Objective(
             name,
             copied(array, dtype),
             nan_where_refused(partial(loss, dtype, name)),
             magnitude=magnitude,
-            eps=float(np.finfo(dtype or array.dtype).eps),
+            eps=max(eps, float(np.finfo(dtype or array.dtype).eps)),
             beside=partial(beside, dtype, name),
         )
         for name, array in given.items()
@@ -292,11 +295,10 @@ def check_network(
     n_coordinates, n_projections : int, optional
         For each larger parameter: how many entries, drawn at random, and how many random projections.
         Where none of the three is given: 2000, 64 and 8 for a network of up to 20,000 parameters; beyond
-        that one random projection of each parameter, and 16 entries and
-        4 projections of those whose gradient is wrong there.
-
+        that one random projection of each parameter, and 16 entries and 4 projections of those whose gradient
+        is wrong there.
     rtol : float
-        Part of a gradient's largest entry by which it may be off besides.
+        Additional tolerance, relative to a gradient's largest entry.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a backward must keep to, beside returning the right values.
+"""Side effects, state, linearity in dy, and other points: what the values at one point do not show.
 
 A backward may be right at its first call and wrong in a network: when it changes what others still need, adds
 to the results of earlier calls, uses the cache of another forward, or draws noise of its own. Correct code is
