@@ -33,10 +33,10 @@ With layers.py, for example,
 
 A class is called without arguments; its forward(x) and backward(dy) are checked, or its forward_pass(x) and
 backward_pass(dy), and the gradients of its parameters. A loss f(x) is checked against f_gradient(x). A
-forward may also be called f alone. An argument that no function makes is drawn from N(0, 1), or from 0.5 to 1.5 where
-the result is not finite, with the shape given by --shape. What the file prints goes to stderr, and so do the
-names of functions that were not checked, and a stub f_args(rng) where arguments are missing. Exit code 1:
-something is wrong; 2: something could not be checked.
+forward may also be called f alone. An argument that no function makes is drawn from N(0, 1), or from 0.5 to
+1.5 where the result is not finite, with the shape given by --shape. What the file prints goes to stderr,
+and so do the names of functions that were not checked, and a stub f_args(rng) where arguments are missing.
+Exit code 1: something is wrong; 2: something could not be checked.
 """
 
 
