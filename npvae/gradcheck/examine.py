@@ -98,6 +98,7 @@ def examine(
     wrt: Sequence[int | str] | int | str | None,
     options: Options,
     constants: Collection[str] = (),
+    advice: str = "wrt={0!r}",
 ) -> tuple[tuple[Entry, ...], list[Check]]:
     """Make all checks.
 
@@ -112,6 +113,8 @@ def examine(
         As for `npvae.gradcheck.check_vjp`.
     constants : collection of str
         Arguments that need no gradient although y depends on them.
+    advice : str
+        How to say so: a format of the names that have one and of the one that has none.
 
     Returns
     -------
@@ -169,7 +172,7 @@ def examine(
         checks += _not_compared(leaves(returned), given, labels, candidates)
         numbers = [label for arg, label in zip(args, labels, strict=True) if type(arg) is float]
         missing = [k for k in candidates if k not in positions]
-        checks += _left_out(case, missing, [*constants, *numbers], rng)
+        checks += _left_out(case, missing, [*constants, *numbers], advice, rng)
     if pair.noise.drawn:
         checks.append(Check("noise", "note", pair.noise.remark))
     checks += remarks + one_cause(entries) + _coarse(case)
@@ -209,7 +212,7 @@ def _fits(pair: Pair, args: Sequence[Any]) -> bool:
 
 
 def _left_out(
-    case: Case, missing: Sequence[int], constants: Collection[str], rng: np.random.Generator
+    case: Case, missing: Sequence[int], constants: Collection[str], advice: str, rng: np.random.Generator
 ) -> list[Check]:
     """Name the arguments that got no gradient: where y depends on one, nothing is known of it."""
     checks = []
@@ -222,7 +225,7 @@ def _left_out(
         elif known:
             checks.append(Check("left out", "note", f"{text}: taken as a constant"))
         else:
-            text += f", though y depends on it. Where none is needed, wrt={case.names!r} says so"
+            text += f", though y depends on it. If it needs none: {advice.format(case.names, label)}"
             checks.append(Check("left out", "inconclusive", text))
     return checks
 

@@ -1,7 +1,7 @@
-"""Everything as it was at first before each evaluation: random generators, and copies of a layer.
+"""Restore the state before each evaluation: that of random generators, and that of copies of a layer.
 
-To copy a tree of objects takes many times as long as its forward. So a copy that nobody holds any more is
-given back every value that it had, and handed out again.
+Copying a tree of objects takes many times as long as its forward pass. So a copy that is no longer in use is
+restored and used again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .objects import (
 
 
 class Noise:
-    """The state of all generators that something may draw from, to be set again before each evaluation.
+    """The state of all generators that something may draw from, restored before each evaluation.
 
     Parameters
     ----------
@@ -129,10 +129,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 class Copies:
-    """Copies of a layer, each as the layer was at first when it is handed out.
-
-    To copy a tree of objects takes many times as long as its forward. So a copy that nobody holds any more is
-    set back and handed out again.
+    """Copies of a layer, each in the layer's own state when it is handed out.
 
     Parameters
     ----------
@@ -192,13 +189,13 @@ class Working:
 
 
 class _Restorable:
-    """A copy of a layer that can be set back to what it was.
+    """A copy of a layer that can be restored.
 
     Attributes
     ----------
     layer : object
     complete : bool
-        Whether everything in it is of a kind that can be set back.
+        Whether everything in it is of a kind that can be restored.
     """
 
     def __init__(self, layer: Any, places: list[Place]) -> None:
@@ -213,7 +210,7 @@ class _Restorable:
         self._slots = [(place, place.read(layer), self._holders(place, held)) for place in places]
 
     def restore(self) -> None:
-        """Set everything back."""
+        """Give everything the value that it had at first."""
         for attributes, saved in self._attributes:
             if attributes.keys() != saved.keys():
                 attributes.clear()
@@ -255,7 +252,7 @@ class _Restorable:
         return None if any(isinstance(holder, tuple) for holder, _, _ in found) else found
 
     def _keep(self, node: Any) -> None:
-        """Note how to set a thing back, and all that it holds."""
+        """Record how to restore a thing, and all that it holds."""
         if isinstance(node, (*ATOMS, types.FunctionType, types.BuiltinFunctionType, np.dtype, np.ufunc)):
             return
         if id(node) in self._seen:

@@ -52,6 +52,7 @@ class TestGradientsOfInputs:
         report = check_layer(Product(), (X, draw(5, 4, seed=1)))
         assert report.verdict == "inconclusive"
         assert "no gradient was found for scale" in str(report)
+        assert "params={'scale': None}" in str(report)
         told = check_layer(Product(), (X, draw(5, 4, seed=1)), params={"scale": None})
         assert told.verdict == "pass", str(told)
 
