@@ -19,6 +19,7 @@ _BACKWARD = ("backward", "backward_pass", "bprop", "backprop", "backward_propaga
 _GRADIENTS = ("grad", "grads", "gradient", "gradients", "gradparameters")
 _ZERO = {verb + what for verb in ("zero", "clear", "reset") for what in _GRADIENTS}
 _FLUSH = {"flush", *("flush" + what for what in _GRADIENTS)}
+_TARGETS = {"y", "actual", "expected", "desired", "truth", "groundtruth", "gt", "observed"}
 _RATES = {"lr", "learningrate", "eta", "alpha", "stepsize", "rate"}
 _DX = ("dinputs", "dinput", "gradinput", "gradinputs", "dx")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -220,6 +221,12 @@ class Calls:
         if self.upstream in (Upstream.NONE, Upstream.IGNORED):
             return np.reshape(leaves(dy)[0], ())[()]
         return dy if self.upstream is Upstream.FACTOR else None
+
+    @property
+    def targets(self) -> list[str]:
+        """The inputs of a loss, a backward without dy, whose names are those of targets."""
+        is_loss = self.upstream in (Upstream.NONE, Upstream.IGNORED)
+        return [name for name in self.names[1:] if is_loss and normal(name) in _TARGETS]
 
     def remarks(self) -> list[tuple[str, str]]:
         """Return what there is to say about the calls: names and texts of notes."""

@@ -141,6 +141,7 @@ def check_layer(
         labels = [*calls.names, *_names(found.parameters, calls.names)]
         run = _Run(found, calls, len(inputs))
         pair = Pair(run.forward, run.backward, held=found.held, noise=noise)
+        constants += calls.targets
         entries, checks = examine(pair, args, labels, None, chosen, constants, "params={{{1!r}: None}}")
         checks = [c for c in checks if (c.name, c.verdict) != ("unchanged cache", "note")]
         if chosen.protocol and all(entry.method for entry in entries):
