@@ -20,7 +20,8 @@ _GRADIENTS = ("grad", "grads", "gradient", "gradients", "gradparameters")
 _ZERO = {verb + what for verb in ("zero", "clear", "reset") for what in _GRADIENTS}
 _FLUSH = {"flush", *("flush" + what for what in _GRADIENTS)}
 _TARGETS = {"y", "actual", "expected", "desired", "truth", "groundtruth", "gt", "observed"}
-_RATES = {"lr", "learningrate", "eta", "alpha", "stepsize", "rate"}
+_RATES = {"lr", "learningrate"}
+_RATES_WITHOUT_DEFAULT = {"eta", "alpha", "stepsize", "rate"}
 _DX = ("dinputs", "dinput", "gradinput", "gradinputs", "dx")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -163,7 +164,9 @@ class Calls:
         self._by_name = {name: self.names.index(name) for name in needed if name in self.names}
         if len(self._by_name) == len(needed):
             self._by_name = {}
-        self.rate = next((name for name in accepted if normal(name) in _RATES), "")
+        rates = [name for name in accepted if normal(name) in _RATES]
+        rates += [name for name in needed if normal(name) in _RATES_WITHOUT_DEFAULT]
+        self.rate = next(iter(rates), "")
         needs = len(needed) - len(self._by_name) - (self.rate in needed)
         single = sum(np.size(part) for part in leaves(y)) == 1
         if needs > 1 and needs != self._count:
@@ -180,7 +183,7 @@ class Calls:
                 raise TypeError(
                     f"backward takes no dy, so y must be a single number; it has shape {np.shape(dy)}"
                 )
-        elif not needed and single:
+        elif not needed and single and not isinstance(y, tuple | list):
             once, twice = (self._gradients(ran(), inputs, factor * dy) for factor in (1.0, 2.0))
             ignored = any(np.any(g) for g in once) and all(map(same_bits, once, twice))
             self.upstream = Upstream.IGNORED if ignored else Upstream.ONE
@@ -232,20 +235,16 @@ class Calls:
         """Return what there is to say about the calls: names and texts of notes."""
         found = []
         if self.upstream is Upstream.IGNORED:
-            found.append(
-                ("dy ignored", "backward ignores its upstream gradient: it is right for dy = 1 alone")
-            )
+            text = "backward ignores its upstream gradient, so it is right only where that is 1"
+            found.append(("dy ignored", text))
         if self.upstream is Upstream.FIRST:
-            text = "backward takes the gradient of the first result alone: only that was checked"
+            text = "backward takes the gradient of the first result only, so only that was checked"
             found.append(("first result", text))
         if self.upstream is Upstream.FACTOR:
-            found.append(
-                ("derivative", "backward() returns the derivative of each entry: it was taken times dy")
-            )
+            text = "backward() returns the derivative of each entry; it was multiplied by dy"
+            found.append(("derivative", text))
         if self.rate:
-            text = (
-                f"backward was called with {self.rate}=1: what it subtracts from parameters is their gradient"
-            )
+            text = f"backward was called with {self.rate}=1, so the gradients are what it subtracts"
             found.append(("learning rate", text))
         if self.flushes:
             names = ", ".join(dict.fromkeys(f"{name}()" for _, name in self._flushes))
@@ -261,9 +260,9 @@ class Calls:
             own = normal(self.names[k])
             names = [f"d{own}", f"grad{own}", f"{own}grad", *(_DX if len(floating) == 1 else ())]
             for name in names:
-                found = np.asarray(held.get(name))
-                if found.dtype.kind == "f" and found.ndim == np.ndim(inputs[k]):
-                    gradients[k] = found
+                found = held.get(name)  # a plain number, such as a step dt beside a time t, is none
+                if isinstance(found, np.ndarray | np.floating) and found.ndim == np.ndim(inputs[k]):
+                    gradients[k] = np.asarray(found)
                     break
         if all(gradient is None for gradient in gradients):
             return None

@@ -143,7 +143,7 @@ def examine(
         if len(leaves(y)) > 1 and not _fits(pair, given):
             alone = replace(pair, forward=_first_alone(pair.forward))
             if _fits(alone, given):
-                text = "backward takes the gradient of the first result alone: only that was checked"
+                text = "backward takes the gradient of the first result only, so only that was checked"
                 remarks.append(Check("first result", "note", text))
                 pair.forward, y = alone.forward, leaves(y)[0]
         parts = [part.copy() for part in parts_of(y)]
