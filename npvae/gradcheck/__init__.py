@@ -53,11 +53,12 @@ A backward with a forgotten factor:
 from .checks import assert_gradients, check_gradient, check_hvp, check_vjp
 from .layer import check_layer
 from .network import check_network
-from .report import Check, Entry, Report
+from .report import Check, Entry, Reason, Report
 
 __all__ = [
     "Check",
     "Entry",
+    "Reason",
     "Report",
     "assert_gradients",
     "check_gradient",

@@ -62,9 +62,11 @@ def check_vjp(
     seed : int
         Draws the upstream gradient dy, from a normal distribution, and the sampled directions.
     protocol : bool
-        Whether to check for side effects, state and linearity in dy: `npvae.gradcheck.protocol`.
+        Whether to check for side effects, state and linearity in dy, and to look at other values where the
+        entries of an argument are all equal: `npvae.gradcheck.protocol`.
     variations : bool
-        Whether to run the pair on variations of its inputs: `npvae.gradcheck.variations`.
+        Whether to run the pair on other memory layouts, dtypes and batch sizes, the latter only where the
+        functions hold nothing of the batch's length: `npvae.gradcheck.variations`.
     rtol : float
         Additional tolerance, relative to a gradient's largest entry.
     n_entries : int

@@ -95,7 +95,8 @@ def check_layer(
     ``momentum``, ``const...``, ``buffer...``, ``target...``, ``label...``, ``ema...``.
 
     The cache may live in the layer until its next forward. That the next forward replaces all of it is
-    checked on one copy that sees two.
+    checked on one copy that sees two. Parameters whose entries are all equal, as those of a new layer often
+    are, are checked at other values too: gamma = 1 hides a forgotten gamma, and a bias of 0 its decay.
 
     Examples
     --------
