@@ -239,3 +239,16 @@ def test_gradients_in_another_order():
     report = check_vjp(lambda x, w: (x * w, (x, w)), backward, [draw(5, 3), draw(3)])
     assert report.verdict == "fail"
     assert any("in the order w, x" in note.detail for note in report.notes)
+
+
+def test_an_argument_that_must_stay_as_it_is_matters():
+    """Whether y depends on it cannot be seen: it is not taken for one that makes no difference."""
+    rotation = np.array([[0.6, -0.8], [0.8, 0.6]])
+
+    def forward(x, Q):
+        if not np.array_equal(Q, rotation):
+            raise ValueError("not orthogonal")
+        return x @ Q, Q
+
+    report = check_vjp(forward, lambda dy, Q: (dy @ Q.T, None), [draw(3, 2), rotation])
+    assert report.verdict == "inconclusive", str(report)
