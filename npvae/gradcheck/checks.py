@@ -112,9 +112,8 @@ def check_vjp(
     options = Options(seed, protocol, variations, rtol, n_entries, n_coordinates, n_projections)
     labels = labels_of(forward, args, names)
     entries, checks = examine(_paired(forward, backward), args, labels, wrt, options)
-    told = "" if wrt is None else f"wrt={wrt!r}, "
-    told += "" if names is None else f"names={list(names)!r}, "
-    return Report(title, entries, seed, f"{title[:-1]}, args, {told}{options})", tuple(checks))
+    call = options.call(f"{title[:-1]}, args", wrt=wrt, names=names and list(names))
+    return Report(title, entries, seed, call, tuple(checks))
 
 
 _CACHES = {"cache", "res", "residual", "residuals", "ctx", "context", "saved", "state"}
@@ -218,9 +217,8 @@ def check_gradient(
     _require_arguments(f, args)
     entries, checks = examine(_gradient_pair(f, gradient, args), args, labels_of(f, args, names), wrt, chosen)
     title = f"check_gradient({name_of(f)}, {'None' if gradient is None else name_of(gradient)})"
-    told = "" if wrt is None else f"wrt={wrt!r}, "
-    told += "" if names is None else f"names={list(names)!r}, "
-    return Report(title, entries, seed, f"{title[:-1]}, x, {told}{chosen})", tuple(checks))
+    call = chosen.call(f"{title[:-1]}, x", wrt=wrt, names=names and list(names))
+    return Report(title, entries, seed, call, tuple(checks))
 
 
 def _gradient_pair(f: Callable[..., Any], gradient: Callable[..., Any] | None, args: list[Any]) -> Pair:
@@ -373,8 +371,8 @@ def check_hvp(
     pair.held, pair.noise = shapes_in((gradient, hvp)), Noise(gradient=gradient, hvp=hvp)
     entries, checks = examine(pair, args, labels_of(gradient, args, names), None, chosen)
     title = f"check_hvp({name_of(gradient)}, {name_of(hvp)})"
-    told = "" if names is None else f"names={list(names)!r}, "
-    return Report(title, entries, seed, f"{title[:-1]}, x, {told}{chosen})", tuple(checks))
+    call = chosen.call(f"{title[:-1]}, x", names=names and list(names))
+    return Report(title, entries, seed, call, tuple(checks))
 
 
 def assert_passed(report: Report) -> Report:

@@ -90,6 +90,11 @@ class Options:
         told = {k: value for k, value in asdict(self).items() if k == "seed" or value != usual[k]}
         return ", ".join(f"{key}={value!r}" for key, value in told.items())
 
+    def call(self, start: str, **told: Any) -> str:
+        """Return the call that repeats a check, with all that was told."""
+        words = [f"{key}={value!r}" for key, value in told.items() if value is not None]
+        return f"{start}, {', '.join([*words, str(self)])})"
+
 
 def examine(
     pair: Pair,

@@ -118,22 +118,19 @@ def check_layer(
         )
     chosen = Options(seed=seed, **options)
     kind = layer.__name__ if isinstance(layer, type) else type(layer).__name__
+    title = f"check_layer({kind})"
     if functions := functions_of(layer):
         args = list(x) if isinstance(x, tuple) else [x]
-        entries, checks = examine(
-            Pair.of(*functions), args, labels_of(functions[0], args, None), None, chosen
-        )
-        return Report(
-            f"check_layer({kind})", entries, seed, f"check_layer({kind}, x, {chosen})", tuple(checks)
-        )
+        labels = labels_of(functions[0], args, None)
+        entries, checks = examine(Pair.of(*functions), args, labels, None, chosen)
+        return Report(title, entries, seed, chosen.call(f"check_layer({kind}, x"), tuple(checks))
     inputs = _inputs_of(layer, x, forward)
     calls = Calls(layer, inputs, forward, backward)
-    constants = (
-        [name for name, other in params.items() if other is None] if isinstance(params, Mapping) else []
-    )
-    told = (
-        {k: v for k, v in params.items() if k not in calls.names} if isinstance(params, Mapping) else params
-    )
+    told, constants = params, []
+    if isinstance(params, Mapping):
+        constants = [name for name, gradient in params.items() if gradient is None]
+        of_inputs = set(constants) & set(calls.names)
+        told = {name: gradient for name, gradient in params.items() if name not in of_inputs}
     noise = Noise(layer=layer)
     with noise.kept():
         found = survey(layer, calls, inputs, told, grads, noise)
@@ -152,10 +149,9 @@ def check_layer(
     text = ", ".join(f"{p.name} with {_told(p)}" for p in found.parameters)
     checks.append(Check("parameters", "note", text or "none was found: params says where they are"))
     settings = {"params": params, "grads": grads, "forward": forward, "backward": backward}
-    words = "".join(f"{key}={value!r}, " for key, value in settings.items() if value is not None)
-    words += "" if dtype is None else f"dtype={np.dtype(dtype).name!r}, "
-    call = f"check_layer({kind}(), x, {words}{chosen})"
-    return Report(f"check_layer({kind})", entries, seed, call, tuple(checks))
+    kept = None if dtype is None else np.dtype(dtype).name
+    call = chosen.call(f"check_layer({kind}(), x", **settings, dtype=kept)
+    return Report(title, entries, seed, call, tuple(checks))
 
 
 class _Run:
