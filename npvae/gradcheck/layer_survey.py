@@ -97,15 +97,7 @@ def survey(
     template = duplicate(layer)
     calls.flush(template)
     ran = duplicate(template)
-    held = shapes_in(ran)
-    first = {place: value for place, value in members(ran, functions=True) if str(place) in held}
-    noise.reset()
-    y = calls.forward(ran, copy.deepcopy(inputs))
-    noise.look()
-    for place, value in first.items():
-        in_function = any(kind == "name" for kind, _ in place.steps)
-        if not in_function and place.read(ran) is not value:  # a cache
-            held.pop(str(place), None)
+    y, held = _first_forward(ran, calls, inputs, noise)
     before = duplicate(ran)
     dy = like(y, [np.ones_like(part) for part in parts_of(y)])
     calls.settle(lambda: duplicate(before), inputs, y, dy)
@@ -182,6 +174,22 @@ def survey(
         calls.flush(result.template)
     result.zero(result.template)
     return result
+
+
+def _first_forward(
+    layer: Any, calls: Calls, inputs: list[Any], noise: Noise
+) -> tuple[Any, dict[str, tuple[int, ...]]]:
+    """Return y, and the shapes of what the layer holds before and after its forward: no caches."""
+    held = shapes_in(layer)
+    at_first = {place: value for place, value in members(layer, functions=True) if str(place) in held}
+    noise.reset()
+    y = calls.forward(layer, copy.deepcopy(inputs))
+    noise.look()
+    for place, value in at_first.items():
+        of_function = any(kind == "name" for kind, _ in place.steps)
+        if not of_function and place.read(layer) is not value:
+            held.pop(str(place), None)
+    return y, held
 
 
 def _forgetful(ran: Any, template: Any, parameters: list[Parameter]) -> Any:
