@@ -244,7 +244,7 @@ def _coarse(case: Case) -> list[Check]:
         and g.dtype.kind == "f"
         and g.dtype.itemsize < np.asarray(case.args[k]).dtype.itemsize
     ]
-    text = f"gradients of fewer digits than their arguments were compared to that many: {', '.join(names)}"
+    text = f"compared at the gradient's own precision, lower than the argument's: {', '.join(names)}"
     return [Check("precision", "note", text)] if names else []
 
 

@@ -69,7 +69,7 @@ def recognise(name: str, analytic: Array, numeric: Array, clues: Clues) -> tuple
     if off <= _SLIGHT:
         text = (
             f"off by {off:.1g} of its largest entry, as from a small constant or a rounded one in the "
-            f"forward (an eps in a log or a root): rtol={_power_above(off):.0e} accepts that"
+            f"forward (an eps in a log or a root): rtol={_power_above(off):.0e} accepts it"
         )
         return True, text
     return False, _shape_of_error(name, analytic, numeric, clues)

@@ -167,7 +167,7 @@ def survey(
     result.added = _added(before, calls, inputs, dy, result.parameters)
     if result.added:
         names = ", ".join(map(str, result.added))
-        text = f"backward adds to {names}: they were set to zero before each backward, as an optimizer would"
+        text = f"backward adds to {names}; set to zero before each backward, as an optimizer does"
         result.checks.append(Check("gradients add up", "note", text))
     if any(not same_bits(p.place.read(template), p.place.read(before)) for p in result.parameters):
         result.template = _forgetful(before, template, result.parameters)

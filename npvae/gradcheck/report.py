@@ -127,7 +127,9 @@ def one_cause(entries: Sequence[Entry]) -> list[Check]:
     names = [entry.name for entry in entries if entry.reason is Reason.SLIGHT]
     if len(names) < 2:
         return []
-    text = f"{', '.join(names)} are all off by little: one constant in the forward may be the reason for all"
+    text = (
+        f"{', '.join(names)} are all slightly off; a single constant in the forward may explain all of them"
+    )
     return [Check("one cause", "note", text)]
 
 

@@ -175,7 +175,7 @@ def _require_free(case: Case, n: int) -> None:
     """
     for place, shape in case.pair.held.items():
         if n in shape:
-            raise _Refused(f"not looked at: the function holds {place}, which is as long as the batch, {n}")
+            raise _Refused(f"not tried: the function holds {place}, whose length is the batch size, {n}")
 
 
 def _another_batch(name: str, rows: Callable[[int], Sequence[int]]) -> Callable[..., Check | None]:
