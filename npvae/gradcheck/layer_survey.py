@@ -140,8 +140,8 @@ def survey(
         and place not in [p.place for p in result.parameters]
         and moved(place) == (True, True)
     ]
-    matter = {str(place) for place, _ in others}
-    idle = {str(place) for place, _ in numbers(before)} - matter
+    matter = {place for place, _ in others}
+    idle = {str(p) for p, _ in numbers(before) if p not in matter and not _among(p.read(ran), constants)}
     result.held = {name: shape for name, shape in held.items() if name not in idle}
     if isinstance(params, Mapping):
         others = [(place, value) for place, value in others if str(place) not in params]

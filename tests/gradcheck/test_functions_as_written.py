@@ -61,6 +61,24 @@ class TestTheLengthOfTheBatch:
 
         assert self.record(Loss().value, Loss().gradient, draw(6)) == {6}
 
+    def test_a_constant_of_a_layer(self):
+        lengths = set()
+
+        class Loss:
+            def __init__(self):
+                self.goal = draw(6, seed=1)
+
+            def forward(self, x):
+                lengths.add(len(x))
+                self.x = x
+                return np.sum((x - self.goal) ** 2)
+
+            def backward(self):
+                return 2 * (self.x - self.goal)
+
+        assert check_layer(Loss(), draw(6), params={"goal": None}).verdict == "pass"
+        assert lengths == {6}
+
     def test_nothing_of_that_length(self):
         t = draw(3)
         assert self.record(lambda x: np.sum(x**2) + t.sum(), lambda x: 2 * x, draw(6)) >= {0, 1, 6}
