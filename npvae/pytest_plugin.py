@@ -44,7 +44,7 @@ class GradientAssertions:
 
 def _assert(check: str, *args: Any, **options: Any) -> Report:
     import npvae.gradcheck
-    from npvae.gradcheck.assertion import assert_passed
+    from npvae.gradcheck.checks import assert_passed
 
     function: Callable[..., Report] = getattr(npvae.gradcheck, check)
     return assert_passed(function(*args, **options))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npvae.gradcheck.pair import noise_kept
+from npvae.gradcheck.state import noise_kept
 
 DEFAULT_SHAPE = (5, 4)
 _POSITIVE = (0.5, 1.5)

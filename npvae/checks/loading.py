@@ -16,8 +16,8 @@ def load_module(place: str) -> ModuleType:
     Parameters
     ----------
     place : str
-        A path that ends in .py, or a module's dotted name. A file can import its neighbours; a module is
-        looked for in the working directory too.
+        A path that ends in .py, or a module's dotted name. A file can import its neighbours, its package,
+        and what is in the working directory; so can a module.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def load_module(place: str) -> ModuleType:
         path = Path(place)
         if not path.is_file():
             raise ValueError(f"{place}: no such file")
-        with _found_first(path.resolve().parent):
+        with _found_first(path.resolve().parent), _found_last(_root_of(path), Path.cwd()):
             return _guarded(place, lambda: _execute(path))
     with _found_first(Path.cwd()):
         try:
@@ -47,7 +47,9 @@ def load_module(place: str) -> ModuleType:
 
 
 def _execute(path: Path) -> ModuleType:
-    name = path.stem
+    packaged = (path.resolve().parent / "__init__.py").is_file()
+    parts = path.resolve().relative_to(_root_of(path)).with_suffix("").parts
+    name = ".".join(parts) if packaged else path.stem  # relative imports look for the package
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError("it cannot be imported")
@@ -87,6 +89,26 @@ def line_of(error: BaseException, file: str) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == path]
     return f"{path.name}:{lines[-1]}" if lines else ""
+
+
+def _root_of(path: Path) -> Path:
+    """Return the folder from which the package that a file belongs to is imported."""
+    folder = path.resolve().parent
+    while (folder / "__init__.py").is_file():
+        folder = folder.parent
+    return folder if folder != path.resolve().parent else folder.parent
+
+
+@contextmanager
+def _found_last(*folders: Path) -> Iterator[None]:
+    """Let imports look into folders where they find nothing elsewhere."""
+    added = [str(folder) for folder in folders if str(folder) not in sys.path]
+    sys.path.extend(added)
+    try:
+        yield
+    finally:
+        for folder in added:
+            sys.path.remove(folder)
 
 
 @contextmanager

@@ -18,9 +18,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from npvae.checks.inputs import Inputs, make_inputs, maker_of
+from npvae.checks.inputs import DEFAULT_SHAPE, Inputs, make_inputs, maker_of
 from npvae.checks.loading import line_of, load_module
 from npvae.gradcheck import Check, Report, check_gradient, check_layer, check_vjp
+from npvae.gradcheck.calls import forward_of, functions_of
 
 _PARTNERS = {
     "_forward": ("_backward",),
@@ -92,6 +93,16 @@ class Target(NamedTuple):
             return "all gradients of a layer are checked"
         return ""
 
+    def stub(self) -> str:
+        """Return a function to fill in, which makes its arguments; empty where the file has one."""
+        if maker_of(self.name, self.members):
+            return ""
+        function = self._function()
+        names = _parameters(_forward(function) if self.kind == "layer" else function)
+        lines = [f"    {name} = rng.standard_normal({DEFAULT_SHAPE})" for name in names]
+        made = f"    return {', '.join(names)}" + "," * (len(names) == 1)
+        return "\n".join([f"def {self.name}_args(rng):", *lines, made])
+
     def _report(self, function: Any, args: list[Any], settings: Settings) -> Report:
         alone = args[0] if len(args) == 1 else tuple(args)
         if self.kind == "layer":
@@ -105,10 +116,11 @@ class Target(NamedTuple):
     def _inputs(self, function: Any, settings: Settings) -> Inputs:
         def run(*args: Any) -> Any:
             if self.kind == "layer":
-                return copy.deepcopy(function).forward(*args)
+                y = _forward(copy.deepcopy(function))(*args)
+                return y[0] if functions_of(function) else y
             return function(*args)[0] if self.kind == "pair" else function(*args)
 
-        count = _count_parameters(function.forward if self.kind == "layer" else function)
+        count = len(_parameters(_forward(function) if self.kind == "layer" else function))
         return make_inputs(self.name, self.members, run, count, settings.shape, settings.seed)
 
     def _function(self) -> Any:
@@ -146,7 +158,8 @@ def find_targets(place: str, name: str = "") -> tuple[list[Target], list[str]]:
     targets : list of Target
         At least one.
     skipped : list of str
-        For each function or class of the file that looks like half of a pair: what is missing.
+        For each function or class of the file that looks like half of a pair: what is missing. And the names
+        of all other functions.
 
     Raises
     ------
@@ -167,12 +180,28 @@ def find_targets(place: str, name: str = "") -> tuple[list[Target], list[str]]:
     names += [key for key in own if _is_layer(members[key])]
     targets = [Target(key, kind, members) for key in dict.fromkeys(names) if (kind := _kind(key, members))]
     skipped = [missing for key in own if (missing := _missing(key, members))]
+    if others := _others(own, targets, members):
+        skipped.append(f"{', '.join(others)}: no name_backward or name_gradient beside it")
     if not targets:
         raise ValueError(
             f"{place}: nothing to check; needed are f_forward and f_backward, f and f_gradient, or something "
             "with methods forward and backward" + "".join(f"; {missing}" for missing in skipped)
         )
     return targets, skipped
+
+
+def _others(own: Sequence[str], targets: Sequence[Target], members: dict[str, Any]) -> list[str]:
+    """Return the functions that neither belong to a target nor look like half of one, nor make arguments."""
+    ends = ("", "_forward", "_backward", "_gradient", "_args")
+    known = {target.name + end for target in targets for end in ends} | {"gradcheck_args"}
+    return [
+        key
+        for key in own
+        if inspect.isfunction(members[key])
+        and key not in known
+        and not key.startswith("_")
+        and not _missing(key, members)
+    ]
 
 
 def _missing(name: str, members: dict[str, Any]) -> str:
@@ -230,18 +259,27 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _count_parameters(function: Callable[..., Any]) -> int:
-    """Return how many arguments a function cannot do without."""
+def _parameters(function: Callable[..., Any]) -> list[str]:
+    """Return the arguments that a function cannot do without."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # builtins have no signature
-        return 1
+        return ["x"]
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return sum(p.default is p.empty for p in positional)
+    return [p.name for p in positional if p.default is p.empty]
+
+
+def _forward(layer: Any) -> Callable[..., Any]:
+    if functions := functions_of(layer):
+        return functions[0]
+    found = forward_of(layer)
+    if found is None:
+        raise ValueError("it has no methods forward and backward")
+    return found
 
 
 def _is_layer(value: Any) -> bool:
-    return callable(getattr(value, "forward", None)) and callable(getattr(value, "backward", None))
+    return forward_of(value) is not None
 
 
 def _is_own(value: Any, members: dict[str, Any]) -> bool:

@@ -12,6 +12,7 @@ EXAMPLES = """examples:
   npvae gradcheck                                  # npvae itself: every pair, both networks, all kernels
   npvae gradcheck layers.py:square                 # square_forward and square_backward in layers.py
   npvae gradcheck layers.py:Dense --shape 8 3      # a class or an instance with forward and backward
+  npvae gradcheck common/layers.py:Affine          # a file of a package: what it imports is found
   npvae gradcheck layers.py                        # all that can be checked in it
   npvae gradcheck package.module:name --json
   npvae gradcheck --planted-faults --seeds 10      # is the checker itself to be trusted?
@@ -30,11 +31,12 @@ With layers.py, for example,
   def square_args(rng):                # f_args(rng) -> the arguments; or gradcheck_args(rng) for all
       return rng.standard_normal((5, 3)), rng.standard_normal(3)
 
-A class is called without arguments; its forward(x) and backward(dy) are checked, and the gradients of its
-parameters. A loss f(x) is checked against f_gradient(x). A forward may also be called f alone. An argument
-that no function makes is drawn from N(0, 1), or from 0.5 to 1.5 where the result is not finite, with the
-shape given by --shape. What the file prints goes to stderr. Exit code 1: something is wrong; 2: something
-could not be checked.
+A class is called without arguments; its forward(x) and backward(dy) are checked, or its forward_pass(x) and
+backward_pass(dy), and the gradients of its parameters. A loss f(x) is checked against f_gradient(x). A
+forward may also be called f alone. An argument that no function makes is drawn from N(0, 1), or from 0.5 to
+1.5 where the result is not finite, with the shape given by --shape. What the file prints goes to stderr,
+and so do the names of functions that were not checked, and a stub f_args(rng) where arguments are missing.
+Exit code 1: something is wrong; 2: something could not be checked.
 """
 
 
@@ -118,7 +120,7 @@ def _target(args: argparse.Namespace) -> int:
 
     place, name = split_target(args.target)
     settings = Settings(None if args.shape is None else tuple(args.shape), args.wrt, args.seed)
-    reports, refused = [], {}
+    reports, refused, stubs = [], {}, []
     with contextlib.redirect_stdout(sys.stderr):  # what the file prints is no part of the result
         targets, skipped = find_targets(place, name)
         for option in ("shape", "wrt"):
@@ -132,6 +134,7 @@ def _target(args: argparse.Namespace) -> int:
                 if name:
                     raise ValueError(f"{target.name}: {error}") from error
                 refused[target.name] = str(error)
+                stubs.append(target.stub())
     for reason in skipped:
         print(f"npvae gradcheck: skipped: {reason}", file=sys.stderr)
     if args.json:
@@ -141,6 +144,9 @@ def _target(args: argparse.Namespace) -> int:
     else:
         lines = [f"{title}: NOT CHECKED: {reason}" for title, reason in refused.items()]
         print("\n\n".join([*map(str, reports), *lines]))
+    if any(stubs):
+        print("npvae gradcheck: to give arguments, fill in and add to the file:", file=sys.stderr)
+        print("\n\n".join(filter(None, stubs)), file=sys.stderr)
     if not all(report.passed for report in reports):
         return 1
     return 2 if refused else 0

@@ -12,11 +12,30 @@ They return a `Report`: one `Entry` for each argument or parameter, with the wor
 numeric value there, the numeric one's error bar, and a verdict; and a `Check` for everything else that a
 backward can get wrong. In tests, `assert_gradients`, or the pytest fixture ``gradcheck``.
 
-To read the code, begin with `oracles` (two ways to differentiate numerically), then `probes` (in which
-directions), `measure` (both oracles in all directions), `kinks` (where there is no derivative), `comparison`
-and `verdicts` (what to conclude) and `hints` (what a wrong gradient looks like); `protocol` and `variations`
-look beyond the values. `nesting`, the modules that begin with `layer` and those that begin with `network`
-bring what people write into the form of a forward and a backward.
+Code is checked in the form in which it was written:
+
+===============================================  ===================================================
+``forward(*args) -> (y, cache)``,                ``check_vjp(forward, backward, args)``
+``backward(dy, cache) -> gradients``
+``forward(x) -> (h, c, cache)``,                 ``check_vjp(forward, backward, [x])``
+``backward(dh, dc, cache)``
+``forward(x) -> (y, pull)``, ``pull(dy)``        ``check_vjp(forward, None, [x])``
+``layer.forward(x)``, ``layer.backward(dy)``     ``check_layer(layer, x)``
+``layer.up(x)``, ``layer.down(dy)``              ``check_layer(layer, x, forward="up", backward="down")``
+``forward(ctx, x)``, ``backward(ctx, dy)``       ``check_layer(Function, x)``
+``f(x) -> number``, ``g(x) -> gradient``         ``check_gradient(f, g, x)``
+``f(x) -> (number, gradient)``                   ``check_gradient(f, None, x)``
+``f(x) -> vector``, ``jac(x) -> Jacobian``       ``check_gradient(f, jac, x)``
+``f(x)`` and ``f_prime(x)`` of each entry        ``check_gradient(f, f_prime, x)``
+===============================================  ===================================================
+
+To read the code, begin with `oracles` (two ways to differentiate numerically), then `objective` (what is
+differentiated, and in which directions), `measure` (both oracles in all directions), `kinks` (where there is
+no derivative), `judge` (what to conclude) and `hints` (what a wrong gradient looks like). `case` brings a
+forward and a backward into that form; `protocol` and `variations` look beyond the values; `examine` makes all
+of these checks, for the functions of `checks` and for `layer`. `calls`, `layer_survey` and
+`layer_parameters` say how to call a layer and what it holds; `objects` and `state` look into anybody's
+objects and set them back.
 
 A gradient check shows that a backward agrees with its forward. It cannot show that the forward is right.
 
@@ -31,17 +50,15 @@ A backward with a forgotten factor:
 ('fail', 'half the right value: a factor 2 lost, or a 1/2 too many?')
 """
 
-from .assertion import assert_gradients
-from .gradient import check_gradient
+from .checks import assert_gradients, check_gradient, check_hvp, check_vjp
 from .layer import check_layer
 from .network import check_network
-from .report import Check, Entry, Report
-from .second_order import check_hvp
-from .vjp import check_vjp
+from .report import Check, Entry, Reason, Report
 
 __all__ = [
     "Check",
     "Entry",
+    "Reason",
     "Report",
     "assert_gradients",
     "check_gradient",

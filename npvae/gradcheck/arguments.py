@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import random
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from .objects import GENERATORS
 
-GENERATORS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random)
+Array = npt.NDArray[Any]
 
 
 @contextmanager
@@ -79,6 +78,12 @@ def coarsest(values: Iterable[Any]) -> np.dtype[Any]:
     dtypes = [value.dtype for value in values if isinstance(value, np.ndarray | np.floating)]
     floating = [dtype for dtype in dtypes if dtype.kind == "f"]
     return max(floating, key=lambda dtype: float(np.finfo(dtype).eps), default=np.dtype(np.float64))
+
+
+def largest(x: Any) -> float:
+    """Return the largest finite absolute value in an array or a number; 0 where there is none."""
+    values = np.abs(np.asarray(x, np.float64))
+    return float(np.max(values, initial=0.0, where=np.isfinite(values)))
 
 
 def lengths_of(values: Iterable[Any]) -> list[int]:

@@ -2,31 +2,149 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+import contextlib
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .agreement import difference, largest
-from .arguments import coarsest, copied, is_floating, quiet
-from .objective import points_close_by
-from .pair import Pair, draw_like, saved
-from .probes import Budget
-from .report import Entry
-from .structure import parts_of, same_bits
-from .verdicts import ALONE
-from .vjp_objectives import entries_at, objectives_of
+from .arguments import coarsest, copied, evaluation_dtype, is_floating, largest, lengths_of, quiet
+from .hints import Clues
+from .judge import Mismatch, compare, mismatch
+from .matching import leaves, like, parts_of
+from .objective import Budget, Objective, nan_where_refused, points_close_by
+from .objects import GENERATORS, same_bits, shapes_in
+from .report import Entry, Reason
+from .state import Noise
 
 Array = npt.NDArray[Any]
+
+
+@dataclass(eq=False)
+class Pair:
+    """A forward and its backward, run so that only what they are given can make a difference.
+
+    Attributes
+    ----------
+    forward : callable
+        ``forward(*args) -> (y, cache)``.
+    backward : callable
+        ``backward(dy, cache) -> gradients``.
+    slots : list of int
+        Which of the gradients are wanted.
+    held : mapping of str to tuple of int
+        The shapes of the arrays that they held before they ran.
+    owner : object or None
+        The object that both are methods of, before it has seen anything.
+    noise : Noise
+        The random generators that they draw from.
+    """
+
+    forward: Callable[..., tuple[Any, Any]]
+    backward: Callable[[Any, Any], Any]
+    slots: Sequence[int] = ()
+    held: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    owner: Any = None
+    noise: Noise = field(default_factory=Noise)
+
+    @classmethod
+    def of(cls, forward: Callable[..., Any], backward: Callable[[Any, Any], Any]) -> Pair:
+        """Return a pair of two functions, or of two methods of one object."""
+        noise = Noise(forward=forward, backward=backward)
+        held = shapes_in((forward, backward))
+        return cls(forward, backward, (), held, _untouched(forward, backward), noise)
+
+    def run(self, args: Sequence[Any]) -> tuple[Any, Any]:
+        """Run forward, with every random generator in the state in which it was given.
+
+        Parameters
+        ----------
+        args : sequence
+            Handed over as they are, except generators, which are copied.
+
+        Returns
+        -------
+        y, cache
+
+        Raises
+        ------
+        TypeError
+            When forward returns no pair.
+        """
+        self.noise.reset()
+        result = self.forward(*[copy.deepcopy(a) if isinstance(a, GENERATORS) else a for a in args])
+        self.noise.look()
+        if not isinstance(result, tuple) or len(result) != 2:
+            what = f"{len(result)} things" if isinstance(result, tuple) else type(result).__name__
+            raise TypeError(
+                f"forward must return a pair (y, cache), not {what}. Several results are one tuple, and what "
+                "backward needs is the cache:\n"
+                "    def paired(*args):\n"
+                f"        {_unpacking(result)}\n"
+                "    check_vjp(paired, backward, args)"
+            )
+        return result
+
+    def pull(self, y: Any, dys: Sequence[Array], cache: Any) -> list[Any]:
+        """Run backward with the structure of y, and return the gradients that are wanted, as they are."""
+        gradients = leaves(self.backward(like(y, dys), cache))
+        if len(gradients) <= max(self.slots):
+            raise ValueError(f"backward returned {len(gradients)} gradients, before it was another number")
+        return [gradients[slot] for slot in self.slots]
+
+    def afresh(self) -> Pair | None:
+        """Return the same methods of an object that has not run yet; None where there is no such object."""
+        if self.owner is None or not all(hasattr(f, "__self__") for f in (self.forward, self.backward)):
+            return None
+        owner = copy.deepcopy(self.owner)
+        names = self.forward.__name__, self.backward.__name__
+        fresh = Pair.of(getattr(owner, names[0]), getattr(owner, names[1]))
+        return replace(fresh, slots=self.slots)
+
+    def both(self, args: Sequence[Any], dys: Sequence[Array]) -> tuple[list[Array], list[Array]]:
+        """Run forward and backward on copies; return copies of the parts of y and of the gradients."""
+        y, cache = self.run([copied(arg) for arg in args])
+        parts = [part.copy() for part in parts_of(y)]
+        return parts, saved(self.pull(y, [dy.copy() for dy in dys], cache))
+
+
+def _unpacking(result: Any) -> str:
+    """Return the line that makes a pair out of what a forward returned."""
+    if not isinstance(result, tuple):
+        return "return forward(*args), args"
+    names = [f"y{k}" for k in range(1, len(result))]
+    return f"{', '.join(names)}, cache = forward(*args); return ({', '.join(names)}), cache"
+
+
+def _untouched(forward: Callable[..., Any], backward: Callable[..., Any]) -> Any:
+    """Copy the object that both are methods of, before it has seen anything; None where there is none."""
+    owner = getattr(forward, "__self__", None)
+    if owner is None or getattr(backward, "__self__", None) is not owner:
+        return None
+    try:
+        return copy.deepcopy(owner)
+    except Exception:  # it holds something that cannot be copied, such as a lock or a file
+        return None
+
+
+def saved(gradients: Sequence[Any]) -> list[Array]:
+    """Copy gradients, so that nothing can change them later."""
+    return [np.array(gradient) for gradient in gradients]
+
+
+def draw_like(parts: Sequence[Array], rng: np.random.Generator) -> list[Array]:
+    """Draw an upstream gradient: normal, hence of both signs."""
+    return [np.asarray(rng.standard_normal(part.shape), dtype=part.dtype) for part in parts]
+
 
 _FEW = Budget(n_entries=0, n_coordinates=0, n_projections=2)
 # Relative error up to which ill-conditioned arguments may be the reason, by the digits that there are.
 _SLIGHT = {np.dtype(np.float64): 1e-3, np.dtype(np.float32): 0.1}
 _ROUNDINGS = 64.0  # multiples of what rounding of the arguments does to the gradient
-_ILL = "ill-conditioned: rounding of the arguments alone moves the gradient by {:.1g}"
 
 
 @dataclass(eq=False)
@@ -50,6 +168,8 @@ class Case:
         points are not compared with them.
     vacuous : bool
         Whether some gradient was zero there, so that the point says nothing of it.
+    rtol : float
+        Additional tolerance, relative to a gradient's largest entry.
     """
 
     pair: Pair
@@ -61,11 +181,22 @@ class Case:
     gradients: list[Array]
     right: bool = True
     vacuous: bool = False
+    rtol: float = 0.0
 
     @property
     def names(self) -> list[str]:
         """The names of the arguments that are differentiated."""
         return [self.labels[k] for k in self.positions]
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of the arguments that are differentiated."""
+        return [np.shape(self.args[k]) for k in self.positions]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The coarsest dtype that takes part in the computation."""
+        return coarsest([*self.args, *self.parts, *self.gradients])
 
     @property
     def terms(self) -> list[float]:
@@ -78,8 +209,7 @@ class Case:
     @cached_property
     def terms_close_by(self) -> list[float]:
         """The same, as values close by show it too: see `npvae.gradcheck.objective.Objective`."""
-        objectives = objectives_of(self.pair, self.args, self.positions, self.labels, self.parts, self.dys)
-        found = zip(objectives, self.terms, strict=True)
+        found = zip(self.objectives(), self.terms, strict=True)
         return [max(o.terms_close_by, o.upstream, term) for o, term in found]
 
     @cached_property
@@ -87,30 +217,90 @@ class Case:
         """The largest entry of each part of y, here and close by, and of the arguments that it may sum up."""
         entered = max(largest(self.args[k]) for k in self.positions)
         sizes = [max(entered, largest(part)) for part in self.parts]
-        with quiet():
-            for k in self.positions:
-                for moved, _ in points_close_by(np.asarray(self.args[k])):
-                    args = [moved[()] if j == k else copied(arg) for j, arg in enumerate(self.args)]
+        for k in self.positions:
+            for moved, _ in points_close_by(np.asarray(self.args[k])):
+                args = [moved[()] if j == k else copied(arg) for j, arg in enumerate(self.args)]
+                with quiet(), contextlib.suppress(Exception):  # nobody promised that it takes these
                     parts = parts_of(self.pair.run(args)[0])
                     sizes = [max(size, largest(part)) for size, part in zip(sizes, parts, strict=True)]
         return sizes
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The coarsest dtype that takes part in the computation."""
-        return coarsest([*self.args, *self.parts])
+    def objectives(self) -> list[Objective]:
+        """Return L(arg) = sum(dy * y) for each argument that is differentiated, all others held."""
+        weights = [np.asarray(dy, np.float64) for dy in self.dys]
+        converted: dict[Any, list[Any]] = {}  # the arguments, in the dtype of each kind of evaluation
+        Shifts = dict[int, Array] | None
+
+        def parts(dtype: npt.DTypeLike | None, k: int, x: Array, shifts: Shifts = None) -> list[Array]:
+            """Evaluate y with x for argument k, in complex arithmetic where x is complex."""
+            wrt_dtype = np.complex128 if np.iscomplexobj(x) else dtype
+            if wrt_dtype not in converted:
+                converted[wrt_dtype] = [
+                    copied(arg, wrt_dtype if j in self.positions else dtype)
+                    for j, arg in enumerate(self.args)
+                ]
+            inputs = [None if j == k else copied(arg) for j, arg in enumerate(converted[wrt_dtype])]
+            for j, shift in (shifts or {}).items():
+                inputs[j] = np.asarray(inputs[j] + shift, np.asarray(inputs[j]).dtype)[()]
+            inputs[k] = x if isinstance(self.args[k], np.ndarray) else x[()]
+            return parts_of(self.pair.run(inputs)[0])
+
+        def terms(dtype: npt.DTypeLike | None, k: int, x: Array, shifts: Shifts = None) -> list[Array]:
+            found = parts(dtype, k, x, shifts)
+            if any(part.dtype == np.complex64 for part in found):  # in which a complex step underflows
+                raise TypeError("the function computes in complex64")
+            return [weight * part for weight, part in zip(weights, found, strict=True)]
+
+        def loss(dtype: npt.DTypeLike | None, k: int, x: Array, shifts: Shifts = None) -> Any:
+            return sum(np.add.reduce(term, axis=None) for term in terms(dtype, k, x, shifts))
+
+        def flat(dtype: npt.DTypeLike | None, k: int, x: Array) -> Array:
+            return np.concatenate([np.ravel(term) for term in terms(dtype, k, x)])
+
+        def beside(
+            dtype: npt.DTypeLike | None, k: int, rng: np.random.Generator, size: float
+        ) -> Callable[[Array], Any]:
+            """Return L(arg) with every other argument that is differentiated moved a little."""
+            shifts = {
+                j: size * max(1.0, largest(self.args[j])) * rng.standard_normal(np.shape(self.args[j]))
+                for j in self.positions
+                if j != k
+            }
+            return nan_where_refused(partial(loss, dtype, k, shifts=shifts))
+
+        first = self.positions[0]
+        start = np.asarray(self.args[first], np.float64)
+        dtype = evaluation_dtype(lambda: loss(np.float64, first, start), self.args)
+        here = self.parts
+        if dtype is not None and self.dtype != np.float64:
+            with quiet(), contextlib.suppress(Exception):
+                here = parts(dtype, first, start)
+        squares = sum(float(np.sum((w * part) ** 2)) for w, part in zip(weights, self.parts, strict=True))
+        return [
+            Objective(
+                self.labels[k],
+                np.asarray(copied(self.args[k], dtype)),
+                nan_where_refused(partial(loss, dtype, k)),
+                magnitude=float(np.sqrt(squares)),
+                eps=float(max(np.finfo(part.dtype).eps for part in here)),
+                upstream=max(map(largest, weights)),
+                terms=nan_where_refused(partial(flat, dtype, k)),
+                beside=partial(beside, dtype, k),
+            )
+            for k in self.positions
+        ]
 
     def differ(
         self,
         found: Sequence[Any],
         expected: Sequence[Array] | None = None,
         terms: Sequence[float] | None = None,
-    ) -> str:
-        """Describe where gradients differ from the expected ones by more than rounding."""
+    ) -> Mismatch | None:
+        """Return where gradients differ from the expected ones by more than rounding."""
         expected = self.gradients if expected is None else expected
-        where = difference(found, expected, self.names, terms or self.terms, dtype=self.dtype)
+        where = mismatch(found, expected, self.names, terms or self.terms, dtype=self.dtype)
         if where and terms is None:
-            where = difference(found, expected, self.names, self.terms_close_by, dtype=self.dtype)
+            where = mismatch(found, expected, self.names, self.terms_close_by, dtype=self.dtype)
         return where
 
     def at(self, args: list[Any], rng: np.random.Generator) -> Case | None:
@@ -124,15 +314,15 @@ class Case:
             gradients = saved(self.pair.pull(y, [dy.copy() for dy in dys], cache))
         except Exception:  # someone else's code at a point that nobody promised it would take
             return None
-        return Case(self.pair, args, self.positions, self.labels, parts, dys, gradients, self.right)
+        return replace(self, args=args, parts=parts, dys=dys, gradients=gradients, vacuous=False)
 
     def condition(self, dtype: npt.DTypeLike, rng: np.random.Generator) -> Array:
         """Return how far each gradient moves when the arguments are rounded to a dtype in another way.
 
-        Several ways are tried; one row for each.
+        Several ways are tried; one row for each that the function takes.
         """
         eps = float(np.finfo(dtype).eps)
-        found = []
+        found = [[0.0] * len(self.positions)]
         for _ in range(4):
             moved = [
                 np.asarray(np.asarray(x) * (1 + eps * rng.choice([-1.0, 1.0], np.shape(x))), _dtype(x))[()]
@@ -140,42 +330,44 @@ class Case:
                 else copied(x)
                 for x in self.args
             ]
-            around = self.pair.both(moved, self.dys)[1]
-            found.append([largest(np.subtract(a, b)) for a, b in zip(around, self.gradients, strict=True)])
-        return np.array(found)
+            with contextlib.suppress(Exception):  # it may be at the border of what it takes
+                around = self.pair.both(moved, self.dys)[1]
+                pairs = zip(around, self.gradients, strict=True)
+                found.append([largest(np.subtract(a, b)) for a, b in pairs])
+        return np.array(found[1:] or found)
 
     def depends_on(self, k: int, rng: np.random.Generator) -> bool:
-        """Say whether y changes when argument k moves a little; False where forward refuses."""
-        args = [copied(arg) for arg in self.args]
-        x = np.asarray(args[k])
-        args[k] = np.asarray(x + 1e-3 * max(1.0, largest(x)) * rng.standard_normal(x.shape), x.dtype)[()]
-        moved = self.at(args, rng)
-        return moved is not None and any(
-            not same_bits(a, b) for a, b in zip(moved.parts, self.parts, strict=True)
-        )
+        """Say whether y changes when argument k moves a little; True where forward takes no other value."""
+        for size in (1e-3, 1e-6):
+            args = [copied(arg) for arg in self.args]
+            x = np.asarray(args[k])
+            shift = size * max(1.0, largest(x)) * rng.standard_normal(x.shape)
+            args[k] = np.asarray(x + shift, x.dtype)[()]
+            with quiet(), contextlib.suppress(Exception):  # nobody promised that it takes these
+                parts = parts_of(self.pair.run(args)[0])
+                return len(parts) != len(self.parts) or not all(map(same_bits, parts, self.parts))
+        return True
 
     def wrong(self, gradients: Sequence[Array], rng: np.random.Generator) -> str:
         """Say which of the gradients both oracles contradict on a few random projections."""
         if not self.right:
             return ""
         return "; ".join(
-            f"the gradient of {entry.name} is wrong" + (f" ({entry.hint})" if entry.hint else "")
+            f"the gradient of {entry.name} is wrong" + (f" ({entry.hint})" if entry.recognised else "")
             for entry in replace(self, gradients=list(gradients)).entries(_FEW, rng)
-            if entry.verdict == "fail" and ALONE not in entry.hint
+            if entry.verdict == "fail" and entry.reason is not Reason.UNCONFIRMED
         )
 
     def entries(self, budget: Budget, rng: np.random.Generator) -> tuple[Entry, ...]:
         """Compare the gradients with what the oracles find; take back failures that rounding explains."""
-        found = entries_at(
-            self.pair,
-            self.args,
-            self.positions,
-            self.labels,
-            self.parts,
-            self.dys,
+        found = compare(
+            self.objectives(),
             self.gradients,
+            coarsest([*(self.args[k] for k in self.positions), *self.gradients]),
+            Clues(lengths_of([*self.args, *self.parts]), self.dys),
             budget,
             rng,
+            self.rtol,
         )
         slight = [entry.verdict == "fail" and entry.error < _SLIGHT.get(self.dtype, 0.0) for entry in found]
         if not any(slight):
@@ -183,7 +375,12 @@ class Case:
         # The least: a wrong entry may jump, but an ill-conditioned gradient moves every time.
         conditions = self.condition(self.dtype, rng).min(axis=0)
         return tuple(
-            replace(entry, verdict="inconclusive", hint=_ILL.format(condition))
+            replace(
+                entry,
+                verdict="inconclusive",
+                reason=Reason.ILL_CONDITIONED,
+                hint=f"ill-conditioned: rounding of the arguments alone moves it by {condition:.1g}",
+            )
             if may and abs(entry.analytic - entry.numeric) <= _ROUNDINGS * condition
             else entry
             for entry, may, condition in zip(found, slight, conditions, strict=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,12 +12,30 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+_SLIGHT = 5e-4  # relative difference up to which a rounded constant may be the reason
 _SAME = 1e-4  # relative difference up to which two gradients count as the same
 
 
-def recognise(
-    name: str, analytic: Array, numeric: Array, gradients: Mapping[str, Array], lengths: Sequence[int]
-) -> str:
+@dataclass(frozen=True)
+class Clues:
+    """What a wrong gradient may be recognised by.
+
+    Attributes
+    ----------
+    lengths : sequence of int
+        Lengths of axes and sizes of arrays, the arguments' and results': the batch size is one of them.
+    upstream : sequence of arrays
+        The upstream gradients.
+    gradients : mapping of str to array
+        The right gradients of all arguments, whole, as far as they are known.
+    """
+
+    lengths: Sequence[int]
+    upstream: Sequence[Array] = ()
+    gradients: Mapping[str, Array] = field(default_factory=dict)
+
+
+def recognise(name: str, analytic: Array, numeric: Array, clues: Clues) -> tuple[bool, str]:
     """Describe how a wrong gradient differs from the right one.
 
     Parameters
@@ -24,61 +44,90 @@ def recognise(
         The argument's name.
     analytic, numeric : arrays of one shape
         Its gradient, wrong and right: whole, or the entries that were sampled, as a vector.
-    gradients : mapping of str to array
-        The right gradients of all arguments, whole, as far as they are known.
-    lengths : sequence of int
-        Lengths of axes and sizes of arrays, the arguments' and results': the batch size is one of them.
+    clues : Clues
 
     Returns
     -------
-    str
+    slight : bool
+        Whether it is off by so little that a rounded constant may be the reason.
+    hint : str
         One sentence; empty where nothing is recognised.
 
     Examples
     --------
     >>> right = np.array([1.0, -2.0])
-    >>> recognise("x", 2 * right, right, {}, [7])
-    'twice the right value: a missing 1/2?'
+    >>> recognise("x", 2 * right, right, Clues([7]))
+    (False, 'twice the right value: a missing 1/2?')
     """
     if not np.all(np.isfinite(analytic)):
-        return "it has entries that are not finite"
+        return False, "it has entries that are not finite"
     if not np.any(numeric):
-        return "the right gradient is zero"
+        return False, "the right gradient is zero"
     if not np.any(analytic):
-        return "it is zero: no gradient gets here"
+        return False, "it is zero: no gradient gets here"
+    off = float(np.max(np.abs(analytic - numeric)) / np.max(np.abs(numeric)))
+    if off <= _SLIGHT:
+        text = (
+            f"off by {off:.1g} of its largest entry, as from a small constant or a rounded one in the "
+            f"forward (an eps in a log or a root): rtol={_power_above(off):.0e} accepts it"
+        )
+        return True, text
+    return False, _shape_of_error(name, analytic, numeric, clues)
+
+
+def _shape_of_error(name: str, analytic: Array, numeric: Array, clues: Clues) -> str:
     ratio = float(np.vdot(numeric, analytic) / np.vdot(numeric, numeric))
     if _same(analytic, ratio * numeric):
-        return _describe_ratio(ratio, lengths)
+        return _describe_ratio(ratio, clues)
     if analytic.ndim == 2 and analytic.shape[0] == analytic.shape[1] and _same(analytic, numeric.T):
         return "it is the transpose of the right gradient"
-    for other, gradient in gradients.items():
+    for other, gradient in clues.gradients.items():
         if other != name and gradient.shape == analytic.shape and _same(analytic, gradient):
             return f"it is the gradient of {other}"
+    if constant := _times_upstream(analytic - numeric, numeric, clues.upstream):
+        return constant
     wrong = np.abs(analytic - numeric) > _SAME * np.max(np.abs(numeric))
     if 0 < np.sum(wrong) <= analytic.size / 2:
         return f"{np.sum(wrong)} of {analytic.size} compared entries are wrong, the rest is right"
     return ""
 
 
+def _times_upstream(excess: Array, numeric: Array, upstream: Sequence[Array]) -> str:
+    """Say whether a gradient is off by a constant times the upstream gradient of each sample."""
+    for dy in upstream:
+        if dy.shape != excess.shape[: dy.ndim] or not np.any(dy):
+            continue
+        factors = np.broadcast_to(dy.reshape(dy.shape + (1,) * (excess.ndim - dy.ndim)), excess.shape)
+        constant = float(np.vdot(factors, excess) / np.vdot(factors, factors))
+        if np.max(np.abs(excess - constant * factors)) <= _SAME * np.max(np.abs(numeric)):
+            return f"off by {constant:.4g} times dy everywhere: a constant term of the derivative lost?"
+    return ""
+
+
+def _power_above(off: float) -> float:
+    """Return the next power of ten, with some room."""
+    return float(10.0 ** math.ceil(math.log10(2 * max(off, 1e-300))))
+
+
 def _same(a: Array, b: Array) -> bool:
     return bool(np.max(np.abs(a - b)) <= _SAME * np.max(np.abs(b)))
 
 
-def _describe_ratio(ratio: float, lengths: Sequence[int]) -> str:
-    if abs(ratio - 1) <= _SAME:
-        return ""
+def _describe_ratio(ratio: float, clues: Clues) -> str:
     known = {
         2.0: "twice the right value: a missing 1/2?",
         0.5: "half the right value: a factor 2 lost, or a 1/2 too many?",
         -1.0: "the sign is flipped",
     }
-    for length in lengths:
+    for length in clues.lengths:
         if length > 2:
             which = f"and {length} is the length of an axis or the size of an array"
             known[float(length)] = f"{length} times the right value, {which}: a missing 1/{length}?"
             known[1 / length] = (
                 f"1/{length} of the right value, {which}: divided once too often, or a mean for a sum?"
             )
+    if len(clues.upstream) == 1 and clues.upstream[0].size == 1 and np.all(clues.upstream[0] != 0):
+        known[1 / float(clues.upstream[0].item())] = "right for dy = 1: is dy ignored?"
     for value, text in known.items():
         if abs(ratio - value) <= _SAME * abs(value):
             return text

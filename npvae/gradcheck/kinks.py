@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .agreement import largest
-from .differences import SMALLEST_SCALE, Differences
-from .objective import Objective
-from .oracles import Difference
-from .probes import Probe
+from .arguments import largest
+from .objective import Objective, Probe
+from .oracles import SMALLEST_SCALE, Difference, Differences
 
 Array = npt.NDArray[Any]
 

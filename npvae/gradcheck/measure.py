@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import quiet
-from .differences import Differences
+from .arguments import largest, quiet
 from .kinks import Surroundings, surroundings, tied_directions
-from .objective import Objective
-from .oracles import Difference, complex_step
-from .probes import Budget, Probe, choose_probes, random_direction
+from .objective import Budget, Objective, Probe, choose_probes, random_direction
+from .oracles import COMPLEX_STEP, Difference, Differences, central_difference, complex_step, noise_in_table
 
 Array = npt.NDArray[Any]
 
+# Of the line along which a whole network is moved, relative to its parameters: short, as a long step crosses
+# many kinks of a large network.
+_LINE_STEP = 1e-4
+_SMALLEST_LINE_STEP = 1e-7
+_LINE_SPACING = 1e-7
 # When a sample of differences confirms the complex steps: relative to the largest slope, how close they come
 # beside their error bars, and how large these may be.
 _AGREES = 1e-7
@@ -78,6 +82,16 @@ class Measurement:
         gradient = np.zeros(finite.shape)
         gradient[finite] = self.numeric[: np.sum(finite)]
         return gradient
+
+    def confirmed(self, precision: float) -> bool:
+        """Say whether both oracles give the same wherever both were asked, to a part of the largest slope."""
+        slopes, at = self.by_complex, np.flatnonzero(self.differenced)
+        if slopes is None or not at.size:
+            return False
+        found = [Difference(float(self.by_difference[k]), float(self.bars[k]), 0.0) for k in at]
+        scale = largest(slopes)
+        pairs = zip(found, slopes[at], strict=True)
+        return all(confirms(d, slope, scale, precision, precision) for d, slope in pairs)
 
 
 def from_complex_steps(
@@ -166,10 +180,26 @@ def _confirmed(
         found.append(oracle.along(probe))
         expected.append(probe.project(whole))
     scale = float(np.max(np.abs(expected)))
-    return all(
-        not d.jump and abs(d.value - slope) <= d.bar + _AGREES * scale and d.bar <= _TRUSTED * scale
-        for d, slope in zip(found, expected, strict=True)
-    )
+    return all(confirms(d, slope, scale) for d, slope in zip(found, expected, strict=True))
+
+
+def confirms(
+    difference: Difference, slope: float, scale: float, agrees: float = _AGREES, trusted: float = _TRUSTED
+) -> bool:
+    """Say whether a central difference, precise enough to say something, gives what the complex step gave.
+
+    Parameters
+    ----------
+    difference : Difference
+    slope : float
+        By complex step.
+    scale : float
+        The largest slope, or the size of what was added up to it.
+    agrees, trusted : float
+        Relative to the scale: how close they come beside the error bar, and how large that may be.
+    """
+    near = abs(difference.value - slope) <= difference.bar + agrees * scale
+    return bool(not difference.jump and near and difference.bar <= trusted * scale)
 
 
 def _by_complex_step(objective: Objective, probes: list[Probe]) -> tuple[Array | None, str]:
@@ -182,3 +212,85 @@ def _by_complex_step(objective: Objective, probes: list[Probe]) -> tuple[Array |
     if not np.all(np.isfinite(result)):
         return None, "its result is not finite"
     return result, ""
+
+
+def measure_together(
+    objectives: Sequence[Objective],
+    together: Callable[[Mapping[str, Array]], Any],
+    rng: np.random.Generator,
+) -> list[Measurement] | None:
+    """Measure the gradient of a large network in the time of a few dozen evaluations.
+
+    Parameters
+    ----------
+    objectives : sequence of Objective
+        One for each parameter.
+    together : callable
+        ``together(arrays) -> number``: the function with all parameters replaced.
+    rng : numpy.random.Generator
+        Draws the directions.
+
+    Returns
+    -------
+    list of Measurement, or None
+        The slope of each parameter along one random direction, by complex step. None where that cannot be
+        trusted, or nothing can be said so fast.
+
+    Notes
+    -----
+    That the complex steps can be trusted is seen from central differences along one line that moves all
+    parameters at once: the slope there is the sum of the parameters' own.
+    """
+    probes = {o.name: [random_direction(o.point, rng)] for o in objectives}
+    with quiet():
+        try:
+            slopes = {
+                o.name: np.array([_slope_of_all(o, probe) for probe in probes[o.name]]) for o in objectives
+            }
+            finite = all(np.all(np.isfinite(slope)) for slope in slopes.values())
+            if not finite or not _confirmed_together(objectives, probes, slopes, together):
+                return None
+        except Exception:  # someone else's code on complex numbers: it may raise anything
+            return None
+    return [from_complex_steps(o, probes[o.name], slopes[o.name], {}) for o in objectives]
+
+
+def _slope_of_all(objective: Objective, probe: Probe) -> float:
+    point = np.empty(objective.point.shape, np.complex128)
+    point.real = objective.point
+    point.imag = 0.0 if probe.direction is None else probe.direction
+    point.imag *= COMPLEX_STEP
+    value = objective.value(point)
+    if not np.iscomplexobj(value):
+        raise TypeError("the function returns real numbers for complex ones")
+    return float(np.imag(value)) / COMPLEX_STEP
+
+
+def _confirmed_together(
+    objectives: Sequence[Objective],
+    probes: Mapping[str, list[Probe]],
+    slopes: Mapping[str, Array],
+    together: Callable[[Mapping[str, Array]], Any],
+) -> bool:
+    """Say whether central differences along the sum of the first directions give the sum of their slopes."""
+    # Parameters of small slope are moved further, so that each one's share of the sum can be seen.
+    most = max(float(abs(slope[0])) for slope in slopes.values())
+    if most == 0:
+        return False
+    weights = {name: float(np.clip(most / max(abs(s[0]), 1e-300), 1, 100)) for name, s in slopes.items()}
+    lines = {o.name: (o.point, np.asarray(probes[o.name][0].direction), weights[o.name]) for o in objectives}
+
+    moved = {name: np.empty_like(point) for name, (point, _, _) in lines.items()}
+
+    def phi(t: float) -> float:
+        for name, (point, direction, weight) in lines.items():
+            np.multiply(direction, t * weight, out=moved[name])
+            moved[name] += point
+        return float(together(moved))
+
+    value = phi(0.0)
+    noise = max(noise_in_table(phi, _LINE_SPACING), objectives[0].eps * abs(value))
+    found: Difference = central_difference(phi, value, _LINE_STEP, _SMALLEST_LINE_STEP, noise)
+    shares = [weights[name] * float(slope[0]) for name, slope in slopes.items()]
+    size = float(np.sum(np.abs(shares)))
+    return confirms(found, sum(shares), size)

@@ -3,23 +3,260 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .agreement import difference
-from .arguments import coarsest, copied, lengths_of, quiet
-from .compare import compare
-from .network_objectives import network_objectives
-from .network_run import NetworkRun, converted, floating_names, named, same_loss
-from .probes import Budget, budget_of, generator
-from .quick import quick_entries
-from .report import Check, Entry, Report
-from .structure import Snapshot
+from .arguments import coarsest, copied, evaluation_dtype, is_floating, lengths_of, quiet
+from .hints import Clues
+from .judge import allowance, compare, judge, mismatch
+from .measure import measure_together
+from .objective import Budget, Objective, budget_of, generator, nan_where_refused
+from .objects import Snapshot
+from .report import Check, Entry, Reason, Report, one_cause
+from .state import Noise
 
 Array = npt.NDArray[Any]
+
+
+def named(params: Any) -> dict[str, Any]:
+    """Return parameters by name; those of a list are ``params[0]``, ``params[1]`` and so on.
+
+    Raises
+    ------
+    TypeError
+        When they are neither a mapping nor a list, or one of them is a container itself.
+    """
+    if isinstance(params, Mapping):
+        found = {name: params[name] for name in params}
+    elif isinstance(params, list | tuple):
+        found = {f"params[{k}]": value for k, value in enumerate(params)}
+    else:
+        raise TypeError(f"params must map names to arrays, or be a list of arrays, not {_kind(params)}")
+    for name, value in found.items():
+        if isinstance(value, Mapping | list | tuple):
+            place = name if isinstance(params, list | tuple) else f"params[{name!r}]"
+            raise TypeError(
+                f"{place} is {_kind(value)}: params must hold arrays, each under a name of its own"
+            )
+    return found
+
+
+class NetworkRun:
+    """A network's two functions on parameters by name, all generators as they were at first.
+
+    Parameters
+    ----------
+    network : object
+        With ``loss_and_grad(params, *args)``, and perhaps ``loss(params, *args)``.
+    params : mapping of str to array, or list of arrays
+        As the network takes them.
+
+    Attributes
+    ----------
+    noise : Noise
+        The generators.
+    has_loss : bool
+        Whether the loss is evaluated by ``network.loss``.
+
+    Raises
+    ------
+    TypeError
+        When the network has no method loss_and_grad.
+    """
+
+    def __init__(self, network: Any, params: Any) -> None:
+        if not callable(getattr(network, "loss_and_grad", None)):
+            raise TypeError(
+                f"{_kind(network)} has no method loss_and_grad; check_network needs an object with "
+                "loss_and_grad(params, *args) -> (loss, grads)"
+            )
+        self.noise = Noise(network=network)
+        self.has_loss = callable(getattr(network, "loss", None))
+        self._network = network
+        self._params = params
+
+    def kept(self) -> AbstractContextManager[None]:
+        """Leave all generators afterwards as they were at first."""
+        return self.noise.kept()
+
+    def loss_and_grad(self, point: Any, args: Sequence[Any]) -> tuple[Any, dict[str, Any]]:
+        """Return the loss, and copies of the gradients by name; None stays None."""
+        result = self._call(self._network.loss_and_grad, point, args)
+        if not isinstance(result, tuple | list) or len(result) != 2:
+            raise TypeError(f"loss_and_grad must return a pair (loss, grads), not {_kind(result)}")
+        grads = result[1]
+        if isinstance(self._params, list | tuple):
+            if not isinstance(grads, list | tuple):
+                raise TypeError(f"params is a list, so the gradients must be one too, not {_kind(grads)}")
+            grads = {f"params[{k}]": gradient for k, gradient in enumerate(grads)}
+        elif not isinstance(grads, Mapping):
+            raise TypeError(f"the gradients must be a mapping, with the names of params, not {_kind(grads)}")
+        copies = {name: None if grads[name] is None else np.array(grads[name]) for name in grads}
+        return _number(result[0]), copies
+
+    def loss(self, point: Any, args: Sequence[Any]) -> Any:
+        """Return the loss alone."""
+        if self.has_loss:
+            return _number(self._call(self._network.loss, point, args))
+        result = self._call(self._network.loss_and_grad, point, args)
+        return _number(result[0])
+
+    def settle_loss(self, expected: Any, point: Any, args: Sequence[Any], dtype: npt.DTypeLike) -> str:
+        """Use ``network.loss`` only where it returns the loss of loss_and_grad; say why, if it does not."""
+        if not self.has_loss:
+            return ""
+        try:
+            with quiet():
+                found = self.loss(point, args)
+        except Exception as error:  # it may be another function altogether
+            reason = f"it raises {type(error).__name__}"
+        else:
+            if same_loss(found, expected, dtype):
+                return ""
+            reason = f"it returns {found:.8g}, loss_and_grad {expected:.8g}"
+        self.has_loss = False
+        return f"the method loss is not used: {reason}"
+
+    def _call(self, function: Any, point: Any, args: Sequence[Any]) -> Any:
+        if isinstance(self._params, list | tuple):
+            values, kind = list(point.values()), type(self._params)
+            point = kind(*values) if hasattr(kind, "_fields") else kind(values)
+        self.noise.reset()
+        result = function(point, *args)
+        self.noise.look()
+        return result
+
+
+def same_loss(a: Any, b: Any, dtype: npt.DTypeLike) -> bool:
+    """Say whether two losses are equal up to rounding in a dtype; NaN equals NaN."""
+    if a == b or (np.isnan(a) and np.isnan(b)):
+        return True
+    return bool(abs(a - b) <= allowance(dtype, abs(b), abs(b)))
+
+
+def converted(params: Any, dtype: npt.DTypeLike | None) -> Any:
+    """Copy a mapping of parameters, the floating ones into another dtype where one is given."""
+    if hasattr(params, "astype"):
+        return params.copy() if dtype is None else params.astype(dtype)
+    return {name: copied(array, dtype) for name, array in params.items()}
+
+
+def floating_names(params: Mapping[str, Any]) -> list[str]:
+    """Return the names of the parameters that can be differentiated.
+
+    Raises
+    ------
+    ValueError
+        When there is none.
+    """
+    names = [name for name, value in params.items() if is_floating(value)]
+    if not names:
+        raise ValueError("no parameter is a floating array: there is nothing to differentiate")
+    return names
+
+
+def _number(loss: Any) -> Any:
+    """Return the loss as a scalar: it itself, or what it has as ``total``."""
+    value = getattr(loss, "total", loss)
+    if isinstance(value, tuple | list | Mapping) or np.asarray(value).dtype.kind not in "fciu":
+        raise TypeError(
+            f"the loss must be a real number, or have one as loss.total, but it is {_kind(value)}"
+        )
+    if np.size(value) != 1:
+        raise TypeError(f"the loss must be a single number, but it has shape {np.shape(value)}")
+    return value if np.ndim(value) == 0 else np.reshape(value, ())[()]
+
+
+def _kind(value: Any) -> str:
+    """Say what kind of thing a value is."""
+    name = type(value).__name__
+    article = "an" if name[0].lower() in "aeiou" else "a"
+    count = f" of {len(value)}" if isinstance(value, tuple | list | Mapping) else ""
+    return "None" if value is None else f"{article} {name}{count}"
+
+
+def network_objectives(
+    run: NetworkRun, params: Any, given: Mapping[str, Array], fixed: Sequence[Any], magnitude: float
+) -> tuple[list[Objective], Callable[[Mapping[str, Array]], Any]]:
+    """Return the loss as a function of each parameter, and as one of all of them.
+
+    Parameters
+    ----------
+    run : NetworkRun
+        Its loss is evaluated.
+    params : mapping
+        All parameters. Nothing here changes them.
+    given : mapping of str to array
+        Those that are differentiated.
+    fixed : sequence
+        What else the loss depends on.
+    magnitude : float
+        Size of the loss.
+
+    Returns
+    -------
+    objectives : list of Objective
+        One for each parameter that is differentiated.
+    together : callable
+        ``together(arrays) -> loss``, with all of these replaced.
+    """
+    kept: dict[Any, Any] = {}  # copies of the parameters, in other dtypes
+
+    def evaluate(dtype: npt.DTypeLike | None, replaced: Mapping[str, Array]) -> Any:
+        """Evaluate the loss with some of the parameters replaced, in complex arithmetic where they are."""
+        point_dtype = np.complex128 if any(map(np.iscomplexobj, replaced.values())) else dtype
+        everything = len(replaced) == len(given)  # then there is nothing to put back
+        if (everything, point_dtype) not in kept:
+            kept[everything, point_dtype] = converted(params, point_dtype)
+        point = kept[everything, point_dtype]
+        for name, x in replaced.items():
+            point[name] = x
+        try:
+            return run.loss(point, [copied(arg, dtype) for arg in fixed])
+        finally:
+            for name in () if everything else replaced:
+                point[name] = np.array(given[name], point[name].dtype if point_dtype is None else point_dtype)
+
+    def loss(dtype: npt.DTypeLike | None, name: str, x: Array) -> Any:
+        value = evaluate(dtype, {name: x})
+        if np.asarray(value).dtype == np.complex64:  # in which a complex step underflows
+            raise TypeError("the loss is computed in complex64")
+        return value
+
+    def beside(
+        dtype: npt.DTypeLike | None, name: str, rng: np.random.Generator, size: float
+    ) -> Callable[[Array], Any]:
+        """Return the loss with all parameters but one moved a little."""
+        moved = {}
+        for other, array in given.items():
+            shift = size * max(1.0, float(np.max(np.abs(array), initial=0.0)))
+            moved[other] = np.asarray(array + shift * rng.normal(size=array.shape), dtype or array.dtype)
+        return nan_where_refused(lambda x: evaluate(dtype, {**moved, name: x}))
+
+    first = next(iter(given))
+    dtype = evaluation_dtype(lambda: loss(np.float64, first, given[first]), [*given.values(), *fixed])
+    with quiet():
+        result = np.asarray(loss(dtype, first, copied(given[first], dtype)))
+    eps = float(np.finfo(result.dtype).eps) if result.dtype.kind == "f" else 0.0
+    objectives = [
+        Objective(
+            name,
+            copied(array, dtype),
+            nan_where_refused(partial(loss, dtype, name)),
+            magnitude=magnitude,
+            eps=max(eps, float(np.finfo(dtype or array.dtype).eps)),
+            beside=partial(beside, dtype, name),
+        )
+        for name, array in given.items()
+    ]
+    return objectives, partial(evaluate, dtype)
+
 
 _LARGE = 20_000  # parameters beyond which a network is checked on one projection of each
 _SECOND_LOOK = Budget(n_entries=0, n_coordinates=16, n_projections=4)
@@ -33,6 +270,7 @@ def check_network(
     n_entries: int | None = None,
     n_coordinates: int | None = None,
     n_projections: int | None = None,
+    rtol: float = 0.0,
 ) -> Report:
     """Check a network's gradient with respect to its parameters.
 
@@ -57,8 +295,10 @@ def check_network(
     n_coordinates, n_projections : int, optional
         For each larger parameter: how many entries, drawn at random, and how many random projections.
         Where none of the three is given: 2000, 64 and 8 for a network of up to 20,000 parameters; beyond
-        that one random projection of each parameter, as `npvae.gradcheck.quick` does it, and 16 entries and
-        4 projections of those whose gradient is wrong there.
+        that one random projection of each parameter, and 16 entries and 4 projections of those whose gradient
+        is wrong there.
+    rtol : float
+        Additional tolerance, relative to a gradient's largest entry.
 
     Returns
     -------
@@ -92,18 +332,23 @@ def check_network(
     told = {"n_entries": n_entries, "n_coordinates": n_coordinates, "n_projections": n_projections}
     asked = {key: value for key, value in told.items() if value is not None}
     with run.kept():
-        entries, checks = _look(run, params, args, asked, generator(seed))
+        entries, checks = _look(run, params, args, asked, generator(seed), rtol)
     if run.noise.drawn:
-        text = f"the network draws from {', '.join(run.noise.drawn)}, reset before each evaluation"
-        checks.append(Check("noise", "note", text))
+        checks.append(Check("noise", "note", run.noise.remark))
     title = f"check_network({type(network).__name__})"
     settings = "".join(f", {key}={value}" for key, value in asked.items())
+    settings += f", rtol={rtol}" if rtol else ""
     call = f"check_network(network, params, *args, seed={seed}{settings})"
     return Report(title, entries, seed, call, tuple(checks))
 
 
 def _look(
-    run: NetworkRun, params: Any, args: Sequence[Any], asked: dict[str, int], rng: np.random.Generator
+    run: NetworkRun,
+    params: Any,
+    args: Sequence[Any],
+    asked: dict[str, int],
+    rng: np.random.Generator,
+    rtol: float,
 ) -> tuple[tuple[Entry, ...], list[Check]]:
     """Make all checks; none of the gradients where the loss does not repeat."""
     point = params if isinstance(params, Mapping) else named(params)
@@ -138,10 +383,14 @@ def _look(
     checks.append(repeated)
     if repeated.verdict == "inconclusive":
         hint = "not compared: the loss does not repeat"
-        return tuple(Entry(name, given[name].shape, "inconclusive", hint=hint) for name in names), checks
+        return tuple(
+            Entry(name, given[name].shape, "inconclusive", hint=hint, reason=Reason.NOT_COMPARED)
+            for name in names
+        ), checks
     if text := run.settle_loss(loss, converted(frozen, None), [copied(arg) for arg in fixed], dtype):
         checks.append(Check("loss", "note", text))
-    return _compared(run, frozen, given, fixed, loss, grads, asked, rng), checks
+    entries = _compared(run, frozen, given, fixed, loss, grads, asked, rng, rtol)
+    return entries, checks + one_cause(entries)
 
 
 def _compared(
@@ -153,6 +402,7 @@ def _compared(
     grads: Mapping[str, Any],
     asked: dict[str, int],
     rng: np.random.Generator,
+    rtol: float,
 ) -> tuple[Entry, ...]:
     """Compare the gradients: of a large network quickly, and closely where that finds something wrong."""
     objectives, together = network_objectives(run, params, given, fixed, abs(float(loss)))
@@ -160,7 +410,7 @@ def _compared(
     budget = budget_of(max(array.size for array in given.values()), **asked)
     quick: dict[str, Entry] = {}
     if not asked and sum(array.size for array in given.values()) > _LARGE:
-        quick = quick_entries(objectives, grads, dtype, together, rng) or {}
+        quick = _judged_together(objectives, grads, dtype, together, rng, rtol)
         budget = _SECOND_LOOK
     names = list(given)
     wanted = [k for k, name in enumerate(names) if name not in quick or quick[name].verdict != "pass"]
@@ -168,12 +418,33 @@ def _compared(
         [objectives[k] for k in wanted],
         [grads[names[k]] for k in wanted],
         dtype,
-        lengths_of([*given.values(), *fixed]),
+        Clues(lengths_of([*given.values(), *fixed])),
         budget,
         rng,
+        rtol,
     )
     by_name = {**quick, **{entry.name: entry for entry in looked}}
     return tuple(by_name[name] for name in names)
+
+
+def _judged_together(
+    objectives: Sequence[Objective],
+    grads: Mapping[str, Any],
+    dtype: np.dtype[Any],
+    together: Callable[[Mapping[str, Array]], Any],
+    rng: np.random.Generator,
+    rtol: float,
+) -> dict[str, Entry]:
+    """Judge each gradient along one direction; nothing where that says too little."""
+    measurements = measure_together(objectives, together, rng) or []
+    entries = {}
+    for measurement in measurements:
+        name, point = measurement.objective.name, measurement.objective.point
+        gradient = np.asarray(grads[name])
+        if gradient.shape == point.shape and gradient.dtype.kind in "fiu":
+            entry = judge(measurement, gradient, dtype, rtol)
+            entries[name] = replace(entry, checked=f"1 projection of {point.size}")
+    return entries
 
 
 def _repeatable(
@@ -194,17 +465,16 @@ def _repeatable(
     same = "a second call with the same arguments returns"
     if not same_loss(again, loss, dtype):
         text = f"{same} another loss, {again:.8g} and not {loss:.8g}: fresh noise, or state that it keeps"
-        where = (
+        advice = (
             "Pass the noise, or a numpy.random.Generator, as an argument, or hold the generator in network"
         )
-        return Check("repeatable", "inconclusive", f"{text}. {where}")
+        return Check("repeatable", "inconclusive", f"{text}. {advice}")
     numeric = [name for name, g in grads.items() if g is not None and g.dtype.kind in "fiu"]
     expected = [grads[name] for name in numeric]
     scales = [float(np.max(np.abs(array), initial=0.0)) for array in expected]
     floating = [array.dtype for array in expected if array.dtype.kind == "f"]
     kind = min(floating, key=lambda d: d.itemsize, default=None)
-    where = difference([found.get(name) for name in numeric], expected, numeric, scales, dtype=kind)
-    if where:
+    if where := mismatch([found.get(name) for name in numeric], expected, numeric, scales, dtype=kind):
         text = f"{same} something else: {where}; fresh noise, gradients that add up, or a stale cache"
         return Check("repeatable", "fail", text)
     return Check("repeatable", "pass")

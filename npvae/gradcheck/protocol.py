@@ -1,4 +1,4 @@
-"""What a backward must keep to, beside returning the right values.
+"""Side effects, state, linearity in dy, and other points: what the values at one point do not show.
 
 A backward may be right at its first call and wrong in a network: when it changes what others still need, adds
 to the results of earlier calls, uses the cache of another forward, or draws noise of its own. Correct code is
@@ -7,18 +7,18 @@ never failed: what is merely unusual becomes a note.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from .agreement import difference, largest
-from .arguments import copied, quiet
-from .case import Case
-from .pair import draw_like, saved
+from .arguments import copied, largest, quiet
+from .case import Case, draw_like, saved
+from .judge import Mismatch, mismatch
+from .matching import parts_of
+from .objects import Snapshot, arrays_in, same_bits
 from .report import Check
-from .structure import Snapshot, arrays_in, same_bits
 
 Array = npt.NDArray[Any]
 
@@ -49,11 +49,8 @@ def fresh_noise(case: Case) -> str:
     """Say whether the forward draws noise that nobody controls; empty where it does not."""
     for _ in range(2):
         y, _cache = case.pair.run([copied(arg) for arg in case.args])
-        again = [np.asarray(part) for part in (y if isinstance(y, tuple | list) else [y])]
-        for part, other in zip(case.parts, again, strict=True):
-            if part.shape != other.shape or difference(
-                [other], [part], ["y"], [largest(part)], dtype=case.dtype
-            ):
+        for part, other in zip(case.parts, parts_of(y), strict=True):
+            if mismatch([other], [part], ["y"], [largest(part)], dtype=case.dtype):
                 return (
                     "the forward draws fresh noise, or keeps something from call to call: two calls with the "
                     "same arguments differ. Pass the noise, or a numpy.random.Generator, as an argument"
@@ -105,7 +102,9 @@ def _repeatable(case: Case, rng: np.random.Generator) -> list[Check]:
     first = pull()
     before = Snapshot(cache=cache)
     try:
-        second, third = pull(), pull()
+        second = pull()
+        spoiled = before.changed()
+        third = pull()
     except Exception as error:  # the cache was used up
         text = f"backward can run once for each forward: then it raises {type(error).__name__}"
         return [Check("repeatable", "note", text)]
@@ -120,7 +119,7 @@ def _repeatable(case: Case, rng: np.random.Generator) -> list[Check]:
         elif not case.differ(_minus(third, second), _minus(second, first)):
             text = f"a second backward adds to the result of the first (who sets it to zero?): {where}"
             checks.append(Check("no accumulation", "fail", text))
-        elif before.changed() or not case.differ(third, second):
+        elif spoiled or before.changed() or not case.differ(third, second):
             text = f"a second backward with the same cache returns something else: {where}"
             checks.append(Check("repeatable", "fail", text))
         else:
@@ -183,7 +182,7 @@ def _stale(case: Case, rng: np.random.Generator) -> list[Check]:
     y_b, cache_b = case.pair.run([copied(arg) for arg in other.args])
     of_b = case.pair.pull(y_b, [dy.copy() for dy in other.dys], cache_b)
     kept_b = saved(of_b)
-    where = other.differ(kept_b, other.gradients)
+    where: Mismatch | str | None = other.differ(kept_b, other.gradients)
     if not where and (wrong := other.wrong(kept_b, rng)):
         where = _left_over(case, other, kept_b)
         if not where:
@@ -211,14 +210,14 @@ def _stale(case: Case, rng: np.random.Generator) -> list[Check]:
     return checks
 
 
-def _left_over(case: Case, other: Case, gradients: list[Array]) -> str:
+def _left_over(case: Case, other: Case, gradients: list[Array]) -> Mismatch | str | None:
     """Say whether gradients at another point are wrong because something of the first one is left over."""
     shapes_agree = all(a.shape == b.shape for a, b in zip(case.dys, other.dys, strict=True))
     if shapes_agree and not case.differ(gradients, case.pair.both(case.args, other.dys)[1]):
         return "it is A's"
     fresh = case.pair.afresh()
     if fresh is None:
-        return ""
+        return None
     return other.differ(gradients, fresh.both(other.args, other.dys)[1])
 
 
@@ -257,6 +256,39 @@ def _earlier_results(case: Case, rng: np.random.Generator) -> list[Check]:
     return []
 
 
+def _generic(case: Case, special: Sequence[int], rng: np.random.Generator) -> Case | None:
+    """Return the pair where arguments whose entries are all the same have others, close to these.
+
+    None where the function does not take these.
+    """
+    args = [copied(arg) for arg in case.args]
+    for k in special:
+        x = np.asarray(case.args[k])
+        moved = x * rng.uniform(0.5, 1.5, x.shape) if np.any(x) else 0.5 * rng.standard_normal(x.shape)
+        args[k] = np.asarray(moved, x.dtype)[()]
+    return case.at(args, rng)
+
+
+def _special(x: Array) -> bool:
+    """Say whether all entries are the same: at 1 a factor can be forgotten, at 0 a term."""
+    if x.size == 1:
+        return x.flat[0] in (-1.0, 0.0, 1.0)
+    return bool(x.size and np.isfinite(x.flat[0]) and np.all(x == x.flat[0]))
+
+
+def _generic_values(case: Case, rng: np.random.Generator) -> list[Check]:
+    """Look where factors that are 1 and terms that are 0 at the given point are something else."""
+    if not case.right:
+        return []
+    special = [k for k in case.positions if _special(np.asarray(case.args[k]))]
+    other = _generic(case, special, rng) if special else None
+    if other is None or not (wrong := other.wrong(other.gradients, rng)):
+        return []
+    names = ", ".join(case.labels[k] for k in special)
+    text = f"with other values for {names}, whose entries are all the same at the given point, {wrong}"
+    return [Check("generic values", "fail", text)]
+
+
 _CHECKS: dict[str, Callable[[Case, np.random.Generator], list[Check]]] = {
     "unchanged": _unchanged,
     "repeatable": _repeatable,
@@ -264,6 +296,7 @@ _CHECKS: dict[str, Callable[[Case, np.random.Generator], list[Check]]] = {
     "stale cache": _stale,
     "earlier results": _earlier_results,
     "other branches": _other_branches,
+    "generic values": _generic_values,
 }
 
 

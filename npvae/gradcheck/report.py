@@ -1,12 +1,42 @@
-"""What a check found: one entry for each argument, and one line for everything else that was looked at."""
+"""What a check found, an entry for each argument and a line for all else; as text, JSON and JUnit XML."""
 
 from __future__ import annotations
 
+import enum
+import json
 import math
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+from xml.etree import ElementTree
 
 Verdict = Literal["pass", "kink", "inconclusive", "fail"]
+
+
+class Reason(enum.Enum):
+    """Why a verdict is what it is, where it is not a plain "pass" or "fail"."""
+
+    NONE = ""
+    ZERO = "the gradient is exactly zero"
+    SMALL = "the gradient is smaller than the oracle's error bar"
+    EMPTY = "there are no entries"
+    KINK = "there is no derivative"
+    CROWDED = "several kinks meet"
+    DISAGREE = "the oracles disagree"
+    UNDEFINED = "the forward is not finite"
+    WIDE = "the error bars are too wide"
+    ROUNDING = "the difference may be rounding"
+    ILL_CONDITIONED = "rounding of the arguments moves the gradient"
+    NO_COMPLEX_STEP = "central differences alone"
+    UNCONFIRMED = "the complex step alone"
+    NOT_COMPARED = "nothing was compared"
+    SLIGHT = "the gradient is wrong by little"
+
+    @property
+    def vacuous(self) -> bool:
+        """Whether the numbers say nothing."""
+        return self in (Reason.ZERO, Reason.SMALL, Reason.EMPTY)
+
 
 _SEVERITY: tuple[Verdict, ...] = ("pass", "kink", "inconclusive", "fail")
 
@@ -48,6 +78,8 @@ class Entry:
         What was compared: how many entries, how many projections.
     hint : str
         What the numbers look like, or why they say little; may be empty.
+    reason : Reason
+        The same in a word.
     """
 
     name: str
@@ -63,6 +95,12 @@ class Entry:
     errors: dict[str, float] = field(default_factory=dict)
     checked: str = ""
     hint: str = ""
+    reason: Reason = Reason.NONE
+
+    @property
+    def recognised(self) -> bool:
+        """Whether the hint says what a wrong gradient looks like."""
+        return bool(self.hint) and self.reason in (Reason.NONE, Reason.SLIGHT)
 
 
 @dataclass(frozen=True)
@@ -74,7 +112,7 @@ class Check:
     name : str
         What was looked at: "repeatable", "stale cache", "read-only inputs", ...
     verdict : {"pass", "note", "inconclusive", "fail"}
-        A note is no reproach: something that the reader may want to know, or why nothing was looked at.
+        Notes are informational: something to know, or why nothing was looked at.
     detail : str
         What was found; empty for "pass".
     """
@@ -82,6 +120,17 @@ class Check:
     name: str
     verdict: Literal["pass", "note", "inconclusive", "fail"]
     detail: str = ""
+
+
+def one_cause(entries: Sequence[Entry]) -> list[Check]:
+    """Say that gradients which are all wrong by little may have one cause."""
+    names = [entry.name for entry in entries if entry.reason is Reason.SLIGHT]
+    if len(names) < 2:
+        return []
+    text = (
+        f"{', '.join(names)} are all slightly off; a single constant in the forward may explain all of them"
+    )
+    return [Check("one cause", "note", text)]
 
 
 @dataclass(frozen=True)
@@ -157,17 +206,137 @@ class Report:
 
     def to_json(self) -> str:
         """Return the report as JSON; numbers that are not finite become null."""
-        from .rendering import as_json
-
         return as_json(self)
 
     def to_junit(self) -> str:
         """Return the report as JUnit XML: one test case for each argument and each check."""
-        from .rendering import as_junit
-
         return as_junit(self)
 
     def __str__(self) -> str:
-        from .rendering import as_table
-
         return as_table(self)
+
+
+_HEADER = (
+    "argument",
+    "shape",
+    "verdict",
+    "worst at",
+    "analytic",
+    "numeric",
+    "+-",
+    "rel. error",
+    "method",
+    "checked",
+)
+
+
+def as_table(report: Report) -> str:
+    """Show a report: a row for each argument, a line on the checks, notes, how to repeat it."""
+    rows = [_HEADER, *(_row(entry) for entry in report.entries)]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(_HEADER))]
+    vacuous = sum(entry.reason.vacuous for entry in report.entries)
+    told = f", {vacuous} of {len(report.entries)} gradients vacuous" if vacuous else ""
+    lines = [f"{report.title}: {report.verdict.upper()}{told}"]
+    for row, entry in zip(rows, (None, *report.entries), strict=True):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        lines.append(("  " + "  ".join(cells)).rstrip())
+        if entry is not None and entry.hint:
+            lines.append(f"      {entry.hint}")
+    lines += _check_lines(report)
+    lines.append(f"reproduce: {report.reproduce}")
+    return "\n".join(lines)
+
+
+def _check_lines(report: Report) -> list[str]:
+    if not report.checks:
+        return []
+    if not report.failures:
+        done = sum(check.verdict == "pass" for check in report.checks)
+        lines = [f"other checks: all {done} passed" + (", but see the notes" if report.notes else "")]
+    else:
+        lines = [f"other checks: {len(report.failures)} of {len(report.checks)} did not pass"]
+        for check in report.failures:
+            word = check.verdict.upper() if check.verdict == "fail" else check.verdict
+            lines.append(f"  {word} {check.name}: {check.detail}")
+    return lines + [f"note: {check.name}: {check.detail}" for check in report.notes]
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    if entry.index is not None:
+        where = str(entry.index)
+    else:
+        where = "-" if math.isnan(entry.analytic) else "projection"
+    return (
+        entry.name,
+        str(entry.shape),
+        entry.verdict.upper() if entry.verdict == "fail" else entry.verdict,
+        where,
+        f"{entry.analytic:.8g}",
+        f"{entry.numeric:.8g}",
+        f"{entry.error_bar:.1e}",
+        f"{entry.error:.1e}",
+        entry.method or "-",
+        entry.checked or "-",
+    )
+
+
+def as_json(report: Report) -> str:
+    """Return a report as JSON; numbers that are not finite become null."""
+    content = {
+        "title": report.title,
+        "verdict": report.verdict,
+        "passed": report.passed,
+        "seed": report.seed,
+        "reproduce": report.reproduce,
+        "entries": [asdict(entry) for entry in report.entries],
+        "checks": [asdict(check) for check in report.checks],
+    }
+    return json.dumps(_finite(content), indent=2, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """Replace floats that JSON cannot hold by None, at any depth."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def as_junit(report: Report) -> str:
+    """Return a report as JUnit XML: one test case for each argument and each check."""
+    cases: list[tuple[str, str, str, str]] = [
+        (
+            f"gradient of {entry.name}",
+            entry.verdict,
+            f"{entry.hint or 'wrong'}; analytic {entry.analytic:.8g}, numeric {entry.numeric:.8g} "
+            f"at {entry.index or 'a projection'}",
+            entry.hint,
+        )
+        for entry in report.entries
+    ]
+    cases += [(check.name, check.verdict, check.detail, check.detail) for check in report.checks]
+    bad = [case for case in cases if case[1] in ("fail", "inconclusive")]
+    suite = ElementTree.Element(
+        "testsuite", name=report.title, tests=str(len(cases)), failures=str(len(bad)), errors="0", skipped="0"
+    )
+    properties = ElementTree.SubElement(suite, "properties")
+    for name, value in (("seed", str(report.seed)), ("reproduce", report.reproduce)):
+        ElementTree.SubElement(properties, "property", name=name, value=value)
+    for name, verdict, message, remark in cases:
+        case = ElementTree.SubElement(suite, "testcase", classname=report.title, name=name)
+        if verdict in ("fail", "inconclusive"):
+            failure = ElementTree.SubElement(case, "failure", type=verdict, message=_printable(message))
+            failure.text = _printable(str(report))
+        elif remark:
+            ElementTree.SubElement(case, "system-out").text = _printable(remark)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _printable(text: str) -> str:
+    """Drop the control characters that XML cannot hold."""
+    return "".join(c for c in text if c >= " " or c in "\n\t")

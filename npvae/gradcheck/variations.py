@@ -1,4 +1,4 @@
-"""The same gradients for the same numbers in other clothes, and for inputs of unusual shapes.
+"""The same gradients for the same numbers in other memory layouts and dtypes, and for other batch sizes.
 
 A function that refuses a variation is right to do so: that is a note. One that takes it has to be right.
 """
@@ -6,18 +6,18 @@ A function that refuses a variation is right to do so: that is a note. One that 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .agreement import CANCELLATION, difference
 from .arguments import copied, quiet
-from .case import Case
-from .pair import saved
+from .case import Case, saved
+from .judge import CANCELLATION, mismatch
+from .matching import parts_of
 from .report import Check
-from .structure import parts_of
 
 Array = npt.NDArray[Any]
 
@@ -66,20 +66,20 @@ class _Refused(Exception):  # noqa: N818
 
 def _laid_out(layout: Callable[[Array], Array], name: str) -> Callable[..., Check | None]:
     def look(case: Case, rng: np.random.Generator) -> Check | None:
-        def dress(x: Any) -> Any:
+        def laid_out(x: Any) -> Any:
             return layout(x) if isinstance(x, np.ndarray) and x.ndim else copied(x)
 
         plain = [np.array(x, order="C") if isinstance(x, np.ndarray) else copied(x) for x in case.args]
         parts, expected = case.pair.both(plain, case.dys)
-        y, cache = case.pair.run([dress(x) for x in case.args])
+        y, cache = case.pair.run([laid_out(x) for x in case.args])
         found_parts = parts_of(y)
         names = [f"y[{k}]" if len(parts) > 1 else "y" for k in range(len(parts))]
         sizes = [float(np.max(np.abs(p[np.isfinite(p)]), initial=0.0)) for p in parts]
-        if difference(found_parts, parts, names, sizes, dtype=case.dtype) and (
-            where := difference(found_parts, parts, names, case.sizes_close_by, dtype=case.dtype)
+        if mismatch(found_parts, parts, names, sizes, dtype=case.dtype) and (
+            differs := mismatch(found_parts, parts, names, case.sizes_close_by, dtype=case.dtype)
         ):
-            return Check(name, "fail", f"forward returns something else: {where[len('the gradient of ') :]}")
-        found = case.pair.pull(y, [dress(dy) for dy in case.dys], cache)
+            return Check(name, "fail", f"forward returns something else: {differs.plain}")
+        found = case.pair.pull(y, [laid_out(dy) for dy in case.dys], cache)
         if where := case.differ(found, expected):
             return Check(name, "fail", f"with {name}, {where}")
         return None
@@ -158,19 +158,32 @@ def _batch(case: Case, rng: np.random.Generator) -> tuple[int, list[int]]:
         return n, batched
     if not tall:
         raise _Refused(f"other axes too have the length {n} of the first: let the batch size differ")
+    _require_free(case, n)
     # Any of them may be weights. The right set shows in the results: one row goes in, and one comes out.
     for size in range(1, len(batched) + 1):
         for chosen in list(combinations(batched, size))[:_SETS]:
             other = _with_rows(case, n, [0], chosen, rng)
-            if other is not None and [g.shape for g in other.gradients] == _shapes(other):
+            if other is not None and [g.shape for g in other.gradients] == other.shapes:
                 return n, list(chosen)
     raise _Refused(f"other axes too have the length {n} of the first: let the batch size differ")
+
+
+def _require_free(case: Case, n: int) -> None:
+    """Refuse other batch sizes where the function holds something, such as targets, that has this length.
+
+    Nobody promised that it takes them, and compiled code does not look whether an index is in range.
+    """
+    for place, shape in case.pair.held.items():
+        if n in shape:
+            raise _Refused(f"not tried: the function holds {place}, whose length is the batch size, {n}")
 
 
 def _another_batch(name: str, rows: Callable[[int], Sequence[int]]) -> Callable[..., Check | None]:
     def look(case: Case, rng: np.random.Generator) -> Check | None:
         n, batched = _batch(case, rng)
         chosen = list(rows(n))
+        if len(chosen) != n:
+            _require_free(case, n)
         other = _with_rows(case, n, chosen, batched, rng)
         if other is None:
             raise _Refused("refused, not finite, or not one row of the result for each row of the inputs")
@@ -222,17 +235,13 @@ def _wrong_shape(case: Case, other: Case) -> str:
         was broadcast against the rows that are left.
     """
     for label, gradient, shape, before in zip(
-        case.names, other.gradients, _shapes(other), _shapes(case), strict=True
+        case.names, other.gradients, other.shapes, case.shapes, strict=True
     ):
         if gradient.shape == before != shape:
             raise _Refused("the function holds something that has the length of the batch")
         if gradient.shape != shape:
             return f"the gradient of {label} has shape {gradient.shape}, not {shape}"
     return ""
-
-
-def _shapes(case: Case) -> list[tuple[int, ...]]:
-    return [np.shape(case.args[k]) for k in case.positions]
 
 
 def _not_zero(other: Case) -> str:
@@ -259,7 +268,7 @@ def _float32(case: Case, rng: np.random.Generator) -> Check | None:
     if not all(np.all(np.isfinite(x)) for x in [*parts, *found, *high_parts, *expected]):
         raise _Refused("not finite in float32 or in float64")
     eps = float(np.finfo(np.float32).eps)
-    exact = Case(case.pair, high, case.positions, case.labels, high_parts, high_dys, expected)
+    exact = replace(case, args=high, parts=high_parts, dys=high_dys, gradients=expected)
     condition = exact.condition(np.float32, rng).max(axis=0)
     terms = exact.terms_close_by
     for label, a, b, moved_by, term in zip(case.names, found, expected, condition, terms, strict=True):

@@ -147,6 +147,7 @@ def test_halves_of_pairs_are_named(path):
         "early_forward has no early_backward beside it",
         "softmax_loss has no softmax_loss_gradient or softmax_loss_backward beside it",
         "Half has no method backward",
+        "inner: no name_backward or name_gradient beside it",
     ]
 
 
@@ -202,3 +203,35 @@ def test_wrt_of_a_loss(path):
     result = invoke("gradcheck", f"{path}:root", "--wrt", "nothing")
     assert (result.code, result.out) == (2, "")
     assert "nothing" in result.err
+
+
+def test_a_file_in_a_package_imports_its_package(tmp_path):
+    package = tmp_path / "layers_of_mine"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "formulas.py").write_text("def square(x):\n    return x**2\n")
+    (package / "pairs.py").write_text(
+        "from layers_of_mine.formulas import square\n"
+        "from .formulas import square as again\n"
+        "def f_forward(x):\n    return square(x), x\n"
+        "def f_backward(dy, x):\n    return 2 * dy * x\n"
+    )
+    result = invoke("gradcheck", f"{package / 'pairs.py'}:f")
+    assert result.code == 0, result
+
+
+def test_a_stub_where_arguments_are_missing(tmp_path):
+    path = tmp_path / "affine.py"
+    path.write_text(
+        "def affine_forward(x, W, b):\n    return x @ W + b, (x, W)\n"
+        "def affine_backward(dy, cache):\n    x, W = cache\n    return dy @ W.T, x.T @ dy, dy.sum(axis=0)\n"
+    )
+    result = invoke("gradcheck", path)
+    assert result.code == 2
+    stub = result.err[result.err.index("def affine_args(rng):") :]
+    path.write_text(
+        path.read_text() + stub.replace("W = rng.standard_normal((5, 4))", "W = rng.standard_normal((4, 3))")
+    )
+    assert "b = rng.standard_normal((5, 4))" in stub
+    path.write_text(path.read_text().replace("b = rng.standard_normal((5, 4))", "b = rng.standard_normal(3)"))
+    assert invoke("gradcheck", path).code == 0

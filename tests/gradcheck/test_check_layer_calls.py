@@ -164,13 +164,16 @@ def test_returned_gradients_are_compared_with_those_that_are_kept():
 def test_a_loss_without_dy():
     both = x(0), x(1)
     report = check_layer(MeanSquare(), both)
-    assert (report.verdict, [entry.name for entry in report.entries]) == ("pass", ["x0"])
+    assert (report.verdict, [entry.name for entry in report.entries]) == ("pass", ["pred"])
     assert check_layer(MeanSquare(0.5), both).verdict == "fail"
 
     class Each(MeanSquare):
         def forward(self, pred, target):
             super().forward(pred, target)
             return self.error**2
+
+        def backward(self):
+            return np.sum(super().backward())
 
     with pytest.raises(TypeError, match="no dy, so y must be a single number"):
         check_layer(Each(), both)
@@ -274,7 +277,7 @@ def lacks(**methods):
         (lacks(forward=lambda self, x: x > 0, backward=lambda self, dy: dy), "forward returned dtype bool"),
         (lacks(forward=lambda self, x: "y", backward=lambda self, dy: dy), "forward returned dtype"),
         (lacks(forward=lambda self, a, b: a, backward=lambda self, dy: dy), "tuple of all"),
-        (lacks(forward=lambda self, x: x, backward=lambda self, dy, lr: dy), r"backward\(dy, lr\) needs 2"),
+        (lacks(forward=lambda self, x: x, backward=lambda self, dy, k: dy), r"backward\(dy, k\) needs 2"),
     ],
 )
 def test_what_is_no_layer_is_told_what_is_expected(layer, words):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from npvae.gradcheck import check_layer
-from npvae.gradcheck.layer_tree import Place, duplicate
+from npvae.gradcheck.objects import Place, duplicate
 
 
 def x(dtype=np.float64):

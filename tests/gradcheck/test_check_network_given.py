@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from npvae.gradcheck import check_network
-from npvae.gradcheck.noise import generators_in
+from npvae.gradcheck.objects import generators_in
 
 GLOBAL = np.random.default_rng(0)
 

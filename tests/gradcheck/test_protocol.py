@@ -139,10 +139,8 @@ def test_accumulation_and_noise_are_told_apart():
 
 
 def test_a_forward_that_draws_fresh_noise_is_said_to():
-    rng = np.random.default_rng(0)
-
     def forward(x):
-        noise = rng.normal(size=x.shape)
+        noise = np.random.default_rng().normal(size=x.shape)
         return x * noise, noise
 
     report = check_vjp(forward, lambda dy, noise: dy * noise, [draw(4, 3)])
@@ -277,4 +275,4 @@ def test_which_arguments_are_differentiable_is_found_by_shape():
         check_vjp(lambda a, b: (a * b, b), lambda dy, b: (dy * b,), [draw(3), draw(3)])
     report = check_vjp(lambda a, b: (a * b, b), lambda dy, b: (dy * b, None), [draw(3), draw(3)])
     assert [entry.name for entry in report.entries] == ["a"]
-    assert "left out" in {note.name for note in report.notes}
+    assert (report.verdict, failed(report)) == ("inconclusive", {"left out"})

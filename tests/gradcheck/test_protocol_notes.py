@@ -187,9 +187,26 @@ def test_a_left_out_argument_that_matters_is_said_to():
     def backward(dy, cache):
         return dy * cache[1], None, None
 
-    details = [note.detail for note in check_vjp(forward, backward, [draw(3), draw(3), draw(3)]).notes]
-    assert any("no gradient for w, though y depends on it" in text for text in details)
-    assert any("no gradient for unused, and y does not depend on it" in text for text in details)
+    args = [draw(3), draw(3), draw(3)]
+    report = check_vjp(forward, backward, args)
+    assert (report.verdict, failed(report)) == ("inconclusive", {"left out"})
+    assert "no gradient was found for w, though y depends on it" in str(report)
+    assert "no gradient was found for unused, and y does not depend on it" in str(report)
+    told = check_vjp(forward, lambda dy, cache: backward(dy, cache)[0], args, wrt="x")
+    assert told.verdict == "pass"
+
+
+@pytest.mark.parametrize("name", ["target", "y_true", "mask"])
+def test_plain_numbers_masks_and_targets_need_no_gradient(name):
+    def forward(x, slope, target):
+        return slope * (x - target), slope
+
+    def backward(dy, slope):
+        return dy * slope, None, None
+
+    report = check_vjp(forward, backward, [draw(5, 4), 0.5, draw(5, 4, seed=1)], names=["x", "slope", name])
+    assert report.verdict == "pass", str(report)
+    assert "left out" in notes(report)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +217,7 @@ def test_a_left_out_argument_that_matters_is_said_to():
         (lambda: check_vjp(lambda x: x, lambda dy, c: dy, [draw(3)]), "not ndarray"),
         (lambda: check_vjp(lambda x: (x, x, x), lambda dy, c: dy, [draw(3)]), "not 3 things"),
         (
-            lambda: check_vjp(lambda x: ((x, x), None), lambda d1, d2, c: d1, [draw(3)]),
+            lambda: check_vjp(lambda x: ((x, x), None), lambda d1, d2, d3, c: d1, [draw(3)]),
             "dy is one argument, a tuple where y is one",
         ),
         (
@@ -222,3 +239,16 @@ def test_gradients_in_another_order():
     report = check_vjp(lambda x, w: (x * w, (x, w)), backward, [draw(5, 3), draw(3)])
     assert report.verdict == "fail"
     assert any("in the order w, x" in note.detail for note in report.notes)
+
+
+def test_an_argument_that_must_stay_as_it_is_matters():
+    """Whether y depends on it cannot be seen: it is not taken for one that makes no difference."""
+    rotation = np.array([[0.6, -0.8], [0.8, 0.6]])
+
+    def forward(x, Q):
+        if not np.array_equal(Q, rotation):
+            raise ValueError("not orthogonal")
+        return x @ Q, Q
+
+    report = check_vjp(forward, lambda dy, Q: (dy @ Q.T, None), [draw(3, 2), rotation])
+    assert report.verdict == "inconclusive", str(report)

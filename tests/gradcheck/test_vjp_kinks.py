@@ -5,8 +5,7 @@ import pytest
 
 from npvae.gradcheck import check_vjp
 from npvae.gradcheck.kinks import slopes_beside
-from npvae.gradcheck.objective import Objective
-from npvae.gradcheck.probes import Probe
+from npvae.gradcheck.objective import Objective, Probe
 from tests.gradcheck.functions import draw, elementwise
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .layer_tree import Place, follow, inside, is_parameter, nodes, numbers
+from .matching import normal
+from .objects import (
+    Place,
+    follow,
+    inside,
+    is_parameter,
+    nodes,
+    numbers,
+)
 
 # Names without underscores, in lower case. Gradients of w: dw, grad_w, dL_dw, w_grad, ...
 _BEFORE = ("d", "grad", "gradient", "g", "dld", "dlossd", "djd", "ded", "dcd", "nabla", "grads", "gradients")
@@ -43,11 +50,6 @@ class Parameter(NamedTuple):
         if len(steps) > 1 and isinstance(steps[-1][1], str) and normal(steps[-2][1]) in _PARAMS:
             steps = (*steps[:-2], ("attribute", steps[-1][1]))
         return str(Place(steps))
-
-
-def normal(name: Any) -> str:
-    """Return a name in lower case, without underscores and without the class of a private name."""
-    return re.sub(r"^_[A-Z]\w*?__(?=.)", "", str(name)).replace("_", "").lower()
 
 
 def told_places(layer: Any, params: Mapping[str, str | None]) -> list[Parameter]:

@@ -1,0 +1,441 @@
+"""Call a layer's forward and backward, whose names, signatures and results differ from author to author."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .arguments import is_floating, signature_of
+from .matching import fits_by_shape, leaves, normal
+from .objects import Place, inside, nodes, same_bits
+
+_FORWARD = ("forward", "forward_pass", "fprop", "forward_propagation", "feed_forward")
+_BACKWARD = ("backward", "backward_pass", "bprop", "backprop", "backward_propagation", "back_propagation")
+_GRADIENTS = ("grad", "grads", "gradient", "gradients", "gradparameters")
+_ZERO = {verb + what for verb in ("zero", "clear", "reset") for what in _GRADIENTS}
+_FLUSH = {"flush", *("flush" + what for what in _GRADIENTS)}
+_TARGETS = {"y", "actual", "expected", "desired", "truth", "groundtruth", "gt", "observed"}
+_RATES = {"lr", "learningrate"}
+_RATES_WITHOUT_DEFAULT = {"eta", "alpha", "stepsize", "rate"}
+_DX = ("dinputs", "dinput", "gradinput", "gradinputs", "dx")
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class Upstream(enum.Enum):
+    """How a backward takes the upstream gradient."""
+
+    ONE = "as one argument, a tuple where there are several results"
+    EACH = "as one argument for each result"
+    FIRST = "as one argument, that of the first result"
+    NONE = "not at all: it is the gradient of a single number"
+    IGNORED = "as an argument with a default, which makes no difference"
+    FACTOR = "not at all: it returns the derivative of each entry"
+
+
+class Calls:
+    """How to call a layer.
+
+    Parameters
+    ----------
+    layer : object
+    inputs : sequence
+        What its forward takes.
+    forward, backward : str, optional
+        The names of its methods, where they are unusual.
+
+    Attributes
+    ----------
+    names : list of str
+        Those that forward gives to its inputs.
+    upstream : Upstream
+        As `settle` finds it.
+    rate : str
+        The name of the learning rate that backward takes, where it updates the parameters itself.
+
+    Raises
+    ------
+    TypeError
+        When it is no layer, or does not take these inputs; the message says what was expected.
+    """
+
+    def __init__(
+        self, layer: Any, inputs: Sequence[Any], forward: str | None = None, backward: str | None = None
+    ) -> None:
+        kind = type(layer).__name__
+        if isinstance(layer, type):
+            raise TypeError(f"{layer.__name__} is a class: pass an instance of it, {layer.__name__}(...)")
+        for name in filter(None, (forward, backward)):
+            if not callable(getattr(layer, name, None)):
+                raise TypeError(f"{kind} has no method {name!r}")
+        self._forward = forward or _first_of(layer, _FORWARD) or ("__call__" if callable(layer) else "")
+        self._backward = backward or _first_of(layer, _BACKWARD)
+        if not self._forward or not self._backward:
+            raise TypeError(
+                f"{kind} is no layer: it needs methods forward(x) and backward(dy). Where they have other "
+                "names, name them:\n    check_layer(layer, x, forward='propagate', backward='backpropagate')"
+            )
+        signature = signature_of(layer if self._forward == "__call__" else getattr(layer, self._forward))
+        try:
+            if signature.parameters:
+                signature.bind(*inputs)
+        except TypeError as error:
+            raise TypeError(
+                f"forward{signature} does not take {len(inputs)} input{'s' * (len(inputs) > 1)} ({error}): "
+                "x must be a tuple of all that it takes"
+            ) from error
+        found = [p.name for p in signature.parameters.values() if p.kind in _POSITIONAL]
+        others = [f"x{k}" for k in range(len(found), len(inputs))] if len(inputs) > 1 else ["x"]
+        self.names = [*found, *others][: len(inputs)]
+        self.upstream = Upstream.ONE
+        self._resets = [(place, name) for place, node in nodes(layer) for name in _methods(node, _ZERO)]
+        self._flushes = [(place, name) for place, node in nodes(layer) for name in _methods(node, _FLUSH)]
+        self.rate = ""
+        self._by_name: dict[str, int] = {}
+        self._count = 1
+
+    @staticmethod
+    def accepts(layer: Any, inputs: Sequence[Any], forward: str | None = None) -> bool:
+        """Say whether forward takes so many inputs."""
+        name = forward or _first_of(layer, _FORWARD) or "__call__"
+        try:
+            signature_of(getattr(layer, name, None) or layer).bind(*inputs)
+        except TypeError:
+            return False
+        return True
+
+    @property
+    def flushes(self) -> bool:
+        """Whether the layer has a method, flush_gradients or the like, that makes it forget its inputs."""
+        return bool(self._flushes)
+
+    def flush(self, layer: Any) -> None:
+        """Make a layer that lists its inputs until it is told otherwise forget them."""
+        with contextlib.suppress(Exception):  # it may want a forward first
+            _call(layer, self._flushes)
+
+    def forward(self, layer: Any, inputs: Sequence[Any]) -> Any:
+        """Return y.
+
+        Raises
+        ------
+        TypeError
+            When there is none, or it is not floating.
+        """
+        y = getattr(layer, self._forward)(*inputs)
+        if y is None:  # some keep it in an attribute
+            y = getattr(layer, "output", None)
+        if y is None:
+            raise TypeError(
+                "forward returned None: it must return y, or keep it in an attribute named output"
+            )
+        dtypes = [np.asarray(part).dtype for part in leaves(y)]
+        if not any(dtype.kind in "fc" for dtype in dtypes):
+            raise TypeError(
+                f"forward returned dtype {dtypes[0]}; only floating results have a gradient: "
+                "are all inputs floating that should be?"
+            )
+        return leaves(y)[0] if self.upstream is Upstream.FIRST else y
+
+    def settle(self, ran: Callable[[], Any], inputs: Sequence[Any], y: Any, dy: Any) -> None:
+        """Find out how backward takes dy.
+
+        Parameters
+        ----------
+        ran : callable
+            ``ran()`` returns a new copy of the layer after a forward that returned y.
+        inputs : sequence
+        y, dy : object
+            Its results, and an upstream gradient.
+
+        Raises
+        ------
+        TypeError
+            When it can be called in no known way.
+        """
+        method = getattr(ran(), self._backward)
+        accepted, needed = _arguments_of(method)
+        takes = bool(accepted)
+        self._count = len(leaves(y))
+        self._by_name = {name: self.names.index(name) for name in needed if name in self.names}
+        if len(self._by_name) == len(needed):
+            self._by_name = {}
+        rates = [name for name in accepted if normal(name) in _RATES]
+        rates += [name for name in needed if normal(name) in _RATES_WITHOUT_DEFAULT]
+        self.rate = next(iter(rates), "")
+        needs = len(needed) - len(self._by_name) - (self.rate in needed)
+        single = sum(np.size(part) for part in leaves(y)) == 1
+        if needs > 1 and needs != self._count:
+            raise TypeError(_too_many(method, needed))
+        if needs > 1:
+            self.upstream = Upstream.EACH
+        elif not takes and single:
+            self.upstream = Upstream.NONE
+        elif not takes:
+            self.upstream = Upstream.FACTOR
+            derivative = self.backward(ran(), inputs, dy)
+            shapes = {np.shape(derivative), np.shape(y), *(np.shape(x) for x in inputs if is_floating(x))}
+            if len(shapes) > 1 or isinstance(y, tuple | list):
+                raise TypeError(
+                    f"backward takes no dy, so y must be a single number; it has shape {np.shape(dy)}"
+                )
+        elif not needed and single and not isinstance(y, tuple | list):
+            once, twice = (self._gradients(ran(), inputs, factor * dy) for factor in (1.0, 2.0))
+            ignored = any(np.any(g) for g in once) and all(map(same_bits, once, twice))
+            self.upstream = Upstream.IGNORED if ignored else Upstream.ONE
+        elif self._count > 1 and not self._fits(ran(), inputs, dy):
+            if self._fits(ran(), inputs, leaves(dy)[0]):
+                self.upstream = Upstream.FIRST
+            else:
+                try:
+                    self.backward(ran(), inputs, dy)
+                except Exception as error:
+                    error.add_note(_several(self._count))
+                    raise
+
+    def backward(self, layer: Any, inputs: Sequence[Any], dy: Any) -> Any:
+        """Return what backward returns, after the gradients were set to zero where the layer can do that.
+
+        Where it returns None and keeps the gradients of its inputs in attributes of usual names, these are
+        returned. Where it takes no dy, it means dy = 1, and what it returns is to be multiplied.
+        """
+        _call(layer, self._resets)
+        method = getattr(layer, self._backward)
+        if self.upstream in (Upstream.NONE, Upstream.IGNORED, Upstream.FACTOR):
+            given: list[Any] = []
+        else:
+            given = list(dy) if self.upstream is Upstream.EACH else [dy]
+        if self._by_name:
+            upstream = iter(given)
+            given = [
+                inputs[self._by_name[name]] if name in self._by_name else next(upstream)
+                for name in _arguments_of(method)[1]
+                if name != self.rate
+            ]
+        returned = method(*given, **({self.rate: 1.0} if self.rate else {}))
+        return self._kept(layer, inputs) if returned is None else returned
+
+    def scale(self, dy: Any) -> Any:
+        """Return what the gradients of a backward without dy are to be multiplied with; None for others."""
+        if self.upstream in (Upstream.NONE, Upstream.IGNORED):
+            return np.reshape(leaves(dy)[0], ())[()]
+        return dy if self.upstream is Upstream.FACTOR else None
+
+    @property
+    def targets(self) -> list[str]:
+        """The inputs of a loss, a backward without dy, whose names are those of targets."""
+        is_loss = self.upstream in (Upstream.NONE, Upstream.IGNORED)
+        return [name for name in self.names[1:] if is_loss and normal(name) in _TARGETS]
+
+    def remarks(self) -> list[tuple[str, str]]:
+        """Return what there is to say about the calls: names and texts of notes."""
+        found = []
+        if self.upstream is Upstream.IGNORED:
+            text = "backward ignores its upstream gradient, so it is right only where that is 1"
+            found.append(("dy ignored", text))
+        if self.upstream is Upstream.FIRST:
+            text = "backward takes the gradient of the first result only, so only that was checked"
+            found.append(("first result", text))
+        if self.upstream is Upstream.FACTOR:
+            text = "backward() returns the derivative of each entry; it was multiplied by dy"
+            found.append(("derivative", text))
+        if self.rate:
+            text = f"backward was called with {self.rate}=1, so the gradients are what it subtracts"
+            found.append(("learning rate", text))
+        if self.flushes:
+            names = ", ".join(dict.fromkeys(f"{name}()" for _, name in self._flushes))
+            found.append(("flushed", f"{names} was called before each forward"))
+        return found
+
+    def _kept(self, layer: Any, inputs: Sequence[Any]) -> Any:
+        """Return the gradients of the inputs that a layer keeps in attributes; None where there is none."""
+        held = {normal(step[1]): value for step, value in inside(layer) if step[0] == "attribute"}
+        floating = [k for k, x in enumerate(inputs) if is_floating(x)]
+        gradients: list[Any] = [None] * len(inputs)
+        for k in floating:
+            own = normal(self.names[k])
+            names = [f"d{own}", f"grad{own}", f"{own}grad", *(_DX if len(floating) == 1 else ())]
+            for name in names:
+                found = held.get(name)  # a plain number, such as a step dt beside a time t, is none
+                if isinstance(found, np.ndarray | np.floating) and found.ndim == np.ndim(inputs[k]):
+                    gradients[k] = np.asarray(found)
+                    break
+        if all(gradient is None for gradient in gradients):
+            return None
+        return gradients[0] if len(inputs) == 1 else tuple(gradients)
+
+    def _fits(self, layer: Any, inputs: Sequence[Any], dy: Any) -> bool:
+        """Say whether backward takes this dy, and returns gradients of the inputs' shapes."""
+        try:
+            gradients = split(self.backward(layer, inputs, dy), inputs)[0]
+        except Exception:  # someone else's code: it may expect a tuple, or not expect one
+            return False
+        pairs = zip(gradients, inputs, strict=True)
+        return all(g is None or not is_floating(x) or np.shape(g) == np.shape(x) for g, x in pairs)
+
+    def _gradients(self, layer: Any, inputs: Sequence[Any], dy: Any) -> list[Any]:
+        return [g for g in split(self.backward(layer, inputs, dy), inputs)[0] if g is not None]
+
+
+def forward_of(layer: Any) -> Callable[..., Any] | None:
+    """Return a layer's forward, under one of its usual names; None where it has none, or no backward."""
+    if not _first_of(layer, _BACKWARD):
+        return None
+    if name := _first_of(layer, _FORWARD):
+        found: Callable[..., Any] = getattr(layer, name)
+        return found
+    return layer if callable(layer) and not isinstance(layer, type) else None
+
+
+def split(returned: Any, inputs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Part what backward returned into the gradients of the inputs, and those of parameters.
+
+    Returns
+    -------
+    gradients : list
+        One for each input; None where there is none.
+    rest : list
+        What is left: arrays.
+    """
+    nested = len(inputs) == 1 and isinstance(inputs[0], tuple | list | Mapping)
+    if nested and isinstance(returned, type(inputs[0])) and len(returned) == len(inputs[0]):
+        return [returned], []
+    floating = [k for k, x in enumerate(inputs) if is_floating(x)]
+    found = [returned] if isinstance(returned, np.ndarray) else leaves(returned)
+    if isinstance(returned, Mapping):
+        found = [None] * len(inputs) + [returned]
+    if len(inputs) > 1 and len(found) > 1 and isinstance(found[0], tuple | list):
+        found = [*found[0], *found[1:]]
+    gradients: list[Any] = [None] * len(inputs)
+    if len(found) == len(floating) < len(inputs):
+        for k, gradient in zip(floating, found, strict=True):
+            gradients[k] = gradient
+        return gradients, []
+    gradients[: len(found)] = found[: len(inputs)]
+    return gradients, [item for thing in found[len(inputs) :] for item in _flat(thing)]
+
+
+def match(rest: list[Any], names: list[str], shapes: list[tuple[int, ...]]) -> dict[int, int]:
+    """Say which of the returned gradients belongs to which parameter.
+
+    Returns
+    -------
+    dict of int to int
+        For the position of each parameter that has one, the position in `rest`.
+
+    Raises
+    ------
+    ValueError
+        When shapes do not tell.
+    """
+    own = [np.shape(gradient) for gradient in rest]
+    fits = fits_by_shape(own, shapes)
+    if len(fits) == 1:
+        return {k: slot for slot, k in enumerate(fits[0])}
+    listed = ", ".join(f"{name} {shape}" for name, shape in zip(names, shapes, strict=True)) or "none found"
+    raise ValueError(
+        f"after those of the inputs, backward returned gradients of shapes {own}, which do not fit the "
+        f"parameters ({listed}) in one way: let backward keep each in an attribute, self.dW for self.W"
+    )
+
+
+def _flat(thing: Any) -> list[Any]:
+    if isinstance(thing, Mapping | tuple | list):
+        return [item for _, value in inside(thing) for item in _flat(value)]
+    return [] if thing is None else [thing]
+
+
+def _first_of(layer: Any, names: Sequence[str]) -> str:
+    return next((name for name in names if callable(getattr(layer, name, None))), "")
+
+
+def _methods(node: Any, names: set[str]) -> list[str]:
+    """Return an object's first method of one of these names that needs no argument."""
+    for name in dir(type(node)):
+        if normal(name) in names:
+            method = getattr(node, name)
+            if callable(method) and not _arguments_of(method)[1]:
+                return [name]
+    return []
+
+
+def _call(layer: Any, methods: list[tuple[Place, str]]) -> None:
+    """Call methods, the outer objects' first; where that of an object was called, none of its parts'."""
+    done: list[tuple[Any, ...]] = []
+    for place, name in methods:
+        if not any(place.steps[: len(steps)] == steps for steps in done):
+            method = getattr(place.read(layer), name, None)
+            if method is not None:
+                method()
+                done.append(place.steps)
+
+
+def _arguments_of(method: Callable[..., Any]) -> tuple[list[str], list[str]]:
+    """Return the positional arguments that a method takes, and those that it needs."""
+    try:
+        found = list(inspect.signature(method).parameters.values())
+    except (TypeError, ValueError):  # builtins and some compiled functions have none
+        return ["dy"], ["dy"]
+    takes = [p for p in found if p.kind in (*_POSITIONAL, inspect.Parameter.VAR_POSITIONAL)]
+    return [p.name for p in takes], [p.name for p in takes if p.kind in _POSITIONAL and p.default is p.empty]
+
+
+def _too_many(method: Callable[..., Any], needed: list[str]) -> str:
+    kind, name = type(getattr(method, "__self__", None)).__name__, getattr(method, "__name__", "backward")
+    others = ", ".join(needed[1:])
+    return (
+        f"backward{signature_of(method)} needs {len(needed)} arguments, but is called with dy alone. Give "
+        f"the others defaults, or check a subclass that knows them:\n"
+        f"    class Checked({kind}):\n"
+        f"        def {name}(self, dy):\n"
+        f"            return super().{name}(dy, {others})  # with values for {others}"
+    )
+
+
+def _several(count: int) -> str:
+    return (
+        f"forward returns {count} results, so dy is a tuple of {count}. To check the first alone:\n"
+        "    class Checked(type(layer)):\n"
+        "        def forward(self, *x):\n"
+        "            return super().forward(*x)[0]"
+    )
+
+
+class Context:
+    """What a forward with a context, as PyTorch's functions have, keeps for its backward."""
+
+    def __init__(self, count: int) -> None:
+        self.saved_tensors: tuple[Any, ...] = ()
+        self.needs_input_grad = (True,) * count
+
+    def save_for_backward(self, *arrays: Any) -> None:
+        """Keep arrays."""
+        self.saved_tensors = arrays
+
+    def mark_non_differentiable(self, *arrays: Any) -> None:
+        """Do nothing: what is not floating has no gradient."""
+
+
+def functions_of(function: Any) -> tuple[Callable[..., Any], Callable[[Any, Any], Any]] | None:
+    """Return the pair that a class with static methods forward(ctx, x) and backward(ctx, dy) stands for."""
+    methods = [inspect.getattr_static(function, name, None) for name in ("forward", "backward")]
+    if not all(isinstance(method, staticmethod) for method in methods):
+        return None
+    firsts = {next(iter(signature_of(method.__func__).parameters), "") for method in methods}
+    if len(firsts) != 1 or not firsts <= {"ctx", "context", "self", "cache", "c"}:
+        return None
+
+    def forward(*args: Any) -> tuple[Any, Context]:
+        context = Context(len(args))
+        return function.forward(context, *args), context
+
+    def backward(dy: Any, context: Context) -> Any:
+        return function.backward(context, *leaves(dy))
+
+    parameters = list(signature_of(function.forward).parameters.values())[1:]
+    forward.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return forward, backward

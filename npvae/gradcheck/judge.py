@@ -1,0 +1,489 @@
+"""Turn gradients and objectives into report entries: measure, judge, and say what a wrong one looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .arguments import largest
+from .hints import Clues, recognise
+from .measure import Measurement, measure
+from .objective import Budget, Objective
+from .report import Entry, Reason, Verdict, worst_verdict
+
+Array = npt.NDArray[Any]
+
+# What rounding in a correct gradient may amount to, relative to that gradient's largest entry.
+_ROUNDING = {np.dtype(np.float16): 2e-2, np.dtype(np.float32): 2e-4}
+_ROUNDING_FLOAT64 = 1e-9
+# Rounding that remains where large terms cancel, in multiples of eps * (size of the terms).
+CANCELLATION = 32.0
+
+
+def allowance(dtype: npt.DTypeLike, scale: float, terms: float) -> float:
+    """Return what rounding may amount to in a gradient, absolutely.
+
+    Parameters
+    ----------
+    dtype : dtype
+        The dtype that the gradient is computed in.
+    scale : float
+        Its largest entry.
+    terms : float
+        Size of the terms that are added up to it; where they cancel, their rounding errors remain.
+    """
+    dtype = np.dtype(dtype)
+    return _ROUNDING.get(dtype, _ROUNDING_FLOAT64) * scale + CANCELLATION * float(np.finfo(dtype).eps) * terms
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """Where two answers to the same question differ.
+
+    Attributes
+    ----------
+    place : str
+        The array, or the entry of it.
+    text : str
+        In what, and how far.
+    """
+
+    place: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"the gradient of {self.plain}"
+
+    @property
+    def plain(self) -> str:
+        """The same of something that is no gradient."""
+        return f"{self.place} {self.text}"
+
+
+def mismatch(
+    found: Sequence[Any],
+    expected: Sequence[Array],
+    names: Sequence[str],
+    terms: Sequence[float],
+    scales: Sequence[float] | None = None,
+    dtype: npt.DTypeLike | None = None,
+) -> Mismatch | None:
+    """Return where arrays differ by more than rounding; None where they do not.
+
+    Parameters
+    ----------
+    found, expected : sequences of arrays
+        Two answers to the same question.
+    names : sequence of str
+        What each is, or is the gradient of.
+    terms : sequence of float
+        See `allowance`.
+    scales : sequence of float, optional
+        The scale of each, where it is more than the largest expected entry.
+    dtype : dtype, optional
+        The dtype of the coarser computation; by default that of `expected`.
+    """
+    for k, (a, b, name) in enumerate(zip(found, expected, names, strict=True)):
+        a, b = np.asarray(a), np.asarray(b)
+        if a.shape != b.shape:
+            return Mismatch(name, f"has shape {a.shape}, not {b.shape}")
+        if a.dtype.kind not in "fiu" or b.dtype.kind not in "fiu":
+            if a.dtype != b.dtype:
+                return Mismatch(name, f"has dtype {a.dtype}, not {b.dtype}")
+            continue
+        with np.errstate(all="ignore"):
+            distance = np.asarray(np.abs(a.astype(np.float64) - b.astype(np.float64)))
+        distance[(a == b) | (np.isnan(a) & np.isnan(b))] = 0.0
+        scale = max(largest(b), 0.0 if scales is None else scales[k])
+        kind = dtype or (b.dtype if b.dtype.kind == "f" else np.dtype(np.float64))
+        if not np.all(distance <= allowance(kind, scale, terms[k])):
+            at = np.unravel_index(int(np.argmax(np.nan_to_num(distance, nan=np.inf))), distance.shape)
+            place = f"{name}[{', '.join(str(int(i)) for i in at)}]" if at else name
+            return Mismatch(place, f"is {_apart(float(a[at]), float(b[at]))}")
+    return None
+
+
+def _apart(a: float, b: float) -> str:
+    """Write two different numbers with so many digits that they look different."""
+    texts = next((f"{a:.{n}g}", f"{b:.{n}g}") for n in (6, 10, 17) if f"{a:.{n}g}" != f"{b:.{n}g}" or n == 17)
+    return f"{texts[0]}, not {texts[1]}"
+
+
+# Parts of the gradient's scale: central differences with an error bar above the first decide nothing, those
+# below the second are believed even against the complex step.
+RESOLUTION = 1e-2
+NARROW = 1e-6
+# Multiples of the rounding of the upstream gradient: smaller slopes may vanish in the rounding of the value.
+_FLAT = 1e5
+
+_LIES = "it contradicts differences (np.abs, np.linalg.norm, np.var, a branch, a conjugate)"
+
+
+class Comparison:
+    """An analytic gradient beside its measurement along P probes.
+
+    The parameters are those of `judge`, and the size of the terms that are added up to the gradient.
+
+    Attributes
+    ----------
+    measurement : Measurement
+        As it is used: complex steps that central differences contradict at most places are left out.
+    analytic : (P,) array
+        The gradient along the probes.
+    scale : float
+        The largest numeric derivative, or jump.
+    rounding : float
+        What rounding in the gradient may amount to, plus what `rtol` allows.
+    kink : (P,) array of bool
+        Where the slopes from the left and from the right differ.
+    difference_bars, bars : (P,) arrays
+        Error bars of the differences, and of the oracle that decides.
+    contradiction : (P,) array of bool
+        Where the two oracles exclude each other.
+    outside : (P,) array
+        How far the gradient lies outside of the slopes at and around a kink.
+    """
+
+    def __init__(
+        self,
+        measurement: Measurement,
+        gradient: Array,
+        dtype: np.dtype[Any],
+        terms: float,
+        rtol: float = 0.0,
+    ) -> None:
+        if _complex_step_lies(measurement, dtype, terms):
+            measurement = replace(measurement, by_complex=None, complex_error=_LIES)
+        self.measurement = m = measurement
+        self.analytic = np.array([probe.project(gradient) for probe in m.probes])
+        self.scale = max(largest(m.numeric), largest(m.jumps))
+        self.rounding = allowance(dtype, self.scale, terms) + rtol * self.scale
+        self.kink = np.abs(m.jumps) > self.rounding
+        self.difference_bars = m.bars + np.where(self.kink, 0.0, np.abs(m.jumps) / 2)
+        self.outside = np.maximum(0.0, np.maximum(m.low - self.analytic, self.analytic - m.high))
+
+        self._defined = np.isfinite(m.by_difference)
+        self._near_differences = self._near(m.by_difference, self.difference_bars)
+        if m.by_complex is None:
+            self.contradiction = self._near_complex = np.zeros(len(self.analytic), dtype=bool)
+            self.bars = self.difference_bars
+        else:
+            bars = CANCELLATION * m.objective.eps * (np.abs(m.by_complex) + terms)
+            self._near_complex = self._near(m.by_complex, bars)
+            apart = np.abs(m.by_complex - m.by_difference) > bars + self.difference_bars + self.rounding
+            self.contradiction = ~self.kink & apart
+            self.bars = np.where(self.kink, self.difference_bars, bars)
+
+    def _near(self, numeric: Array, bars: Array) -> Array:
+        return np.asarray(np.abs(self.analytic - numeric) <= bars + self.rounding)
+
+    @property
+    def target(self) -> Array:
+        """What the gradient is compared with: at a kink the mean of both slopes."""
+        return np.where(self.kink, self.measurement.by_difference, self.measurement.numeric)
+
+    @property
+    def distance(self) -> Array:
+        """How far the gradient is off; at a kink, how far outside of the slopes."""
+        return np.where(self.kink, self.outside, np.abs(self.analytic - self.measurement.numeric))
+
+    @property
+    def resolved(self) -> bool:
+        """Whether differences resolve anything, as far as they were taken."""
+        asked = self.measurement.differenced
+        found = self.difference_bars[asked] <= RESOLUTION * self.scale
+        return self.scale == 0 or not np.any(asked) or bool(np.any(found))
+
+    def verdicts(self) -> tuple[Array, Reason]:
+        """Return the verdict for each probe, and whether they are all vacuous."""
+        found = self._by_differences() if self.measurement.by_complex is None else self._by_both()
+        found[self.kink] = self._at_kinks()[self.kink]
+        vacuous = self._vacuous(found)
+        if vacuous is Reason.ZERO:
+            found[self._defined] = "pass"
+        elif vacuous is Reason.SMALL:
+            found[:] = "inconclusive"
+        broken = ~np.isfinite(self.analytic)
+        found[broken] = np.where(self._defined, "fail", "inconclusive")[broken]
+        return found, vacuous
+
+    def _by_differences(self) -> Array:
+        found = np.where(self._near_differences, "pass", "fail").astype(object)
+        found[self._near_differences & (self.difference_bars > RESOLUTION * self.scale)] = "inconclusive"
+        found[~self._defined] = "inconclusive"
+        return found
+
+    def _by_both(self) -> Array:
+        near, near_differences = self._near_complex, self._near_differences
+        narrow = self.difference_bars <= NARROW * self.scale
+        found = np.where(near, "pass", "fail").astype(object)
+        found[self.contradiction & (near | near_differences)] = "inconclusive"
+        found[self.contradiction & near_differences & narrow] = "pass"
+        mostly = np.mean(self._defined & ~self.contradiction) >= 0.5
+        found[~self._defined & ~(near & mostly)] = "inconclusive"
+        return found
+
+    def _at_kinks(self) -> Array:
+        m, bars = self.measurement, self.difference_bars
+        # Kinks that meet within one term, and cancel there, cannot be told from a single one: a correct
+        # backward takes all of them from one side, and may return 0 or the sum of both slopes.
+        both = 2 * m.by_difference
+        one_sided = np.minimum(np.abs(self.analytic), np.abs(self.analytic - both)) <= bars + self.rounding
+        crowded = m.crowded & (self.outside <= m.high - m.low + bars)
+        undecided = np.where(crowded | one_sided | self._near_complex, "inconclusive", "fail")
+        return np.where(self.outside <= bars + self.rounding, "kink", undecided)
+
+    def _vacuous(self, found: Array) -> Reason:
+        """Say why the measurement shows nothing, if it does not."""
+        m = self.measurement
+        seen = np.where(self.kink, np.abs(m.jumps), np.abs(m.numeric)) > self.bars + self.rounding
+        if np.any(seen | self.contradiction | ~np.isfinite(m.numeric) | (found == "fail")):
+            return Reason.NONE
+        exact = m.by_complex is not None or not np.any(m.by_difference)
+        zero = exact and not np.any(m.numeric) and not np.any(self.analytic)
+        return Reason.ZERO if zero else Reason.SMALL
+
+
+def _complex_step_lies(measurement: Measurement, dtype: np.dtype[Any], terms: float) -> bool:
+    """Say whether differences contradict the complex step at half of the places or more."""
+    if measurement.by_complex is None or not np.any(measurement.differenced):
+        return False
+    slopes, bars = measurement.by_difference, measurement.bars
+    scale = largest(slopes)
+    narrow = (bars <= NARROW * scale) & (measurement.jumps == 0) & measurement.differenced
+    # A value close to zero may be flat for its rounding alone, which no noise shows.
+    flat = _FLAT * measurement.objective.eps * measurement.objective.upstream
+    off = np.abs(measurement.by_complex - slopes) > bars + flat + allowance(dtype, scale, terms)
+    silent = (measurement.by_complex == 0) & (np.abs(slopes) > 4 * bars + flat) & (measurement.jumps == 0)
+    many = max(1.0, 0.5 * np.sum(measurement.differenced))
+    # Complex steps that are zero everywhere were lost on the way: in float32, or in a real part.
+    lost = not np.any(measurement.by_complex) and np.sum(silent & measurement.differenced) >= many
+    return bool(np.sum(narrow & off) >= many or lost)
+
+
+COMPLEX_STEP = "complex step"
+DIFFERENCES = "central differences"
+
+_GENEROUS = 8.0  # multiples of the usual rounding that are not failed where the oracles are not sure
+
+
+def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any], rtol: float = 0.0) -> Entry:
+    """Compare an argument's gradient with its measurement.
+
+    Parameters
+    ----------
+    measurement : Measurement
+        P numeric derivatives with error bars.
+    gradient : array
+        The analytic gradient, with the argument's shape.
+    dtype : dtype
+        The floating dtype that the gradient was computed in.
+    rtol : float
+        Additional tolerance, relative to the gradient's largest entry.
+
+    Returns
+    -------
+    Entry
+        Its hint says why the verdict is not a plain "pass"; what a wrong gradient looks like is added by
+        `npvae.gradcheck.hints`.
+
+    Notes
+    -----
+    The tolerance is the oracle's own error bar, plus a part of the largest numeric derivative of this
+    argument, plus a few eps of the terms that the function adds up (what is left of a sum that cancels). The
+    terms are as large as the value at the point or, before a gradient is failed, close by. No number in it is
+    absolute, so a gradient may be as small or as large as it likes. But unless both oracles measure the same
+    gradient, a difference that rounding of terms of the upstream gradient's size can make is not called a
+    failure: a function that is zero everywhere, such as a sum of probabilities less one, gives no hint of
+    what cancels in it.
+
+    The two oracles have to agree within their error bars. Where they do not, and no kink explains it, a
+    gradient that contradicts both is wrong; one that agrees with differences of narrow bars is right, as the
+    complex step is wrong without a sign of it where the forward is not analytic; about any other nothing can
+    be said. Where half of the complex steps or more are contradicted so, differences alone decide; elsewhere
+    a gradient that agrees with the complex step is not failed.
+    """
+    objective = measurement.objective
+    if not measurement.probes:
+        hint = "vacuous: no entries"
+        return Entry(
+            objective.name, gradient.shape, "pass", checked="no entries", hint=hint, reason=Reason.EMPTY
+        )
+    entry = _judge(measurement, gradient, dtype, objective.terms_here, rtol)
+    if entry.verdict in ("pass", "kink"):
+        return entry
+    entry = _judge(measurement, gradient, dtype, objective.terms_close_by, rtol)
+    own_precision = np.finfo(dtype).eps <= 2 * objective.eps
+    if entry.verdict != "fail" or (own_precision and measurement.confirmed(NARROW)):
+        return entry
+    generous = _GENEROUS if own_precision else 1.0
+    terms = generous * max(objective.terms_close_by, objective.upstream)
+    if _judge(measurement, gradient, dtype, terms, rtol).verdict != "fail":
+        text = "the difference is no larger than the rounding of terms of the upstream gradient's size"
+        return replace(entry, verdict="inconclusive", hint=text, reason=Reason.ROUNDING)
+    return entry
+
+
+def _judge(
+    measurement: Measurement, gradient: Array, dtype: np.dtype[Any], terms: float, rtol: float
+) -> Entry:
+    """Judge with the size of the terms that are added up to the gradient."""
+    c = Comparison(measurement, gradient, dtype, terms, rtol)
+    verdicts, vacuous = c.verdicts()
+    errors = _relative(c.distance, c.scale)
+    verdict: Verdict = worst_verdict(list(verdicts))
+    reason, hint = (vacuous, f"vacuous: {vacuous.value}") if vacuous.vacuous else _caveat(c, verdicts)
+    at = int(np.argmax(np.where(verdicts == verdict, np.nan_to_num(errors, nan=np.inf), -1.0)))
+    jump = abs(float(c.measurement.jumps[at])) / 2 if c.kink[at] else 0.0
+    return Entry(
+        measurement.objective.name,
+        gradient.shape,
+        verdict,
+        index=measurement.probes[at].index,
+        analytic=float(c.analytic[at]),
+        numeric=float(c.target[at]),
+        error=float(errors[at]),
+        error_bar=float(c.bars[at]),
+        tolerance=float(c.bars[at] + c.rounding + jump),
+        method=DIFFERENCES if c.measurement.by_complex is None or c.kink[at] else COMPLEX_STEP,
+        errors=_errors(c),
+        checked=_coverage(measurement),
+        hint=hint,
+        reason=reason,
+    )
+
+
+def _errors(c: Comparison) -> dict[str, float]:
+    """Return the largest relative error by each oracle, kinks left out."""
+    m = c.measurement
+    places = {DIFFERENCES: m.differenced & ~c.kink, COMPLEX_STEP: ~c.kink}
+    found = {DIFFERENCES: m.by_difference if np.any(m.differenced) else None, COMPLEX_STEP: m.by_complex}
+    return {
+        method: float(np.max(_relative(np.abs(c.analytic - slopes)[places[method]], c.scale), initial=0.0))
+        for method, slopes in found.items()
+        if slopes is not None
+    }
+
+
+def _relative(distance: Array, scale: float) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(distance == 0, 0.0, distance / np.float64(scale))
+
+
+def _caveat(c: Comparison, verdicts: Array) -> tuple[Reason, str]:
+    """Say what keeps the measurement from being plain."""
+    measurement = c.measurement
+    kinks = np.flatnonzero(verdicts == "kink")
+    if np.any((verdicts == "inconclusive") & (np.abs(measurement.jumps) > 0)):
+        text = "several kinks meet here, and any slope may be right: check at another point"
+        return Reason.CROWDED, text
+    if kinks.size:
+        low, high = measurement.low[kinks[0]], measurement.high[kinks[0]]
+        places = measurement.objective.point.size if measurement.dense else len(verdicts)
+        where = f"no derivative at {kinks.size} of {places} places"
+        return Reason.KINK, f"kink: {where}; slopes from {low:.4g} to {high:.4g} at the first"
+    if np.any(c.contradiction & (verdicts != "pass")):
+        text = (
+            "the oracles disagree: the forward is not smooth here, or means something else for complex "
+            "numbers (np.abs, np.linalg.norm, a branch, a conjugate)"
+        )
+        return Reason.DISAGREE, text
+    if not np.any(np.isfinite(measurement.by_difference)):
+        return Reason.UNDEFINED, "the forward is not finite around this point, or raises an error there"
+    if np.any(verdicts == "inconclusive"):
+        return Reason.WIDE, "the error bars are too wide to decide"
+    if measurement.by_complex is None:
+        return Reason.NO_COMPLEX_STEP, f"no complex step: {measurement.complex_error}"
+    if not c.resolved:
+        text = "by complex step alone: central differences are too noisy here to confirm it"
+        return Reason.UNCONFIRMED, text
+    return Reason.NONE, ""
+
+
+def _coverage(measurement: Measurement) -> str:
+    if measurement.dense:
+        return "all"
+    entries = sum(probe.index is not None for probe in measurement.probes)
+    projections = len(measurement.probes) - entries
+    return f"{entries} of {measurement.objective.point.size}, {projections} projections"
+
+
+_TIED = "tied entries, moved together: their gradients do not add up (each given all of it, or none?)"
+
+
+def compare(
+    objectives: Sequence[Objective],
+    gradients: Sequence[Any],
+    dtype: np.dtype[Any],
+    clues: Clues,
+    budget: Budget,
+    rng: np.random.Generator,
+    rtol: float = 0.0,
+) -> tuple[Entry, ...]:
+    """Compare gradients with the derivatives of their objectives.
+
+    Parameters
+    ----------
+    objectives, gradients : sequences
+        One for each argument; a gradient may be None.
+    dtype : dtype
+        The coarsest of the arguments.
+    clues : Clues
+        What else is known, for the hints.
+    budget : Budget
+        How many derivatives to measure for each argument.
+    rng : numpy.random.Generator
+        Draws the probes.
+    rtol : float
+        Additional tolerance, relative to a gradient's largest entry.
+    """
+    arrays = [None if gradient is None else np.asarray(gradient) for gradient in gradients]
+    measurements = [measure(objective, budget, rng) for objective in objectives]
+    clues = replace(clues, gradients={m.objective.name: m.whole for m in measurements if m.dense})
+    return tuple(
+        _compared(measurement, gradient, dtype, clues, rtol)
+        for measurement, gradient in zip(measurements, arrays, strict=True)
+    )
+
+
+def _compared(
+    measurement: Measurement, gradient: Array | None, dtype: np.dtype[Any], clues: Clues, rtol: float
+) -> Entry:
+    """Judge one gradient, and say what it looks like if it is wrong."""
+    name, shape = measurement.objective.name, measurement.objective.point.shape
+    hint = ""
+    if gradient is None:
+        hint = "there is no gradient: None was returned"
+    elif gradient.dtype.kind not in "fiu":
+        hint = f"the gradient has dtype {gradient.dtype}"
+    elif gradient.shape != shape:
+        hint = f"the gradient has shape {gradient.shape}, the argument {shape}"
+        if [n for n in gradient.shape if n != 1] == [n for n in shape if n != 1]:
+            same = _compared(measurement, gradient.reshape(shape), dtype, clues, rtol)
+            words = {"fail": "its values are wrong too", "inconclusive": "its values could not be judged"}
+            looks = f"{hint}; {words.get(same.verdict, 'its values are right')}"
+            return replace(same, verdict="fail", hint="; ".join(filter(None, [looks, same.hint])))
+    if gradient is None or hint:
+        return Entry(name, shape, "fail", hint=hint, reason=Reason.NOT_COMPARED)
+    entry = judge(measurement, gradient, dtype, rtol)
+    if entry.verdict != "fail":
+        return entry
+    if measurement.dense and entry.index is None:  # the entries, each by itself, look right
+        return replace(entry, hint="; ".join(filter(None, [_TIED, entry.hint])))
+    slight, looks = recognise(name, *_comparable(measurement, gradient), clues)
+    reason = Reason.SLIGHT if slight and entry.reason is Reason.NONE else entry.reason
+    return replace(entry, hint="; ".join(filter(None, [looks, entry.hint])), reason=reason)
+
+
+def _comparable(measurement: Measurement, gradient: Array) -> tuple[Array, Array]:
+    """Return analytic and numeric values of one shape: whole arrays, or the sampled entries as vectors."""
+    if measurement.dense:
+        return np.where(np.isfinite(measurement.objective.point), gradient, 0), measurement.whole
+    at = [k for k, probe in enumerate(measurement.probes) if probe.index is not None]
+    at = at or list(range(len(measurement.probes)))
+    analytic = np.array([measurement.probes[k].project(gradient) for k in at])
+    return analytic, measurement.numeric[at]
