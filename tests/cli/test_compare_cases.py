@@ -213,7 +213,8 @@ def test_pictures_are_remembered_by_a_run_that_does_not_end(with_pictures, tmp_p
     """It draws nothing, so those from before stay; the next run to end removes what it does not draw."""
     assert with_pictures("--latent-dim", 2, 3)[0] == 0
     with monkeypatch.context() as patch:
-        patch.setattr(npvae, "__version__", "99.0")  # all is to be made again, and run.json is replaced
+        # Of another version: all is to be made again, and run.json is replaced.
+        patch.setattr("npvae.version.__version__", "99.0")
 
         def fails(*arguments, **settings):
             raise ValueError("no")
