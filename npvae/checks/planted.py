@@ -1,4 +1,4 @@
-"""Run the catalogue of planted faults: count those that are caught, and correct twins that do not pass."""
+"""Run the catalogue of planted faults: count those that are caught, and correct twins that are failed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Kills:
     missed : list of (size, seed)
         Where the fault was not caught.
     alarms : list of (size, seed)
-        Where the correct twin did not pass.
+        Where the correct twin was not cleared.
     """
 
     fault: Fault
@@ -35,7 +35,7 @@ class Kills:
 
     @property
     def as_it_should_be(self) -> bool:
-        """Whether the fault was caught every time and the correct twin passed every time."""
+        """Whether the fault was caught every time and the correct twin cleared every time."""
         return not self.missed and not self.alarms
 
 
@@ -63,11 +63,21 @@ def check(implementation: Implementation, fault: Fault, size: int, seed: int) ->
 
 
 def caught(fault: Fault, size: int, seed: int) -> bool:
-    """Say whether the checker finds a fault: the verdict is "fail", or nothing can be checked at all."""
+    """Say whether the checker finds a fault: the verdict is "fail", or nothing can be checked at all.
+
+    Where nothing can be decided, "inconclusive" will do.
+    """
     try:
-        return check(fault.wrong, fault, size, seed).verdict == "fail"
+        report = check(fault.wrong, fault, size, seed)
     except (ValueError, TypeError):  # a gradient so wrong that it is refused
         return True
+    return report.verdict == "fail" or (not fault.decidable and not report.passed)
+
+
+def cleared(fault: Fault, size: int, seed: int) -> bool:
+    """Say whether the correct twin of a fault passes or, where nothing can be decided, does not fail."""
+    report = check(fault.correct, fault, size, seed)
+    return report.passed or (not fault.decidable and report.verdict != "fail")
 
 
 def run_planted_faults(
@@ -94,14 +104,14 @@ def run_planted_faults(
     kills = [Kills(FAULTS[name]) for name in names]
     for seed in seeds:
         for size in sizes:
-            passed: dict[tuple[object, ...], bool] = {}
+            twins: dict[tuple[object, ...], bool] = {}
             for row in kills:
                 fault = row.fault
                 twin = (fault.correct, fault.make_args)
-                if twin not in passed:
-                    passed[twin] = check(fault.correct, fault, size, seed).passed
+                if twin not in twins:
+                    twins[twin] = cleared(fault, size, seed)
                 row.runs += 1
-                if not passed[twin]:
+                if not twins[twin]:
                     row.alarms.append((size, seed))
                 if not caught(fault, size, seed):
                     row.missed.append((size, seed))

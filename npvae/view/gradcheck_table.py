@@ -56,28 +56,31 @@ def planted_table(kills: Sequence[Kills]) -> str:
     -------
     str
     """
-    lines = [f"{'planted fault':<40}{'caught':>14}{'correct twin passed':>26}"]
+    lines = [f"{'planted fault':<40}{'caught':>14}{'correct twin cleared':>26}"]
     group = ""
     for row in kills:
         if row.fault.group != group:
             group = row.fault.group
             lines += ["", group]
         caught = f"{row.runs - len(row.missed)} of {row.runs}"
-        passed = f"{row.runs - len(row.alarms)} of {row.runs}"
+        cleared = f"{row.runs - len(row.alarms)} of {row.runs}"
         remark = "" if row.as_it_should_be else "   <--"
-        lines.append(f"  {row.fault.name:<38}{caught:>14}{passed:>26}{remark}")
+        name = row.fault.name + (" *" if not row.fault.decidable else "")
+        lines.append(f"  {name:<38}{caught:>14}{cleared:>26}{remark}")
         lines += textwrap.wrap(row.fault.story, 94, initial_indent="      ", subsequent_indent="      ")
+    if not all(row.fault.decidable for row in kills):
+        lines += ["", '* nothing can be decided there: "inconclusive" counts as caught, and as cleared']
     groups: dict[str, list[Kills]] = {}
     for row in kills:
         groups.setdefault(row.fault.group, []).append(row)
-    lines += ["", f"{'':<24}{'faults':>8}{'checks':>10}{'caught':>10}{'correct twins not passed':>28}"]
+    lines += ["", f"{'':<24}{'faults':>8}{'checks':>10}{'caught':>10}{'correct twins not cleared':>28}"]
     for name, rows in [*groups.items(), ("all", list(kills))]:
         runs = sum(row.runs for row in rows)
         missed = sum(len(row.missed) for row in rows)
         alarms = sum(len(row.alarms) for row in rows)
         lines.append(f"{name:<24}{len(rows):>8}{runs:>10}{runs - missed:>10}{alarms:>28}")
     for row in kills:
-        for what, places in (("missed", row.missed), ("its correct twin did not pass", row.alarms)):
+        for what, places in (("missed", row.missed), ("its correct twin was not cleared", row.alarms)):
             if places:
                 size, seed = places[0]
                 lines.append(f"{row.fault.name}: {what}, first at size {size} with seed {seed}")

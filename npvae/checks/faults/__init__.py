@@ -1,9 +1,10 @@
-"""Forty ways, and a few more, to get backpropagation wrong.
+"""Eighty ways to get backpropagation wrong.
 
 Each fault is a backward pass that differs little from a right one, which stands beside it. Its docstring says
 how to make the mistake, in the imperative. The first groups are wrong numbers, found by any derivative that
-is exact enough. Most of `state` and `strides` are right when they are called once with an ordinary array; it
-is somebody else who gets the wrong gradient.
+is exact enough. At the points of `kinks` and `rounding` a checker easily fails the correct functions. Most of
+`state` and `strides` are right when they are called once with an ordinary array; it is somebody else who gets
+the wrong gradient.
 
 Examples
 --------
@@ -24,6 +25,7 @@ from npvae.checks.faults import (
     kl,
     losses,
     reparameterisation,
+    rounding,
     state,
     strides,
 )
@@ -31,7 +33,18 @@ from npvae.checks.faults.fault import Fault, Implementation, Pair, pair_of
 
 FAULTS = {
     fault.name: fault
-    for group in (kl, reparameterisation, dense, activations, kinks, losses, composition, state, strides)
+    for group in (
+        kl,
+        reparameterisation,
+        dense,
+        activations,
+        kinks,
+        losses,
+        composition,
+        rounding,
+        state,
+        strides,
+    )
     for fault in group.FAULTS
 }
 

@@ -43,6 +43,9 @@ class Fault:
         ``make_args(rng, n)`` returns the arguments of forward, about n units wide, n of 2 and more.
     wrt : sequence of int or None
         Positions of the arguments that backward returns gradients for; None for all.
+    decidable : bool
+        Whether the arguments show what is right. Where they do not, "inconclusive" is the best that can be
+        said: neither may the fault pass, nor may the correct function fail.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Fault:
     wrong: Implementation
     make_args: Callable[[np.random.Generator, int], list[Any]]
     wrt: Sequence[int] | None = None
+    decidable: bool = True
 
 
 def pair_of(implementation: Implementation) -> Pair:
@@ -73,22 +77,25 @@ def pair_of(implementation: Implementation) -> Pair:
 
 def fault(
     group: str,
-    correct: Pair,
+    correct: Implementation,
     make_args: Callable[[np.random.Generator, int], list[Any]],
     *,
     forward: Callable[..., tuple[Any, Any]] | None = None,
     wrt: Sequence[int] | None = None,
+    decidable: bool = True,
 ) -> Callable[[Callable[..., Any]], Fault]:
     """Turn a wrong backward, or a class with one, into a `Fault`: its docstring is the story.
 
     Parameters
     ----------
     group : str
-    correct : Pair
+    correct : Pair or class
+        A class where what is wrong is a class too.
     make_args : callable
     forward : callable, optional
         Where it is the forward that does the damage; the right one by default.
     wrt : sequence of int, optional
+    decidable : bool
 
     Returns
     -------
@@ -99,8 +106,8 @@ def fault(
         story = (wrong.__doc__ or "").strip()
         if isinstance(wrong, type):
             name = re.sub(r"(?<!^)(?=[A-Z])", "_", wrong.__name__).lower()
-            return Fault(name, group, story, correct, wrong, make_args, wrt)
-        pair = Pair(forward or correct.forward, wrong)
-        return Fault(wrong.__name__, group, story, correct, pair, make_args, wrt)
+            return Fault(name, group, story, correct, wrong, make_args, wrt, decidable)
+        pair = Pair(forward or pair_of(correct).forward, wrong)
+        return Fault(wrong.__name__, group, story, correct, pair, make_args, wrt, decidable)
 
     return plant

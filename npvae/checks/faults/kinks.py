@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from npvae.checks.faults.activations import SLOPE
 from npvae.checks.faults.fault import Array, Cache, Pair, fault
 
 
@@ -50,9 +51,49 @@ def args_with_a_zero(rng: np.random.Generator, n: int) -> list[Array]:
     return [x]
 
 
+def new_unit_forward(x: Array, W: Array, b: Array) -> tuple[Array, Cache]:
+    """Compute y = z where it is positive, else SLOPE z, of z = x W + b for x (3, n), W (n, n) and b (n,)."""
+    z = x @ W + b
+    return np.where(z.real >= 0, z, SLOPE * z), (x, W, z)
+
+
+def new_unit_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
+    """Return dx, dW and db; where z is zero, the slope is that from the left."""
+    x, W, z = cache
+    dz = np.where(z > 0, dy, SLOPE * dy)
+    return dz @ W.T, x.T @ dz, dz.sum(axis=0)
+
+
+def new_unit_args(rng: np.random.Generator, n: int) -> list[Array]:
+    """Draw x, W and b. The first unit's weights are zeros; the last's z is negative for the first sample."""
+    x, W, b = rng.standard_normal((3, n)), rng.standard_normal((n, n)), rng.standard_normal(n)
+    W[:, 0], b[0] = 0.0, 0.0
+    b[-1] = -0.5 - x[0] @ W[:, -1]
+    return [x, W, b]
+
+
+def rectify_forward(x: Array) -> tuple[Array, Cache]:
+    """Compute max(x, 0)."""
+    return np.where(x.real > 0, x, 0), x
+
+
+def rectify_backward(dy: Array, x: Cache) -> Array:
+    """Return dx = dy where x > 0, else 0."""
+    return np.where(x > 0, dy, 0)
+
+
+def args_close_to_zero(rng: np.random.Generator, n: int) -> list[Array]:
+    """Draw x (3, n) with two numbers of size 1e-5 in it."""
+    x = rng.standard_normal((3, n))
+    x[1, :2] = 1e-5, -1e-5
+    return [x]
+
+
 MAXIMUM = Pair(maximum_forward, maximum_backward)
 SHARED_MAXIMUM = Pair(maximum_forward, shared_maximum_backward)
 ABSOLUTE = Pair(absolute_forward, absolute_backward)
+NEW_UNIT = Pair(new_unit_forward, new_unit_backward)
+RECTIFY = Pair(rectify_forward, rectify_backward)
 
 
 @fault("kinks", MAXIMUM, tied_args)
@@ -83,9 +124,24 @@ def absolute_both_slopes_at_zero(dy: Array, x: Cache) -> Array:
     return dy * (1.0 - 3.0 * (x <= 0) + 1.0 * (x < 0))
 
 
+@fault("kinks", NEW_UNIT, new_unit_args)
+def new_unit_linear(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
+    """Forget the slope of the leaky ReLU, in a layer with a new unit whose weights are zeros."""
+    x, W, _ = cache
+    return dy @ W.T, x.T @ dy, dy.sum(axis=0)
+
+
+@fault("kinks", RECTIFY, args_close_to_zero)
+def half_slope_close_to_zero(dy: Array, x: Cache) -> Array:
+    """Treat numbers below 1e-4 as zeros, and give them the mean of both slopes."""
+    return dy * np.where(np.abs(x) < 1e-4, 0.5, x > 0)
+
+
 FAULTS = (
     maximum_ties_take_all,
     maximum_ties_take_none,
     absolute_divided,
     absolute_both_slopes_at_zero,
+    new_unit_linear,
+    half_slope_close_to_zero,
 )

@@ -44,8 +44,44 @@ def dropout_args(rng: np.random.Generator, n: int) -> list[Array]:
     return [rng.standard_normal((3, n)), noise]
 
 
+def gate_forward(x: Array, w: Array) -> tuple[Array, Cache]:
+    """Compute y = w^2 x for x (3, n) and w (n,)."""
+    return w**2 * x, (x, w)
+
+
+def gate_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:
+    """Return dx and dw."""
+    x, w = cache
+    return dy * w**2, np.sum(2 * dy * x, axis=0) * w
+
+
+def closed_gate_args(rng: np.random.Generator, n: int) -> list[Array]:
+    """Draw x (3, n); w is zero, as it is initialised."""
+    return [rng.standard_normal((3, n)), np.zeros(n)]
+
+
 SCALE = Pair(scale_forward, scale_backward)
 DROPOUT = Pair(dropout_forward, dropout_backward)
+GATE = Pair(gate_forward, gate_backward)
+
+
+class CountedNoise:
+    """Dropout that seeds a generator for each call, by the number of the call."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def forward(self, x: Array) -> tuple[Array, Cache]:
+        self.calls += 1
+        return dropout_forward(x, np.random.default_rng(self.calls).random(x.shape))
+
+    def backward(self, dy: Array, mask: Cache) -> Array:
+        return dropout_backward(dy, mask)
+
+
+def noiseless_args(rng: np.random.Generator, n: int) -> list[Array]:
+    """Draw x (3, n)."""
+    return [rng.standard_normal((3, n))]
 
 
 class StaleCache:
@@ -142,6 +178,26 @@ class RaceOnAnAccumulator:
         return dx, dw
 
 
+class CountedNoiseUnscaled(CountedNoise):
+    """Draw another mask at each call, which nobody can repeat, and forget its scale on the way back."""
+
+    def backward(self, dy: Array, mask: Cache) -> Array:
+        return np.where(mask, dy, 0)
+
+
+class AddsUpInItsCache:
+    """Collect dw in the cache: a second backward, for a second loss, finds the first one's there."""
+
+    def forward(self, x: Array, w: Array) -> tuple[Array, Cache]:
+        y, cache = scale_forward(x, w)
+        return y, {"cache": cache, "dw": 0.0}
+
+    def backward(self, dy: Array, cache: Cache) -> tuple[Array, Array]:
+        dx, dw = scale_backward(dy, cache["cache"])
+        cache["dw"] = cache["dw"] + dw
+        return dx, cache["dw"].copy()
+
+
 @fault("state", DROPOUT, dropout_args, wrt=(0,))
 def dropout_scale_forgotten(dy: Array, mask: Cache) -> Array:
     """Mask the gradient, and forget that what was kept was scaled up too."""
@@ -158,6 +214,19 @@ def upstream_ignored(dy: Array, cache: Cache) -> tuple[Array, Array]:
 def upstream_clipped(dy: Array, cache: Cache) -> tuple[Array, Array]:
     """Clip the gradient inside a layer against explosions: it is no longer linear in dy."""
     return scale_backward(np.clip(dy, -0.1, 0.1), cache)
+
+
+@fault("state", SCALE, scale_args)
+def upstream_clipped_far_out(dy: Array, cache: Cache) -> tuple[Array, Array]:
+    """Clip the gradient inside a layer at a size that it hardly ever has."""
+    return scale_backward(np.clip(dy, -10, 10), cache)
+
+
+@fault("state", GATE, closed_gate_args, decidable=False)
+def closed_gate(dy: Array, cache: Cache) -> tuple[Array, Array]:
+    """Forget the 2 of w^2: at the zeros that w is initialised with, the gradient is zero either way."""
+    x, w = cache
+    return dy * w**2, np.sum(dy * x, axis=0) * w
 
 
 @fault("state", SCALE, scale_args)
@@ -202,9 +271,13 @@ FAULTS = (
     fault("state", DRAW, draw_args, wrt=WRT)(FreshNoise),
     fault("state", DROPOUT, dropout_args, wrt=(0,))(FreshMask),
     fault("state", SCALE, scale_args)(RaceOnAnAccumulator),
+    fault("state", SCALE, scale_args)(AddsUpInItsCache),
+    fault("state", CountedNoise, noiseless_args, decidable=False)(CountedNoiseUnscaled),
     dropout_scale_forgotten,
     upstream_ignored,
     upstream_clipped,
+    upstream_clipped_far_out,
+    closed_gate,
     upstream_overwritten,
     inputs_overwritten,
     cache_overwritten,

@@ -71,4 +71,45 @@ def unbiased_batch_mean(dy: Array, cache: Cache) -> tuple[Array, Array]:
     return dy * w, np.sum(dy * x, axis=0) / np.float64(len(x) - 1) * (len(x) - 1)
 
 
-FAULTS = (strides_ignored, writes_into_a_copy, batch_of_one_squeezed, unbiased_batch_mean)
+@fault("strides", CUBE, cube_args)
+def neighbours_assumed(dy: Array, x: Cache) -> Array:
+    """Handle rows first and columns first, and forget views whose entries are not adjacent in memory."""
+    row, item = x.strides[0], x.itemsize
+    strides = (row, item) if row >= x.strides[1] else (item, x.strides[1])
+    memory = np.lib.stride_tricks.as_strided(x, x.shape, strides)
+    return 3 * dy * memory**2
+
+
+@fault("strides", SCALE, scale_args)
+def broadcast_axis_sliced(dy: Array, cache: Cache) -> tuple[Array, Array]:
+    """Cut the sum to the length of w: where that is 1, all columns had to be summed up."""
+    x, w = cache
+    return dy * w, np.sum(dy * x, axis=0)[: len(w)]
+
+
+@fault("strides", SCALE, scale_args)
+def repeated_rows_counted_once(dy: Array, cache: Cache) -> tuple[Array, Array]:
+    """Keep the rows in a dict, with their contents as keys: of equal rows only the last is left."""
+    x, w = cache
+    rows = {row.tobytes(): k for k, row in enumerate(x)}
+    kept = list(rows.values())
+    return dy * w, np.sum(dy[kept] * x[kept], axis=0)
+
+
+@fault("strides", SCALE, scale_args)
+def mean_of_no_rows(dy: Array, cache: Cache) -> tuple[Array, Array]:
+    """Average over the batch and multiply with its size, which is 0 / 0 where it is empty."""
+    x, w = cache
+    return dy * w, np.mean(dy * x, axis=0) * len(x)
+
+
+FAULTS = (
+    strides_ignored,
+    writes_into_a_copy,
+    batch_of_one_squeezed,
+    unbiased_batch_mean,
+    neighbours_assumed,
+    broadcast_axis_sliced,
+    repeated_rows_counted_once,
+    mean_of_no_rows,
+)
