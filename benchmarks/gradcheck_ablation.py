@@ -26,6 +26,7 @@ from tqdm import tqdm
 from npvae.checks.faults import pair_of
 from npvae.checks.planted import run_planted_faults
 from npvae.gradcheck.protocol import _CHECKS
+from npvae.gradcheck.report import Reason
 from npvae.gradcheck.variations import _VARIATIONS
 
 Switch = Callable[[Any], Any]  # is told what it replaces, and returns what takes its place
@@ -71,6 +72,11 @@ def both_sides_alone(surroundings: Callable[..., Any]) -> Callable[..., Any]:
     return found
 
 
+def always_confirmed(confirmed: Callable[..., bool]) -> Callable[..., bool]:
+    """Take the numeric gradient for confirmed at any precision."""
+    return lambda measurement, precision: True
+
+
 def no_condition(condition: Callable[..., Any]) -> Callable[..., Any]:
     """Say that rounding of the arguments moves nothing."""
     return lambda case, dtype, rng: np.zeros((1, len(case.positions)))
@@ -84,25 +90,25 @@ def no_terms(allowance: Callable[..., float]) -> Callable[..., float]:
 # What is switched off, and how: for each name in npvae.gradcheck, what takes its place.
 OFF: dict[str, dict[str, Switch]] = {
     "complex step": {"measure._by_complex_step": always((None, "switched off"))},
-    "float64 copies": {"vjp_objectives.evaluation_dtype": always(None)},
-    "finer steps": {"differences.central_difference": one_level},
-    "noise estimates": {"differences.rounding_noise": always(0.0), "differences.noise_in_table": always(0.0)},
-    "lie detection": {"comparison._complex_step_lies": always(False)},
+    "float64 copies": {"case.evaluation_dtype": always(None)},
+    "finer steps": {"oracles.central_difference": one_level},
+    "noise estimates": {"oracles.rounding_noise": always(0.0), "oracles.noise_in_table": always(0.0)},
+    "lie detection": {"judge._complex_step_lies": always(False)},
     "random projections": {"measure.choose_probes": without_probes(single=False)},
     "single entries of large arrays": {"measure.choose_probes": without_probes(single=True)},
     "neighbourhoods of kinks": {"measure.surroundings": both_sides_alone},
     "kinks term by term": {"kinks._slopes_by_term": always(([], np.zeros(0, np.intp)))},
     "slopes beside kinks": {"kinks.slopes_beside": always([])},
     "ties": {"measure.tied_directions": always([])},
-    "rounding of terms that cancel": {"comparison.allowance": no_terms, "agreement.allowance": no_terms},
+    "rounding of terms that cancel": {"judge.allowance": no_terms},
     "second looks": {
         "objective.Objective.terms_close_by": lambda _: property(lambda self: self.terms_here),
         "case.Case.terms_close_by": lambda _: property(lambda self: self.terms),
     },
-    "rounding of the upstream gradient": {"verdicts._confirmed_by_both": always(True)},
+    "rounding of the upstream gradient": {"measure.Measurement.confirmed": always_confirmed},
     "conditioning": {"case.Case.condition": no_condition},
-    "vacuous gradients": {"comparison.Comparison._vacuous": always("")},
-    "a forward that does not repeat": {"vjp.fresh_noise": always("")},
+    "vacuous gradients": {"judge.Comparison._vacuous": always(Reason.NONE)},
+    "a forward that does not repeat": {"examine.fresh_noise": always("")},
     **{f"protocol: {name}": {"protocol._CHECKS": omitting(name)} for name in _CHECKS},
     **{f"variation: {name}": {"variations._VARIATIONS": omitting(name)} for name in _VARIATIONS},
 }

@@ -67,10 +67,6 @@ def test_arguments_have_the_size_asked_for(fault):
 
 
 def test_where_nothing_can_be_decided():
-    fault = FAULTS["closed_gate"]
-    assert check(fault.wrong, fault, 4, 0).verdict == "inconclusive"
-    assert caught(fault, 4, 0)
-    assert not caught(replace(fault, decidable=True), 4, 0)
     noisy = FAULTS["counted_noise_unscaled"]
     assert check(noisy.correct, noisy, 4, 0).verdict == "inconclusive"
     assert cleared(noisy, 4, 0)

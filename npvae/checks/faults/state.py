@@ -222,7 +222,7 @@ def upstream_clipped_far_out(dy: Array, cache: Cache) -> tuple[Array, Array]:
     return scale_backward(np.clip(dy, -10, 10), cache)
 
 
-@fault("state", GATE, closed_gate_args, decidable=False)
+@fault("state", GATE, closed_gate_args)
 def closed_gate(dy: Array, cache: Cache) -> tuple[Array, Array]:
     """Forget the 2 of w^2: at the zeros that w is initialised with, the gradient is zero either way."""
     x, w = cache
