@@ -98,12 +98,6 @@ def _strided(x: Array) -> Array:
     return view
 
 
-def _read_only(x: Array) -> Array:
-    x = x.copy(order="K")
-    x.flags.writeable = False
-    return x
-
-
 def _broadcast(case: Case, rng: np.random.Generator) -> Check | None:
     """Where arguments of different shapes are broadcast to y, cut an axis of one of them to length 1."""
     shapes = [np.shape(case.args[k]) for k in case.positions]
@@ -300,7 +294,6 @@ def _float64(case: Case, rng: np.random.Generator) -> Check | None:
 _VARIATIONS: dict[str, Callable[[Case, np.random.Generator], Check | None]] = {
     "transposed arrays": _laid_out(_fortran, "transposed arrays"),
     "strided arrays": _laid_out(_strided, "strided arrays"),
-    "read-only arrays": _laid_out(_read_only, "read-only arrays"),
     "broadcast axes": _broadcast,
     "N = 1": _another_batch("N = 1", lambda n: [0]),
     "N = 0": _another_batch("N = 0", lambda n: []),
