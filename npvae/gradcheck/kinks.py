@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 
 _NEIGHBOURHOOD = 1e-4  # relative to the argument: how far beside a kink other slopes are looked for
 _N_NEIGHBOURS = 8
-_APART = 0.05  # of the jump: two slopes that differ by more are different
+_APART = 0.005  # of the jump: two slopes that differ by more are different
 _N_TIES = 64  # how many groups of tied entries are looked at
 _SMOOTH = 1e-3  # relative change of the slope around a point up to which a direction counts as smooth
 

@@ -110,7 +110,7 @@ class Check:
     Attributes
     ----------
     name : str
-        What was looked at: "repeatable", "stale cache", "read-only inputs", ...
+        What was checked: "repeatable", "stale cache", "N = 1", ...
     verdict : {"pass", "note", "inconclusive", "fail"}
         Notes are informational: something to know, or why nothing was looked at.
     detail : str

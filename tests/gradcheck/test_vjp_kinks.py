@@ -219,3 +219,26 @@ def test_a_step_across_a_kink_shows_no_slope_of_its_own():
 
     assert slopes(abs, 0.0) == []
     np.testing.assert_allclose(slopes(abs, 0.5), 8 * [1.0], rtol=1e-6)
+
+
+def test_a_zero_unit_of_a_leaky_layer_under_a_scalar_loss_never_fails():
+    """Three samples' kinks meet in each weight, one of them small beside the others."""
+
+    def forward(x, W, b, v):
+        z = x @ W + b
+        residual = np.where(z.real >= 0, z, 0.2 * z) @ v - 1
+        return np.sum(residual**2) / 2, (x, z, v, residual)
+
+    def backward(d_loss, cache):
+        x, z, v, residual = cache
+        dz = d_loss * residual[:, None] * v * np.where(z > 0, 1, 0.2)
+        return x.T @ dz, dz.sum(axis=0)
+
+    n = 12
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        x, W = rng.standard_normal((3, n)), rng.standard_normal((n, n))
+        b, v = rng.standard_normal(n), rng.standard_normal(n)
+        W[:, 0], b[0] = 0, 0
+        report = check_vjp(forward, backward, [x, W, b, v], wrt=[1, 2], seed=seed)
+        assert report.verdict in ("kink", "inconclusive"), str(report)
