@@ -45,7 +45,7 @@ def test_what_is_beyond_is_said_exactly():
     X = np.random.default_rng(0).random((500, 4))
     X[300, 2], X[450, 0] = 1.00001, 1.00002
     message = (
-        r"from \S+ to 1\.00002: 2 of 500 rows of X .*first row 300, column 2\..*MinMaxScaler\(clip=True\)"
+        r"from \S+ to 1\.00002: 2 of 500 rows of X .*first in row 300, column 2\..*MinMaxScaler\(clip=True\)"
     )
     with pytest.raises(ValueError, match=message):
         VAE(**SMALL, likelihood="bernoulli").fit(X)

@@ -97,7 +97,7 @@ def test_what_does_not_fit_is_refused(rng):
         (params, x[:, :-1], eps), (params, x[:0], eps[:0]), (params, x, eps[:-1]), (params, x, None),
         (others, x, eps),
     ):  # fmt: skip
-        with pytest.raises(ValueError, match=r"must be|needs noise|parameters"):
+        with pytest.raises(ValueError, match=r"must be|needs noise|params and out need"):
             compute(gradient, *bad)
 
 
