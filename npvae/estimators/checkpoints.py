@@ -9,7 +9,7 @@ import numpy as np
 from npvae.data.hashing import content_hash
 from npvae.estimators.model_saving import decoded, encoded
 from npvae.persistence import ModelFileError, load_tensors, save_tensors
-from npvae.training.checkpoint import Position, TrainingState, generator_with
+from npvae.training.state import Position, TrainingState, generator_with
 from npvae.training.units import Units
 
 

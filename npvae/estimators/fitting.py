@@ -26,11 +26,11 @@ from npvae.estimators.inputs import (
     remember_features,
 )
 from npvae.training import Stepper, Training, TrainingDivergedError, TrainingSettings, train
-from npvae.training.checkpoint import TrainingState, generator_with
 from npvae.training.loop import Callback, fall_of, settling_window
 from npvae.training.noise_variance import LOG_NOISE_VARIANCE
 from npvae.training.optimizers import Optimizer, get_optimizer
 from npvae.training.schedules import kl_weight
+from npvae.training.state import TrainingState, generator_with
 from npvae.training.step import Network
 from npvae.training.units import Units
 

@@ -18,10 +18,10 @@ from npvae.data import binarize
 from npvae.data.scaling import as_floats
 from npvae.kernels import Team, current_team
 from npvae.training.batches import minibatches
-from npvae.training.checkpoint import Position, TrainingState
 from npvae.training.interrupt import InterruptRequest
 from npvae.training.progress import progress_bar
 from npvae.training.schedules import LearningRate, kl_weight, learning_rate_at
+from npvae.training.state import Position, TrainingState
 from npvae.training.step import Network, Stepper, TrainingDivergedError, draw_noise
 from npvae.training.threads import StepThreads, available_threads, step_threads
 
