@@ -229,11 +229,11 @@ def _parameters(path: Path, network: Network, tensors: dict[str, np.ndarray]) ->
     return params
 
 
-def _plain(number: Any) -> Any:
-    """Return a NumPy number as JSON knows it."""
-    if isinstance(number, np.generic):
-        return number.item()
-    raise TypeError(f"{number!r} cannot be stored in a model file")
+def _plain(value: Any) -> Any:
+    """Return a NumPy number or array as JSON knows it."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{value!r} cannot be stored in a model file")
 
 
 def write_text_atomically(path: Path, text: str) -> None:

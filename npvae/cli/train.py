@@ -92,19 +92,19 @@ def run(args: argparse.Namespace) -> int:
     estimator.set_params(**{name: value for name, value in stopping.items() if value is not None})
     # Early stopping must not choose by the test data; without X_val, fit sets training data aside for it.
     X_val = None if args.early_stopping else data.X_test
-    checkpoint = out.with_suffix(".checkpoint")
+    checkpoint, every = out.with_suffix(".checkpoint"), args.checkpoint_every
+    if checkpoint.exists() and every is not None and not args.resume:
+        raise ValueError(f"{checkpoint} is of an unfinished training; add --resume, or delete it")
     try:
         if args.resume and checkpoint.exists():
             _check_settings(checkpoint, estimator)
-            estimator = type(estimator).resume(checkpoint, data.X_train, X_val=X_val)
+            changes = {"verbose": 1, "n_threads": args.threads}
+            estimator = type(estimator).prepare_resume(checkpoint, changes)
+            estimator.train_resumed(checkpoint, data.X_train, X_val=X_val)
+        elif args.resume or every is not None:
+            estimator.fit(data.X_train, X_val=X_val, checkpoint=checkpoint, checkpoint_every=every or 1)
         else:
-            every = args.checkpoint_every or (1 if args.resume else None)
-            estimator.fit(
-                data.X_train,
-                X_val=X_val,
-                checkpoint=checkpoint if every else None,
-                checkpoint_every=every or 1,
-            )
+            estimator.fit(data.X_train, X_val=X_val)
     except TrainingDivergedError:
         saved = _save_partial(estimator, out)
         print(f"npvae train: the parameters from before that step are in {saved}", file=sys.stderr)
@@ -113,7 +113,8 @@ def run(args: argparse.Namespace) -> int:
         out = _save_partial(estimator, out)
     else:
         estimator.save(out)
-        checkpoint.unlink(missing_ok=True)
+        if args.resume or every is not None:
+            checkpoint.unlink(missing_ok=True)
     result = {
         "model": str(out),
         "estimator": type(estimator).__name__,

@@ -55,8 +55,10 @@ Outliers
 
 Continuing
     With ``warm_start=True``, `fit` continues for ``max_epochs`` more epochs, with the optimizer's state.
-    `partial_fit` makes one pass over its data. ``random_state`` makes a fit bit-reproducible on the same
-    machine; None uses NumPy's global random state (`np.random.seed`).
+    `partial_fit` makes one pass over its data. ``fit(X, checkpoint=PATH)`` keeps the state of training in a
+    file, from which ``VAE.resume(PATH, X)`` continues after an interruption, to the same bits.
+    ``random_state`` makes a fit bit-reproducible on the same machine; None uses NumPy's global random state
+    (`np.random.seed`).
 
 In other programs
     `save` writes a safetensors file; the docstring of `npvae.load` lists its tensors and opens it in

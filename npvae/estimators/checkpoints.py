@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -44,7 +45,7 @@ class Checkpoint:
     estimator : str
         The name of its class.
     hyperparameters : dict
-        Encoded as in model files, without random_state; the state of the generator replaces it.
+        Encoded as in model files; a generator as random_state is left out, as its state is in `state`.
     feature_names : list of str
     data_range : (2, D) array
     pixels : bool
@@ -52,8 +53,11 @@ class Checkpoint:
     every : int
         Epochs from one checkpoint to the next.
     units : Units or None
-    held_out : tuple of two arrays of int, or None
-        The rows of the training data that are trained on, and those set aside for early stopping.
+    least_noise_variance : float
+        In these units.
+    held_out : tuple or None
+        What the rows set aside for early stopping depend on, (N, fraction), the rows that are trained on, and
+        those set aside.
     state : TrainingState
     """
 
@@ -66,7 +70,8 @@ class Checkpoint:
     validation: DataIdentity | None
     every: int
     units: Units | None
-    held_out: tuple[np.ndarray, np.ndarray] | None
+    least_noise_variance: float
+    held_out: tuple[tuple[int, float], tuple[np.ndarray, np.ndarray]] | None
     state: TrainingState
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -79,7 +84,7 @@ class Checkpoint:
         if self.units is not None:
             tensors["mean"] = self.units.mean
         if self.held_out is not None:
-            tensors["rows"], tensors["held_out"] = self.held_out
+            tensors["rows"], tensors["held_out"] = self.held_out[1]
         description = {
             "estimator": self.estimator,
             "hyperparameters": self.hyperparameters,
@@ -90,6 +95,8 @@ class Checkpoint:
             "validation": None if self.validation is None else asdict(self.validation),
             "every": self.every,
             "scale": None if self.units is None else self.units.scale,
+            "least_noise_variance": self.least_noise_variance,
+            "held_out_of": None if self.held_out is None else self.held_out[0],
             "position": asdict(state.position),
             "rng_state": state.rng_state,
             "n_updates": state.n_updates,
@@ -97,7 +104,7 @@ class Checkpoint:
             "best_epoch": state.best_epoch,
             "best_loss": state.best_loss,
         }
-        save_tensors(path, tensors, "npvae_checkpoint", _without_arrays(description))
+        save_tensors(path, tensors, "npvae_checkpoint", description)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -135,7 +142,10 @@ class Checkpoint:
                 validation=DataIdentity(**found["validation"]) if found["validation"] else None,
                 every=found["every"],
                 units=Units(tensors["mean"], found["scale"]) if "mean" in tensors else None,
-                held_out=(tensors["rows"], tensors["held_out"]) if "rows" in tensors else None,
+                least_noise_variance=found["least_noise_variance"],
+                held_out=(tuple(found["held_out_of"]), (tensors["rows"], tensors["held_out"]))
+                if "rows" in tensors
+                else None,
                 state=state,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -158,7 +168,7 @@ def encoded_settings(estimator: Any) -> dict[str, Any]:
     """
     settings = {}
     for name, value in estimator.get_params(deep=False).items():
-        if name == "random_state":
+        if name == "random_state" and not isinstance(value, int | np.integer):
             continue
         try:
             settings[name] = encoded(value)
@@ -170,8 +180,10 @@ def encoded_settings(estimator: Any) -> dict[str, Any]:
     return settings
 
 
-def _without_arrays(value: Any) -> Any:
-    """Return nested dicts with lists in place of arrays, as bit generators have them in their states."""
-    if isinstance(value, dict):
-        return {name: _without_arrays(entry) for name, entry in value.items()}
-    return value.tolist() if isinstance(value, np.ndarray) else value
+def is_checkpoint(path: Path) -> bool:
+    """Say whether a file is a checkpoint that can be read."""
+    try:
+        Checkpoint.load(path)
+    except (ModelFileError, OSError):
+        return False
+    return True

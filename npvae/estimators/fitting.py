@@ -5,18 +5,19 @@ import dataclasses
 import os
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
-from npvae.core.architecture import is_number
+from npvae.core.architecture import is_count, is_number
 from npvae.core.init import init_parameters, output_bias
 from npvae.core.parameters import Parameters
 from npvae.estimators.base import LatentVariableModel
-from npvae.estimators.checkpoints import Checkpoint, DataIdentity, encoded_settings
+from npvae.estimators.checkpoints import Checkpoint, DataIdentity, encoded_settings, is_checkpoint
 from npvae.estimators.columns import Columns, examine, least_noise_variance, scale_warning
 from npvae.estimators.inputs import (
     check_pixels,
@@ -25,12 +26,13 @@ from npvae.estimators.inputs import (
     make_generator,
     remember_features,
 )
+from npvae.persistence import ModelFileError
 from npvae.training import Stepper, Training, TrainingDivergedError, TrainingSettings, train
 from npvae.training.loop import Callback, fall_of, settling_window
 from npvae.training.noise_variance import LOG_NOISE_VARIANCE
 from npvae.training.optimizers import Optimizer, get_optimizer
 from npvae.training.schedules import kl_weight
-from npvae.training.state import TrainingState, generator_with
+from npvae.training.state import Checkpoints, TrainingState, generator_with
 from npvae.training.step import Network
 from npvae.training.units import Units
 
@@ -139,16 +141,19 @@ class TrainableModel(LatentVariableModel):
         if validation is None and self.early_stopping:
             rows, rows_val = self._split(len(data), rng, again=goes_on)
         settings = self._settings(len(rows))
-        keep = None if checkpoint is None else self._keeper(checkpoint, checkpoint_every, data, validation)
+        checkpoints = None
+        if checkpoint is not None:
+            of_validation = None if validation is None else DataIdentity.of(validation)
+            checkpoints = self._checkpoints(
+                checkpoint, checkpoint_every, DataIdentity.of(data), of_validation
+            )
         if goes_on:
             self._continue(columns, data.shape[1])
         else:
             self._start(X, data, rows, rng, columns)
         training = Training(self.history_ if goes_on else {})
         self._warn_of_long_warmup(len(training.history.get("loss", [])), settings)
-        return self._train(
-            data, validation, rows, rows_val, settings, callbacks, training, keep, checkpoint_every, None
-        )
+        return self._train(data, validation, rows, rows_val, settings, callbacks, training, checkpoints)
 
     @classmethod
     def resume(
@@ -159,19 +164,23 @@ class TrainableModel(LatentVariableModel):
         X_val: npt.ArrayLike | None = None,
         callbacks: Sequence[Callback] = (),
         verbose: int | None = None,
+        n_threads: int | None = None,
     ) -> Self:
-        """Continue training from a checkpoint of `fit`, bit-identical to uninterrupted training.
+        """Continue training from a checkpoint of `fit`.
+
+        On the same machine, with the same versions, the result has the bits of uninterrupted training.
 
         Parameters
         ----------
         checkpoint : path
-            Its file; training continues to write checkpoints to it.
+            Its file; training continues to write checkpoints to it, as often as before.
         X, X_val : arrays
             The same data as in `fit`.
         callbacks : sequence of callable
-            As for `fit`; those of the epochs before are not called again.
-        verbose : int, optional
-            Replaces the checkpoint's `verbose`.
+            As for `fit`. They are not called again for the epochs before, and what they remember themselves
+            is not in the checkpoint.
+        verbose, n_threads : int, optional
+            Replace the checkpoint's.
 
         Returns
         -------
@@ -185,71 +194,110 @@ class TrainableModel(LatentVariableModel):
         ValueError
             The data differ from those used before, or the checkpoint is of another class.
         """
+        changes = {"verbose": verbose, "n_threads": n_threads}
+        estimator = cls.prepare_resume(checkpoint, {k: v for k, v in changes.items() if v is not None})
+        return estimator.train_resumed(checkpoint, X, X_val=X_val, callbacks=callbacks)
+
+    @classmethod
+    def prepare_resume(cls, checkpoint: str | os.PathLike[str], changes: dict[str, Any]) -> Self:
+        """Return an estimator as it was when the checkpoint was written: the first half of `resume`.
+
+        `changes` are hyperparameters that do not change the results: verbose, n_threads.
+        """
         saved = Checkpoint.load(checkpoint)
         if saved.estimator != cls.__name__:
             raise ValueError(
                 f"{checkpoint} is a checkpoint of {saved.estimator}: call {saved.estimator}.resume, not "
                 f"{cls.__name__}.resume"
             )
-        estimator = cls(**saved.settings())
-        if verbose is not None:
-            estimator.verbose = verbose
-        data = check_rows(estimator, X)
+        try:
+            estimator = cls(**saved.settings() | changes)
+            network = estimator._make_network(saved.data.shape[1])
+            params = Parameters(network.shapes(), dtype=saved.state.params.dtype)
+            rng = generator_with(saved.state.rng_state)
+            estimator.network_, estimator.params_ = network, params
+            estimator.data_range_, estimator.pixels_ = saved.data_range, saved.pixels
+            estimator.n_features_in_ = network.n_features
+            if saved.feature_names:
+                estimator.feature_names_in_ = np.array(saved.feature_names, dtype=object)
+            stepper = estimator._make_stepper(network, get_optimizer(estimator.optimizer), rng, saved.units)
+            stepper.least_noise_variance = saved.least_noise_variance
+            saved.state.restore(stepper, rng)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ModelFileError(f"{checkpoint}: its description is not valid ({error!r})") from error
+        estimator._stepper, estimator.params_ = stepper, stepper.data_params()
+        estimator.history_, estimator.n_iter_ = saved.state.history, len(saved.state.history.get("loss", []))
+        estimator.stop_reason_, estimator.best_epoch_ = "interrupted", saved.state.best_epoch
+        if saved.held_out is not None:
+            estimator._held_out = saved.held_out
+        return estimator
+
+    def train_resumed(
+        self,
+        checkpoint: str | os.PathLike[str],
+        X: npt.ArrayLike,
+        *,
+        X_val: npt.ArrayLike | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> Self:
+        """Continue the training of `prepare_resume`'s estimator: the second half of `resume`."""
+        saved = Checkpoint.load(checkpoint)
+        self._validate_shape(X)
+        data = check_rows(self, X)
         _check_same("X", saved.data, DataIdentity.of(data))
-        validation = None if X_val is None else check_validation_rows(estimator, X, data, X_val)
+        validation = None if X_val is None else check_validation_rows(self, X, data, X_val)
         if (validation is None) != (saved.validation is None):
             raise ValueError(f"the training had {'no ' if saved.validation is None else ''}X_val")
         if validation is not None and saved.validation is not None:
             _check_same("X_val", saved.validation, DataIdentity.of(validation))
-        remember_features(estimator, X)
-        if list(getattr(estimator, "feature_names_in_", [])) != saved.feature_names:
-            raise ValueError(f"X's columns must have the names of the training: {saved.feature_names}")
-        rng, network = generator_with(saved.state.rng_state), estimator._make_network(data.shape[1])
-        estimator.network_, estimator.params_ = network, Parameters(network.shapes())
-        estimator.data_range_, estimator.pixels_ = saved.data_range, saved.pixels
-        estimator._stepper = estimator._make_stepper(
-            network, get_optimizer(estimator.optimizer), rng, saved.units
-        )
         rows, rows_val = np.arange(len(data)), None
-        if saved.held_out is not None:
-            rows, rows_val = saved.held_out
-            estimator._held_out = (len(data), estimator.validation_fraction), saved.held_out
-        keep = estimator._keeper(checkpoint, saved.every, data, validation)
-        return estimator._train(
-            data, validation, rows, rows_val, estimator._settings(len(rows)), callbacks, Training(), keep,
-            saved.every, saved.state,
-        )  # fmt: skip
+        if validation is None and self.early_stopping:
+            rows, rows_val = self._held_out[1]
+        checkpoints = self._checkpoints(checkpoint, saved.every, saved.data, saved.validation)
+        settings = self._settings(len(rows))
+        return self._train(
+            data, validation, rows, rows_val, settings, callbacks, Training(), checkpoints, saved.state
+        )
 
-    def _keeper(
+    def _checkpoints(
         self,
         path: str | os.PathLike[str],
         every: int,
-        data: np.ndarray,
-        validation: np.ndarray | None,
-    ) -> Callable[[TrainingState], None]:
-        """Return a function that writes a state of training to a checkpoint."""
-        if not isinstance(every, int) or isinstance(every, bool) or every < 1:
-            raise ValueError(f"checkpoint_every must be an integer of at least 1, got {every!r}")
-        settings, identity = encoded_settings(self), DataIdentity.of(data)
-        of_validation = None if validation is None else DataIdentity.of(validation)
+        data: DataIdentity,
+        validation: DataIdentity | None,
+    ) -> Checkpoints:
+        """Return what writes states of this training to a file.
 
-        def keep(state: TrainingState) -> None:
-            held_out = self._held_out[1] if self.early_stopping and validation is None else None
+        Raises
+        ------
+        ValueError
+            `every` is not a positive integer, a hyperparameter cannot be stored, or there is a file at `path`
+            that is no checkpoint.
+        """
+        if not is_count(every):
+            raise ValueError(f"checkpoint_every must be an integer of at least 1, got {every!r}")
+        file = Path(path)
+        if file.exists() and not is_checkpoint(file):
+            raise ValueError(f"checkpoint={str(path)!r} exists and is no checkpoint; give another path")
+        settings = encoded_settings(self)
+
+        def write(state: TrainingState) -> None:
             Checkpoint(
                 estimator=type(self).__name__,
                 hyperparameters=settings,
                 feature_names=list(getattr(self, "feature_names_in_", [])),
                 data_range=self.data_range_,
                 pixels=self.pixels_,
-                data=identity,
-                validation=of_validation,
-                every=every,
+                data=data,
+                validation=validation,
+                every=int(every),
                 units=self._stepper.units,
-                held_out=held_out,
+                least_noise_variance=self._stepper.least_noise_variance,
+                held_out=getattr(self, "_held_out", None),
                 state=state,
-            ).save(path)
+            ).save(file)
 
-        return keep
+        return Checkpoints(write, int(every))
 
     def _train(
         self,
@@ -260,9 +308,8 @@ class TrainableModel(LatentVariableModel):
         settings: TrainingSettings,
         callbacks: Sequence[Callback],
         training: Training,
-        keep: Callable[[TrainingState], None] | None,
-        checkpoint_every: int,
-        resumed: TrainingState | None,
+        checkpoints: Checkpoints | None,
+        resumed: TrainingState | None = None,
     ) -> Self:
         """Train `_stepper`, set the fitted attributes, and issue warnings about the result."""
         stepper = self._stepper
@@ -281,8 +328,7 @@ class TrainableModel(LatentVariableModel):
                 callbacks=callbacks,
                 verbose=bool(self.verbose),
                 training=training,
-                checkpoint=keep,
-                checkpoint_every=checkpoint_every,
+                checkpoints=checkpoints,
                 resumed=resumed,
             )
         except TrainingDivergedError:

@@ -80,21 +80,18 @@ def _find_terms(a, top, bottom, a_row, a_column, n_terms, terms, counts):
     A sample of tiles decides. If their terms are many, only the first list is filled, with all terms.
     """
     n_tiles = -(-(bottom - top) // ROWS)
-    n_samples = 1 + n_tiles // _TILES_FOR_A_SAMPLE
-    n_used = 0
-    for sample in range(n_samples):
-        row = top + sample * n_tiles // n_samples * ROWS
-        n_used += _terms_of_tile(a, row, bottom, a_row, a_column, n_terms, terms, 0)
-    few = n_used <= _FEW * n_terms * n_samples
-    if few:
-        for tile in range(n_tiles):
-            row, start = top + tile * ROWS, tile * n_terms
-            counts[tile] = _terms_of_tile(a, row, bottom, a_row, a_column, n_terms, terms, start)
-    else:
-        for k in range(n_terms):
-            terms[k] = k
-        counts[0] = n_terms
-    return few
+    n_samples, n_used = 1 + n_tiles // _TILES_FOR_A_SAMPLE, 0
+    for look in range(n_samples + n_tiles):  # one loop for both, so that what it calls is compiled once
+        tile = look * n_tiles // n_samples if look < n_samples else look - n_samples
+        row, start = top + tile * ROWS, tile * n_terms
+        counts[tile] = _terms_of_tile(a, row, bottom, a_row, a_column, n_terms, terms, start)
+        n_used += counts[tile]
+        if look == n_samples - 1 and n_used > _FEW * n_terms * n_samples:
+            for k in range(n_terms):
+                terms[k] = k
+            counts[0] = n_terms
+            return False
+    return True
 
 
 @compile_kernel(set(), inner=True)

@@ -3,6 +3,7 @@
 import copy
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +22,7 @@ from npvae.training.batches import minibatches
 from npvae.training.interrupt import InterruptRequest
 from npvae.training.progress import progress_bar
 from npvae.training.schedules import LearningRate, kl_weight, learning_rate_at
-from npvae.training.state import Position, TrainingState
+from npvae.training.state import Checkpoints, Position, TrainingState
 from npvae.training.step import Network, Stepper, TrainingDivergedError, draw_noise
 from npvae.training.threads import StepThreads, available_threads, step_threads
 
@@ -110,8 +111,7 @@ def train(
     callbacks: Sequence[Callback] = (),
     verbose: bool = False,
     training: Training | None = None,
-    checkpoint: Callable[[TrainingState], None] | None = None,
-    checkpoint_every: int = 1,
+    checkpoints: Checkpoints | None = None,
     resumed: TrainingState | None = None,
 ) -> Training:
     """Train the stepper's parameters in place.
@@ -136,9 +136,9 @@ def train(
     training : Training, optional
         Updated during training, so that it holds the progress so far if an error ends the training.
         Training continues after the epochs already in its history, and so do the schedules.
-    checkpoint : callable, optional
-        Called with the state of training after every `checkpoint_every` epochs, and when training is
-        interrupted.
+    checkpoints : Checkpoints, optional
+        Given the state of training after every so many epochs and their callbacks, when training is
+        interrupted, and when it ends. If it cannot be written, a warning says so and training continues.
     resumed : TrainingState, optional
         Continue from this state, which may be in the middle of an epoch, with results bit-identical to those
         of uninterrupted training. `stepper`, `rng` and `training` are set to it; all other arguments must be
@@ -175,7 +175,7 @@ def train(
     with bar, threads_for_steps as threads, InterruptRequest() as interrupt:
         run = _Run(
             stepper, X, rows, X_val, rows_val, settings, rng, callbacks, training, position, bar, threads,
-            interrupt, checkpoint, checkpoint_every, best_loss, best_params,
+            interrupt, checkpoints, best_loss, best_params,
         )  # fmt: skip
         try:
             training.stop_reason = run.all_epochs()
@@ -203,8 +203,7 @@ class _Run:
     bar: tqdm
     threads: StepThreads
     interrupt: InterruptRequest
-    checkpoint: Callable[[TrainingState], None] | None
-    checkpoint_every: int
+    checkpoints: Checkpoints | None
     best_loss: float
     best_params: Parameters | None
 
@@ -220,23 +219,24 @@ class _Run:
                 self.validate(epoch, self.X_val)
             history = self.training.history
             self.bar.set_postfix_str(_summary(epoch, history), refresh=False)
-            if (
-                self.interrupt.requested
-                or (epoch + 1 - self.position.first_epoch) % self.checkpoint_every == 0
-            ):
-                self.save()
             if self.callbacks:
                 stepper = self.stepper
                 state = EpochEnd(epoch, stepper.data_network, stepper.data_params(), history)
             answers = [callback(state) for callback in self.callbacks]
-            if self.interrupt.requested:
+            self.position.ended = any(isinstance(answer, bool | np.bool) and answer for answer in answers)
+            n_epochs = epoch + 1 - self.position.first_epoch
+            interrupted = self.interrupt.requested
+            if interrupted or (self.checkpoints is not None and n_epochs % self.checkpoints.every == 0):
+                self.save()
+            if interrupted:
                 return "interrupted"
-            if any(isinstance(answer, bool | np.bool) and answer for answer in answers):
-                return "callback"
+        self.save()
         return reason
 
     def reason_to_end(self) -> str | None:
         """Return why training ends before the next epoch, or None."""
+        if self.position.ended:
+            return "callback"
         last, best = self.position.epoch - 1, self.training.best_epoch
         if best is not None and last - best >= self.settings.n_iter_no_change:
             return "early_stopping"
@@ -247,18 +247,25 @@ class _Run:
         return None
 
     def save(self) -> None:
-        """Pass the state of training to `checkpoint`, if there is one."""
-        if self.checkpoint is not None:
-            self.checkpoint(
-                TrainingState.of(
-                    self.stepper,
-                    self.rng,
-                    self.position,
-                    self.training.history,
-                    self.training.best_epoch,
-                    self.best_loss,
-                    self.best_params,
-                )
+        """Have the state of training written, if there is a place for it."""
+        if self.checkpoints is None:
+            return
+        state = TrainingState.of(
+            self.stepper,
+            self.rng,
+            self.position,
+            self.training.history,
+            self.training.best_epoch,
+            self.best_loss,
+            self.best_params,
+        )
+        try:
+            self.checkpoints.write(state)
+        except OSError as error:
+            warnings.warn(
+                f"the checkpoint could not be written ({error}); training continues, the last one is kept",
+                RuntimeWarning,
+                stacklevel=2,
             )
 
     def has_settled(self) -> bool:

@@ -1,8 +1,9 @@
 """The state of training: all that later steps depend on, so that training can be resumed."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -28,6 +29,8 @@ class Position:
         The time that these steps took.
     order_state : dict or None
         State of the generator before it drew the order of the rows; None if not drawn yet.
+    ended : bool
+        Whether a callback has ended the training.
     """
 
     first_epoch: int
@@ -36,6 +39,7 @@ class Position:
     sums: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     order_state: dict[str, Any] | None = None
+    ended: bool = False
 
     @classmethod
     def after(cls, history: dict[str, list[float]]) -> Self:
@@ -120,6 +124,21 @@ class TrainingState:
         if self.best_params is None:
             return None
         return Parameters(stepper.params.shapes, self.best_params.copy())
+
+
+class Checkpoints(NamedTuple):
+    """How often the state of training is kept, and what keeps it.
+
+    Attributes
+    ----------
+    write : callable
+        Takes a `TrainingState`; may raise OSError.
+    every : int
+        Epochs from one call to the next.
+    """
+
+    write: Callable[[TrainingState], None]
+    every: int = 1
 
 
 def generator_with(state: dict[str, Any]) -> np.random.Generator:

@@ -148,7 +148,7 @@ class Stepper:
             norm = math.sqrt(max(norm**2 - d_log_noise_var**2, 0.0))
             squared_norm -= d_log_noise_var**2
         if self.max_grad_norm is not None and norm > self.max_grad_norm:
-            grads.flat *= self.max_grad_norm / norm
+            grads.flat *= float(self.max_grad_norm) / norm
         elif not math.isfinite(squared_norm):
             raise TrainingDivergedError(f"the squared norm of the gradient, {norm:.0e} ^ 2,")
         self.optimizer.update(self.params.flat, grads.flat, self.state, learning_rate)
@@ -166,7 +166,7 @@ class Stepper:
         network, params, eps, beta = self.network, self.params, None, 0.0
         if isinstance(network, VAENetwork):
             eps = draw_noise(network, self.rng, len(x), params.flat.dtype)
-            beta = network.beta * kl_weight
+            beta = float(network.beta) * kl_weight
         fused = self.fused()
         if fused is not None:
             return fused(params, x, eps, beta, self._grads)

@@ -305,7 +305,33 @@ def test_a_checkpoint_of_other_settings_or_data_is_refused(images, data, tmp_pat
     assert refused.code == 2
     assert "beta=1.0 (now 2.0), latent_dim=2 (now 7)" in refused.err
     assert not path.exists()
+    assert "random_state=0 (now 5)" in invoke(*argv, "--seed", 5).err
+    again = invoke("train", "vae", "--data", images, *QUICK, "--out", path, "--checkpoint-every", 1)
+    assert (again.code, "add --resume" in again.err) == (2, True)
     other = invoke("train", "vae", *QUICK, "--batch-size", 32, "--out", path, "--resume")
     assert other.code == 2
-    assert "X differs from the checkpoint's data" in other.err
+    assert "X has 64 features" in other.err
     assert invoke(*argv).code == 0
+
+
+def test_a_resumed_training_that_diverges_is_saved(images, data, tmp_path, monkeypatch):
+    path = tmp_path / "m.safetensors"
+    model = VAE(hidden=(8,), likelihood="bernoulli", batch_size=32, max_epochs=2, tol=None, random_state=0)
+
+    def crash(end):
+        if end.epoch == 1:
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        model.fit(
+            data.X_train, X_val=data.X_test, callbacks=[crash], checkpoint=path.with_suffix(".checkpoint")
+        )
+
+    def diverge(self, *args):
+        raise TrainingDivergedError("the loss")
+
+    monkeypatch.setattr(Stepper, "step", diverge)
+    result = invoke("train", "vae", "--data", images, *QUICK, "--out", path, "--resume")
+    assert result.code == 2
+    assert npvae.load(path).n_iter_ == 1
+    assert path.with_suffix(".checkpoint").exists()

@@ -40,8 +40,10 @@ class CrashError(Exception):
 
 
 def crash(after_epoch):
+    """Raise in the callback of the epoch after that one, whose checkpoint is there then."""
+
     def callback(end):
-        if end.epoch == after_epoch:
+        if end.epoch == after_epoch + 1:
             raise CrashError
 
     return callback
@@ -186,7 +188,8 @@ def test_it_is_written_as_often_as_asked_for(tmp_path):
         seen.append(Checkpoint.load(path).state.position.epoch if path.exists() else None)
 
     VAE(2, **SMALL).fit(X, callbacks=[look], checkpoint=path, checkpoint_every=3)
-    assert seen == [None, None, 3, 3, 3, 6]
+    assert seen == [None, None, None, 3, 3, 3]
+    assert Checkpoint.load(path).state.position.epoch == 6
     for every in (0, 1.5, True):
         with pytest.raises(ValueError, match="checkpoint_every must be an integer of at least 1"):
             VAE(2, **SMALL).fit(X, checkpoint=path, checkpoint_every=every)
@@ -197,7 +200,7 @@ def test_data_frames_keep_their_names(tmp_path):
     path, frame = tmp_path / "checkpoint", pandas.DataFrame(X, columns=list("abcdef"))
     VAE(2, **SMALL).fit(frame, checkpoint=path)
     assert list(VAE.resume(path, frame).feature_names_in_) == list("abcdef")
-    with pytest.raises(ValueError, match="names of the training"):
+    with pytest.raises(ValueError, match="feature names"):
         VAE.resume(path, frame.rename(columns={"a": "z"}))
 
 
@@ -232,6 +235,66 @@ def test_settings_that_cannot_be_stored_are_refused_before_training(tmp_path):
     with pytest.raises(ValueError, match=r"learning_rate=.* cannot be stored in a checkpoint"):
         model.fit(X, checkpoint=tmp_path / "checkpoint")
     assert not hasattr(model, "params_")
+
+
+def test_a_checkpoint_that_cannot_be_written_does_not_end_training(tmp_path, monkeypatch):
+    unbroken, path = VAE(2, **SMALL).fit(X), tmp_path / "checkpoint"
+
+    def fail(self, path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Checkpoint, "save", fail)
+    with pytest.warns(RuntimeWarning, match="could not be written .*No space left"):
+        model = VAE(2, **SMALL).fit(X, checkpoint=path)
+    assert_same(model, unbroken, X)
+
+
+def test_a_file_that_is_no_checkpoint_is_not_replaced(tmp_path):
+    path = tmp_path / "model.safetensors"
+    VAE(2, **SMALL).fit(X).save(path)
+    before = path.read_bytes()
+    for wrong in (path, tmp_path):
+        with pytest.raises(ValueError, match="exists and is no checkpoint"):
+            VAE(2, **SMALL).fit(X, checkpoint=wrong)
+    assert path.read_bytes() == before
+
+
+def test_ctrl_c_in_a_callback_is_kept(tmp_path):
+    path, unbroken = tmp_path / "checkpoint", VAE(2, **SMALL).fit(X)
+
+    def press(end):
+        if end.epoch == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    broken = quietly(VAE(2, **SMALL).fit, X, callbacks=[press], checkpoint=path, checkpoint_every=4)
+    assert broken.stop_reason_ == "interrupted"
+    assert_same(VAE.resume(path, X), unbroken, X)
+
+
+def test_a_training_that_a_callback_has_ended_stays_ended(tmp_path):
+    path = tmp_path / "checkpoint"
+    ended = VAE(2, **SMALL).fit(X, callbacks=[lambda end: end.epoch == 2], checkpoint=path)
+    assert ended.stop_reason_ == "callback"
+    assert_same(VAE.resume(path, X), ended, X)
+
+
+def test_the_seed_and_the_floor_of_the_noise_are_kept(tmp_path):
+    """The floor is that of the first data, whatever came later."""
+    path, models = tmp_path / "checkpoint", []
+    wide = X.copy()
+    wide[0] = 1000
+    for callbacks in ([], [crash(6)]):
+        model = quietly(Autoencoder(2, warm_start=True, **SMALL).fit, X)
+        models.append(model)
+        if not callbacks:
+            quietly(model.fit, wide)
+            continue
+        with pytest.raises(CrashError):
+            quietly(model.fit, wide, callbacks=callbacks, checkpoint=path)
+    resumed = quietly(Autoencoder.resume, path, wide)
+    assert_same(resumed, models[0], wide)
+    assert resumed.random_state == 0
+    assert resumed._stepper.least_noise_variance == models[0]._stepper.least_noise_variance
 
 
 @pytest.mark.parametrize("kind", [np.random.MT19937, np.random.Philox, np.random.SFC64])
