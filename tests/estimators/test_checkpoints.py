@@ -10,6 +10,7 @@ import pytest
 import npvae
 from npvae import VAE, Autoencoder
 from npvae.estimators.checkpoints import Checkpoint
+from npvae.kernels import has_compiled_products
 from npvae.persistence import ModelFileError
 from npvae.training import SGD, CosineDecay, Stepper
 
@@ -165,6 +166,7 @@ def test_validation_data(tmp_path):
         VAE.resume(path, X)
 
 
+@pytest.mark.skipif(not has_compiled_products(), reason="the bits of BLAS depend on its threads")
 def test_any_number_of_threads(tmp_path):
     images = np.random.default_rng(1).random((300, 784)).astype(np.float32)
     settings = {"hidden": (100,), "batch_size": 128, "max_epochs": 2, "tol": None, "random_state": 0}
