@@ -99,15 +99,15 @@ def run(args: argparse.Namespace) -> int:
         if args.resume and checkpoint.exists():
             _check_settings(checkpoint, estimator)
             changes = {"verbose": 1, "n_threads": args.threads}
-            estimator = type(estimator).prepare_resume(checkpoint, changes)
-            estimator.train_resumed(checkpoint, data.X_train, X_val=X_val)
+            estimator, saved = type(estimator).prepare_resume(checkpoint, changes)
+            estimator.train_resumed(saved, checkpoint, data.X_train, X_val=X_val, checkpoint_every=every)
         elif args.resume or every is not None:
             estimator.fit(data.X_train, X_val=X_val, checkpoint=checkpoint, checkpoint_every=every or 1)
         else:
             estimator.fit(data.X_train, X_val=X_val)
     except TrainingDivergedError:
-        saved = _save_partial(estimator, out)
-        print(f"npvae train: the parameters from before that step are in {saved}", file=sys.stderr)
+        out = _save_partial(estimator, out)
+        print(f"npvae train: the parameters from before that step are in {out}", file=sys.stderr)
         raise
     if estimator.stop_reason_ == "interrupted":
         out = _save_partial(estimator, out)

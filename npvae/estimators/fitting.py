@@ -195,14 +195,33 @@ class TrainableModel(LatentVariableModel):
             The data differ from those used before, or the checkpoint is of another class.
         """
         changes = {"verbose": verbose, "n_threads": n_threads}
-        estimator = cls.prepare_resume(checkpoint, {k: v for k, v in changes.items() if v is not None})
-        return estimator.train_resumed(checkpoint, X, X_val=X_val, callbacks=callbacks)
+        changes = {name: value for name, value in changes.items() if value is not None}
+        estimator, saved = cls.prepare_resume(checkpoint, changes)
+        return estimator.train_resumed(saved, checkpoint, X, X_val=X_val, callbacks=callbacks)
 
     @classmethod
-    def prepare_resume(cls, checkpoint: str | os.PathLike[str], changes: dict[str, Any]) -> Self:
+    def prepare_resume(
+        cls, checkpoint: str | os.PathLike[str], changes: dict[str, Any]
+    ) -> tuple[Self, Checkpoint]:
         """Return an estimator as it was when the checkpoint was written: the first half of `resume`.
 
-        `changes` are hyperparameters that do not change the results: verbose, n_threads.
+        Whoever has to save the estimator if training fails needs it before training.
+
+        Parameters
+        ----------
+        checkpoint : path
+        changes : dict
+            Hyperparameters that do not change the results: verbose, n_threads.
+
+        Returns
+        -------
+        estimator, saved
+            For `train_resumed`.
+
+        Raises
+        ------
+        ModelFileError, FileNotFoundError, ValueError
+            As for `resume`.
         """
         saved = Checkpoint.load(checkpoint)
         if saved.estimator != cls.__name__:
@@ -230,18 +249,35 @@ class TrainableModel(LatentVariableModel):
         estimator.stop_reason_, estimator.best_epoch_ = "interrupted", saved.state.best_epoch
         if saved.held_out is not None:
             estimator._held_out = saved.held_out
-        return estimator
+        return estimator, saved
 
     def train_resumed(
         self,
+        saved: Checkpoint,
         checkpoint: str | os.PathLike[str],
         X: npt.ArrayLike,
         *,
         X_val: npt.ArrayLike | None = None,
         callbacks: Sequence[Callback] = (),
+        checkpoint_every: int | None = None,
     ) -> Self:
-        """Continue the training of `prepare_resume`'s estimator: the second half of `resume`."""
-        saved = Checkpoint.load(checkpoint)
+        """Continue the training of `prepare_resume`'s estimator: the second half of `resume`.
+
+        Parameters
+        ----------
+        saved : Checkpoint
+        checkpoint : path
+            Where later checkpoints are written.
+        X, X_val, callbacks
+            As for `resume`.
+        checkpoint_every : int, optional
+            As for `fit`; None: as often as before.
+
+        Raises
+        ------
+        ValueError, TrainingDivergedError
+            As for `resume` and `fit`.
+        """
         self._validate_shape(X)
         data = check_rows(self, X)
         _check_same("X", saved.data, DataIdentity.of(data))
@@ -253,7 +289,8 @@ class TrainableModel(LatentVariableModel):
         rows, rows_val = np.arange(len(data)), None
         if validation is None and self.early_stopping:
             rows, rows_val = self._held_out[1]
-        checkpoints = self._checkpoints(checkpoint, saved.every, saved.data, saved.validation)
+        every = saved.every if checkpoint_every is None else checkpoint_every
+        checkpoints = self._checkpoints(checkpoint, every, saved.data, saved.validation)
         settings = self._settings(len(rows))
         return self._train(
             data, validation, rows, rows_val, settings, callbacks, Training(), checkpoints, saved.state

@@ -224,14 +224,17 @@ class _Run:
                 state = EpochEnd(epoch, stepper.data_network, stepper.data_params(), history)
             answers = [callback(state) for callback in self.callbacks]
             self.position.ended = any(isinstance(answer, bool | np.bool) and answer for answer in answers)
-            n_epochs = epoch + 1 - self.position.first_epoch
             interrupted = self.interrupt.requested
-            if interrupted or (self.checkpoints is not None and n_epochs % self.checkpoints.every == 0):
+            if interrupted or self.is_checkpoint_due() or self.reason_to_end() is not None:
                 self.save()
             if interrupted:
                 return "interrupted"
-        self.save()
         return reason
+
+    def is_checkpoint_due(self) -> bool:
+        """Say whether the state of training is to be kept before the next epoch."""
+        n_epochs = self.position.epoch - self.position.first_epoch
+        return self.checkpoints is not None and n_epochs % self.checkpoints.every == 0
 
     def reason_to_end(self) -> str | None:
         """Return why training ends before the next epoch, or None."""
