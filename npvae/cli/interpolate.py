@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """Interpolate, decode, write."""
     import numpy as np
 
-    from npvae.cli.opening import open_model_and_data, test_image
+    from npvae.cli.opening import open_model_and_data, pick_test_image
     from npvae.cli.output import check_file, write_picture_or_array
     from npvae.study import interpolate_images
 
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--images must be at most {MOST_DRAWN} for a picture, got {args.images}")
     model, data = open_model_and_data(args)
     shape = image_shape(args, model.n_features_in_, data.image_shape)
-    ends = np.stack([test_image(data, args.start, "--from"), test_image(data, args.stop, "--to")])
+    ends = np.stack([pick_test_image(data, args.start, "--from"), pick_test_image(data, args.stop, "--to")])
     kinds: list[Literal["linear", "spherical"]]
     kinds = ["linear", "spherical"] if args.kind == "both" else [args.kind]
     paths: dict[str, np.ndarray] = {

@@ -46,7 +46,7 @@ def open_model_and_samples(args: argparse.Namespace) -> "tuple[VAE | Autoencoder
     return model, samples
 
 
-def test_image(data: "Dataset", index: int, option: str) -> np.ndarray:
+def pick_test_image(data: "Dataset", index: int, option: str) -> np.ndarray:
     """Return one test image (D,); a ValueError names the option if there is none of this index."""
     if not 0 <= index < len(data.X_test):
         raise ValueError(f"{option} must be from 0 to {len(data.X_test) - 1} for {data.name}, got {index}")

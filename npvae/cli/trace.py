@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
     import numpy as np
 
-    from npvae.cli.opening import open_data, open_model_and_data, test_image
+    from npvae.cli.opening import open_data, open_model_and_data, pick_test_image
     from npvae.data import to_unit_interval
     from npvae.estimators import VAE
     from npvae.study.trace import trace
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.model is None:
         data = open_data(args)
-        image = test_image(data, args.image, "--image")
+        image = pick_test_image(data, args.image, "--image")
         print("npvae trace: no model given, so a small VAE is trained first", file=sys.stderr)
         model = VAE(
             2, hidden=(64,), likelihood="bernoulli", batch_size=32, max_epochs=20, random_state=0, verbose=1
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         model.fit(data.X_train)
     else:
         loaded, data = open_model_and_data(args)
-        image = test_image(data, args.image, "--image")
+        image = pick_test_image(data, args.image, "--image")
         if not isinstance(loaded, VAE):
             raise ValueError(
                 f"{args.model} is an Autoencoder; the path through the noise exists in a VAE only"

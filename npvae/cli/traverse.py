@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Traverse, decode, write."""
-    from npvae.cli.opening import open_model_and_data, test_image
+    from npvae.cli.opening import open_model_and_data, pick_test_image
     from npvae.cli.output import check_file, write_picture_or_array
     from npvae.estimators import VAE
     from npvae.study import traverse
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dims is not None and max(args.dims) > latent_dim:
         raise ValueError(f"--dims must be from 1 to {latent_dim}, got {max(args.dims)}")
     shape = image_shape(args, model.n_features_in_, data.image_shape)
-    x = None if args.image is None else test_image(data, args.image, "--image")
+    x = None if args.image is None else pick_test_image(data, args.image, "--image")
     dims = None if args.dims is None else [dim - 1 for dim in args.dims]
     traversal = traverse(model, x, data.X_test, dims=dims, n_steps=args.images, tail=args.tail)
     is_vae = isinstance(model, VAE)

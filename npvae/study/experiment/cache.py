@@ -1,4 +1,4 @@
-"""The trainings of a comparison, and a folder that remembers what was done by its content."""
+"""The trainings of a comparison, and the cache of finished work, keyed by content hash."""
 
 import hashlib
 import io
