@@ -117,6 +117,7 @@ def measured(case: str, folder: str, n_threads: int, rounds: int) -> dict[str, l
     rest = {side: cycle(X) for side in sides}
 
     def seconds(side: str) -> float:
+        time.sleep(0.2)  # OpenBLAS's threads go on polling for tens of milliseconds after a product
         with threads(side, n_threads):
             for _ in range(5):  # until threads are awake
                 steppers[side].step(next(rest[side]), LEARNING_RATE)
