@@ -3,13 +3,13 @@
     python benchmarks/inference.py [MNIST_FOLDER] [--peers npvae JAX ...] [--rounds 5] [--out FILE.json]
 
 With a 784-400-20 VAE, trained for one epoch on part of the data, it times `transform`, `inverse_transform`,
-`sample` and `score_samples` (64 draws of z) on all 10000 test images, in float32, and the estimate of
-log p(x) of 1000 images from 100 importance samples each. Without MNIST_FOLDER the images are random pixels. The contenders
-take turns, each in a fresh process, which prepares the same parameters and data, calls every operation
-once, to compile, and then measures the median of five calls. Their mean results have to agree. JAX jits
-each operation as a whole, PyTorch runs without gradients; the bare products are a lower bound for the
-others. Prints medians in milliseconds, and the ratio of npvae's time to each of the others. Contenders that
-are not installed are skipped.
+`sample` and `score_samples` (64 draws of z) on all 10000 test images, in float32, and the estimate of log
+p(x) of 1000 images from 100 importance samples each. Without MNIST_FOLDER the images are random pixels. The
+contenders take turns, each in a fresh process, which prepares the same parameters and data, calls every
+operation once, to compile, and then measures the median of five calls. Their mean results have to agree.
+JAX jits each operation as a whole, PyTorch runs without gradients; the bare products are a lower bound for
+the others. Prints medians in milliseconds, and the ratio of npvae's time to each of the others. Contenders
+that are not installed are skipped.
 """
 
 import argparse

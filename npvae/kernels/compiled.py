@@ -53,7 +53,7 @@ def compile_kernel(fastmath: set[str], inner: bool = False) -> Callable[[Functio
                 _warned.append(str(error))
                 warnings.warn(
                     "npvae's compiled kernels can't be kept on disk, so every new process compiles them "
-                    "again (five to eight seconds); set NUMBA_CACHE_DIR to a folder that can be written to",
+                    "again (three to eight seconds); set NUMBA_CACHE_DIR to a folder that can be written to",
                     RuntimeWarning,
                     stacklevel=2,
                 )
