@@ -9,19 +9,17 @@ from npvae.study.experiment.controls import (
     principal_gaussian,
     real_halves,
 )
-from npvae.study.experiment.judging import JudgedModel, Samples, judge_model, judge_samples
+from npvae.study.experiment.judging import JudgedModel, JudgedSamples, judge_model, judge_samples
 from npvae.study.metrics.classifier import ClassifierFeatures
 from npvae.study.metrics.features import PrincipalFeatures
 from npvae.study.metrics.frechet import frechet_distance
-from npvae.study.metrics.memorisation import Memorisation, TrainingImages, memorisation
+from npvae.study.metrics.memorisation import Memorisation, TrainingImages
 from npvae.study.metrics.neighbours import (
     BallCounts,
     NeighbourBalls,
-    coverage,
-    density,
+    NeighbourMetrics,
     nearest_images,
-    precision,
-    recall,
+    neighbour_metrics,
 )
 from npvae.study.metrics.normality import NormalityTests, normality_statistics, normality_tests
 from npvae.study.metrics.quality import SampleJudge, SampleQuality
@@ -59,10 +57,12 @@ __all__ = [
     "FittedGaussian",
     "FittedMixture",
     "JudgedModel",
+    "JudgedSamples",
     "LogLikelihood",
     "LogMarginalLikelihood",
     "Memorisation",
     "NeighbourBalls",
+    "NeighbourMetrics",
     "NormalityTests",
     "PosteriorFigures",
     "PrincipalFeatures",
@@ -72,7 +72,6 @@ __all__ = [
     "SampleQuality",
     "Sampler",
     "SamplerKind",
-    "Samples",
     "StandardNormal",
     "TrainingImages",
     "Traversal",
@@ -82,10 +81,8 @@ __all__ = [
     "classifier_two_sample_test",
     "code_moments",
     "compare",
-    "coverage",
     "decode_plane",
     "decode_point",
-    "density",
     "draw_codes",
     "draw_images",
     "evaluate",
@@ -98,16 +95,14 @@ __all__ = [
     "kl_per_dimension",
     "latent_plane",
     "log_marginal_likelihood",
-    "memorisation",
     "mutual_information",
     "nearest_code",
     "nearest_images",
+    "neighbour_metrics",
     "normality_statistics",
     "normality_tests",
-    "precision",
     "principal_gaussian",
     "real_halves",
-    "recall",
     "reconstruction_error",
     "traverse",
 ]

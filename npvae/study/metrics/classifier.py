@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from npvae.data.scaling import as_floats
 from npvae.study.metrics.mlp import quiet_fit
-from npvae.study.validation import as_matrix
+from npvae.study.sample_arrays import as_matrix
 
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier

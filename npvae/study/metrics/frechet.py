@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import as_matrix, check_same_width
+from npvae.study.sample_arrays import as_matrix, check_same_width
 
 
 def frechet_distance(features_a: npt.ArrayLike, features_b: npt.ArrayLike) -> float:

@@ -14,7 +14,7 @@ from npvae.study.metrics.frechet import frechet_distance
 from npvae.study.metrics.memorisation import TrainingImages
 from npvae.study.metrics.neighbours import NeighbourBalls
 from npvae.study.metrics.two_sample import classifier_two_sample_test
-from npvae.study.validation import as_matrix, check_count
+from npvae.study.sample_arrays import as_matrix, check_count
 
 _FEWEST = 10  # images that can be judged
 _MOST_FITTED = 10_000  # images of which principal components are found
@@ -240,7 +240,7 @@ class SampleJudge:
             mingled = self._feature_balls.count(in_features)
             recalled = NeighbourBalls.fit(in_features).count(self._real_in_features)
             test = classifier_two_sample_test(principal, self._real_principal, random_state=random_state)
-            copies = self._training.test(fake)
+            copies = self._training.memorisation(fake)
             frechet = frechet_distance(principal, self._real_principal)
             frechet_classifier = confidence = imbalance = float("nan")
             if probabilities is not None:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npvae.study.metrics.mlp import quiet_fit
-from npvae.study.validation import as_matrix, check_same_width
+from npvae.study.sample_arrays import as_matrix, check_same_width
 
 _HIDDEN = (64, 64)
 _EPOCHS = 30
