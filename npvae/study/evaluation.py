@@ -26,8 +26,8 @@ from npvae.study.posterior.information import (
 from npvae.study.posterior.likelihood import log_marginal_likelihood
 from npvae.study.posterior.moments import CodeMoments, code_moments
 from npvae.study.posterior.reconstruction import ReconstructionError, reconstruction_error
+from npvae.study.sample_arrays import check_count
 from npvae.study.table import MOST_COLUMNS, Table, escaped
-from npvae.study.validation import check_count
 
 if TYPE_CHECKING:
     from npvae.estimators import VAE, Autoencoder

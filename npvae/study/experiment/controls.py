@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from npvae.study.metrics.features import PrincipalFeatures
 from npvae.study.metrics.quality import SampleJudge, SampleQuality, choose_rows
-from npvae.study.validation import check_count
+from npvae.study.sample_arrays import check_count
 
 if TYPE_CHECKING:
     from npvae.data import Dataset

@@ -21,7 +21,7 @@ N_KEPT = 100  # latent points and images of each way that are kept for pictures
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
+class JudgedSamples:
     """Images drawn in one way from one model, and how good they are.
 
     Attributes
@@ -152,7 +152,7 @@ def judge_samples(
     *,
     seed: int = 0,
     report: Callable[[str], object] = lambda way: None,
-) -> dict[str, Samples]:
+) -> dict[str, JudgedSamples]:
     """Sample a model in every way, and judge what comes out.
 
     Parameters
@@ -189,7 +189,7 @@ def judge_samples(
         images = estimator.inverse_transform(z)
         judged = binarize(images, np.random.default_rng((seed, 1))) if binary else images
         quality = judge.judge(judged, random_state=seed)
-        samples[way] = Samples(z[:N_KEPT], images[:N_KEPT], quality)
+        samples[way] = JudgedSamples(z[:N_KEPT], images[:N_KEPT], quality)
     return samples
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from npvae.study.evaluation import evaluate
 from npvae.study.experiment.cache import Cell
-from npvae.study.experiment.judging import Samples, judge_samples
+from npvae.study.experiment.judging import JudgedSamples, judge_samples
 from npvae.study.jsonable import to_jsonable
 from npvae.study.metrics.quality import SampleJudge, SampleQuality
 
@@ -39,7 +39,7 @@ class ModelStudy:
     estimator: "Autoencoder | VAE"
     figures: dict[str, Any]
     codes: np.ndarray
-    samples: dict[str, Samples]
+    samples: dict[str, JudgedSamples]
 
     def numbers(self) -> dict[str, Any]:
         """Return everything but arrays and estimator, in JSON's types."""
@@ -63,7 +63,7 @@ class ModelStudy:
     ) -> Self:
         """Return the study that gave these numbers and arrays."""
         samples = {
-            way: Samples(arrays[f"z.{way}"], arrays[f"images.{way}"], restore_quality(quality))
+            way: JudgedSamples(arrays[f"z.{way}"], arrays[f"images.{way}"], restore_quality(quality))
             for way, quality in numbers["samples"].items()
         }
         return cls(cell, estimator, numbers["figures"], arrays["codes"], samples)

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from npvae.core.gaussian import reparameterize_forward
 from npvae.core.likelihoods import LOG_2PI
-from npvae.study.validation import as_matrix, check_same_width
+from npvae.study.sample_arrays import as_matrix, check_same_width
 
 if TYPE_CHECKING:
     from npvae.estimators.inputs import RandomState

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npvae.data.scaling import as_floats, check_unit_interval
-from npvae.study.validation import check_count
+from npvae.study.sample_arrays import check_count
 from npvae.training.threads import team_for_blocks
 
 if TYPE_CHECKING:

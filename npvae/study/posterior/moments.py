@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import as_matrix
+from npvae.study.sample_arrays import as_matrix
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from typing import Literal, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import as_matrix, check_count
+from npvae.study.sample_arrays import as_matrix, check_count
 
 _REGULARISATION = 1e-6  # added to the variances of a mixture's components, in units of the codes' variances
 _MOST_CODES = 10_000  # that a mixture is fitted to

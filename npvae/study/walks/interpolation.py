@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import check_count
+from npvae.study.sample_arrays import check_count
 
 if TYPE_CHECKING:
     from npvae.estimators.base import LatentVariableModel

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import as_matrix
+from npvae.study.sample_arrays import as_matrix
 
 if TYPE_CHECKING:
     from npvae.estimators.base import LatentVariableModel

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import as_matrix, check_count
+from npvae.study.sample_arrays import as_matrix, check_count
 
 if TYPE_CHECKING:
     from npvae.estimators.base import LatentVariableModel

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npvae.study.posterior.information import kl_per_dimension
-from npvae.study.validation import as_matrix, check_count
+from npvae.study.sample_arrays import as_matrix, check_count
 
 if TYPE_CHECKING:
     from npvae.estimators.base import LatentVariableModel

@@ -1,4 +1,4 @@
-"""Samples as the metrics take them: rows of finite float64."""
+"""The arrays that the metrics work on: samples as rows of finite float64, and checks of counts and widths."""
 
 import numpy as np
 import numpy.typing as npt
