@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from npvae.data.dataset import Dataset, Samples
-from npvae.data.files import as_rows, check_labels, check_same_shape, listing
+from npvae.data.files import Part, as_rows, check_labels, dataset_of_parts, listing
 
 _DAMAGED = (
     ValueError, TypeError, EOFError, OSError, OverflowError, RuntimeError, zipfile.BadZipFile,
@@ -75,13 +75,11 @@ def read_npz(path: str | Path) -> Samples | Dataset:
     known = {"X_train", "X_test", "y_train", "y_test"}
     if len(named) < len(arrays) or not {"X_train", "X_test"} <= set(named) <= known:
         raise ValueError(f"{path}: holds the arrays {', '.join(arrays) or '(none)'}; {_NPZ}")
-    rows_train, image_shape = as_rows(named["X_train"], path / "X_train")
-    rows_test, _ = as_rows(named["X_test"], path / "X_test")
-    check_same_shape(named["X_train"], path / "X_train", named["X_test"], path / "X_test")
     for part in ("train", "test"):
         if f"y_{part}" in named:
             check_labels(named[f"X_{part}"], path / f"X_{part}", named[f"y_{part}"], path / f"y_{part}")
-    return Dataset(path.stem, rows_train, named.get("y_train"), rows_test, named.get("y_test"), image_shape)
+    train, test = (Part(named[f"X_{p}"], named.get(f"y_{p}"), path / f"X_{p}") for p in ("train", "test"))
+    return dataset_of_parts(path.stem, train, test)
 
 
 def load_npy_folder(folder: str | Path) -> Dataset:
@@ -106,25 +104,20 @@ def load_npy_folder(folder: str | Path) -> Dataset:
         If a file is damaged or holds something else, or the files do not fit each other.
     """
     folder = Path(folder)
-    X_train, y_train, train_path = _read_part(folder, "train")
-    X_test, y_test, test_path = _read_part(folder, "test")
-    rows_train, image_shape = as_rows(X_train, train_path)
-    rows_test, _ = as_rows(X_test, test_path)
-    check_same_shape(X_train, train_path, X_test, test_path)
-    return Dataset(folder.resolve().name, rows_train, y_train, rows_test, y_test, image_shape)
+    return dataset_of_parts(folder.resolve().name, _read_part(folder, "train"), _read_part(folder, "test"))
 
 
-def _read_part(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray | None, Path]:
-    """Map the samples and read the labels of one part; return the samples' path too."""
+def _read_part(folder: Path, part: str) -> Part:
+    """Map the samples and read the labels."""
     X_path, y_path = folder / f"X_{part}.npy", folder / f"y_{part}.npy"
     if not X_path.is_file():
         raise FileNotFoundError(f"{folder}: no {X_path.name}; the folder contains {listing(folder)}")
     X = _map_npy(X_path)
     if not y_path.is_file():
-        return X, None, X_path
+        return Part(X, None, X_path)
     y = _map_npy(y_path)
     check_labels(X, X_path, y, y_path)
-    return X, np.array(y), X_path
+    return Part(X, np.array(y), X_path)
 
 
 def _arrays_of(path: Path) -> dict[str, np.ndarray]:

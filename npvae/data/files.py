@@ -1,9 +1,11 @@
-"""What the readers of files have in common: stored arrays become rows, errors name the file."""
+"""What all readers of files share: checks of stored arrays, whose errors name the file."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from npvae.data.dataset import Dataset
 from npvae.data.memory_maps import row_blocks
 
 
@@ -61,25 +63,39 @@ def as_rows(array: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[int, int] 
     return X, image_shape
 
 
-def check_same_shape(first: np.ndarray, first_path: Path, second: np.ndarray, second_path: Path) -> None:
-    """Raise unless training and test samples have one shape.
+class Part(NamedTuple):
+    """Training or test samples as they are stored.
 
-    Parameters
+    Attributes
     ----------
-    first, second : arrays, one sample a row
-    first_path, second_path : Path
-        Where they come from, for the error message.
+    X : (N, D) or (N, height, width) array
+    y : (N,) array or None
+        Labels.
+    path : Path
+        Where X comes from, for error messages.
+    """
+
+    X: np.ndarray
+    y: np.ndarray | None
+    path: Path
+
+
+def dataset_of_parts(name: str, train: Part, test: Part) -> Dataset:
+    """Check stored training and test samples, and return them as a data set.
 
     Raises
     ------
     ValueError
-        If they differ.
+        A part is unsuitable, as for `as_rows`, or their samples have different shapes.
     """
-    if first.shape[1:] != second.shape[1:]:
+    X_train, image_shape = as_rows(train.X, train.path)
+    X_test, _ = as_rows(test.X, test.path)
+    if train.X.shape[1:] != test.X.shape[1:]:
         raise ValueError(
-            f"{first_path} holds samples of shape {first.shape[1:]}, but {second_path} samples of shape "
-            f"{second.shape[1:]}; training and test data must be of one kind"
+            f"{train.path} holds samples of shape {train.X.shape[1:]}, but {test.path} samples of shape "
+            f"{test.X.shape[1:]}; training and test samples must have the same shape"
         )
+    return Dataset(name, X_train, train.y, X_test, test.y, image_shape)
 
 
 def check_labels(X: np.ndarray, X_path: Path, y: np.ndarray, y_path: Path) -> None:

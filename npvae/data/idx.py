@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from npvae.data.dataset import Dataset
-from npvae.data.files import as_rows, check_labels, check_same_shape, listing
+from npvae.data.files import Part, check_labels, dataset_of_parts, listing
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_DIMENSIONS = 64  # NumPy's own limit
@@ -51,16 +51,11 @@ def load_idx_folder(folder: str | Path) -> Dataset:
         If a file is damaged, or the files do not fit each other.
     """
     folder = Path(folder)
-    X_train, y_train, train_path = _read_part(folder, "train")
-    X_test, y_test, test_path = _read_part(folder, "test")
-    rows_train, image_shape = as_rows(X_train, train_path)
-    rows_test, _ = as_rows(X_test, test_path)
-    check_same_shape(X_train, train_path, X_test, test_path)
-    return Dataset(folder.resolve().name, rows_train, y_train, rows_test, y_test, image_shape)
+    return dataset_of_parts(folder.resolve().name, _read_part(folder, "train"), _read_part(folder, "test"))
 
 
-def _read_part(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray | None, Path]:
-    """Read the images (N, height, width) and labels (N,) of one part; return the images' path too."""
+def _read_part(folder: Path, part: str) -> Part:
+    """Read the images (N, height, width) and labels (N,)."""
     X_path = find_idx(folder, f"X_{part}")
     if X_path is None:
         raise FileNotFoundError(
@@ -71,10 +66,10 @@ def _read_part(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray | None, 
         raise ValueError(f"{X_path}: images must be (N, height, width), but the file's shape is {X.shape}")
     y_path = find_idx(folder, f"y_{part}")
     if y_path is None:
-        return X, None, X_path
+        return Part(X, None, X_path)
     y = read_idx(y_path)
     check_labels(X, X_path, y, y_path)
-    return X, y.astype(np.int64), X_path
+    return Part(X, y.astype(np.int64), X_path)
 
 
 def idx_names(array: str) -> list[str]:

@@ -37,29 +37,6 @@ from npvae.training.threads import team_for_blocks
 class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Base of `VAE` and `Autoencoder`; the parameters are described there."""
 
-    latent_dim: int
-    hidden: tuple[int, ...]
-    activation: str
-    negative_slope: float
-    likelihood: str
-    noise_variance: float | Literal["learned"]
-    init: str
-    init_output_bias: bool
-    optimizer: str | Optimizer
-    learning_rate: LearningRate
-    max_grad_norm: float | None
-    batch_size: int
-    max_epochs: int | None
-    tol: float | None
-    dynamic_binarization: bool
-    early_stopping: bool
-    validation_fraction: float
-    n_iter_no_change: int
-    warm_start: bool
-    n_threads: int | None
-    random_state: RandomState
-    verbose: int
-
     network_: Any
     params_: Parameters
     history_: dict[str, list[float]]
@@ -68,6 +45,55 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     data_range_: np.ndarray
     pixels_: bool
     n_features_in_: int
+
+    def __init__(
+        self,
+        latent_dim: int = 2,
+        *,
+        hidden: tuple[int, ...] = (400,),
+        activation: str = "relu",
+        negative_slope: float = 0.01,
+        likelihood: str = "gaussian",
+        noise_variance: float | Literal["learned"] = "learned",
+        init: str = "uniform",
+        init_output_bias: bool = False,
+        optimizer: str | Optimizer = "adam",
+        learning_rate: LearningRate = 1e-3,
+        max_grad_norm: float | None = None,
+        batch_size: int = 128,
+        max_epochs: int | None = None,
+        tol: float | None = 1e-2,
+        dynamic_binarization: bool = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        warm_start: bool = False,
+        n_threads: int | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
+        self.latent_dim = latent_dim
+        self.hidden = hidden
+        self.activation = activation
+        self.negative_slope = negative_slope
+        self.likelihood = likelihood
+        self.noise_variance = noise_variance
+        self.init = init
+        self.init_output_bias = init_output_bias
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.max_grad_norm = max_grad_norm
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.tol = tol
+        self.dynamic_binarization = dynamic_binarization
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.n_threads = n_threads
+        self.random_state = random_state
+        self.verbose = verbose
 
     def transform(self, X: npt.ArrayLike) -> np.ndarray:
         """Encode X.

@@ -51,6 +51,13 @@ class TrainableModel(LatentVariableModel):
     def _make_network(self, n_features: int) -> Network:
         """Return the core's description of the network."""
 
+    def _network_settings(self, n_features: int) -> dict[str, Any]:
+        """Return the parameters that describe the network of an autoencoder and of a VAE."""
+        hidden = tuple(self.hidden) if isinstance(self.hidden, list | np.ndarray) else self.hidden
+        names = ("latent_dim", "activation", "negative_slope", "likelihood", "noise_variance")
+        settings = {name: getattr(self, name) for name in names}
+        return settings | {"n_features": n_features, "hidden": hidden}
+
     def _warmup_epochs(self) -> int:
         return 0
 
