@@ -1,4 +1,4 @@
-"""Studying a trained model: sampling from it, its latent space, and how good what comes out is."""
+"""Study trained models: compare and evaluate them, sample from them, and explore their latent space."""
 
 from npvae.study.comparison import Comparison, compare
 from npvae.study.evaluation import Evaluation, LogLikelihood, PosteriorFigures, evaluate
