@@ -1,4 +1,4 @@
-"""Run the catalogue of planted faults: count those that are caught, and correct twins that are failed."""
+"""Run the catalogue of planted faults: count faults that are caught, and correct twins that are rejected."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ SIZES = (2, 3, 10, 50, 400)
 
 @dataclass
 class FaultResult:
-    """What became of one fault, and of the correct function beside it.
+    """Results of the checks of one fault and of its correct twin.
 
     Attributes
     ----------
     fault : Fault
     runs : int
-        How often each of the two was checked.
+        Number of checks of each.
     missed : list of (size, seed)
-        Where the fault was not caught.
+        Checks in which the fault was not caught.
     alarms : list of (size, seed)
-        Where the correct twin was not cleared.
+        Checks in which the correct twin was not cleared.
     """
 
     fault: Fault

@@ -237,7 +237,7 @@ def test_few_importance_samples_that_carry_weight(vae, digits):
     for k, warned in [(10, False), (11, True), (30, True)]:
         found = evaluate(narrow, digits.X_test, n_importance_samples=k, n_images=30)
         assert found.posterior.log_likelihoods[-1].effective_sample_size < 10
-        said = [f"Of K = {k} importance samples only" in caution for caution in found.warnings]
+        said = [f"K = {k} importance samples" in caution for caution in found.warnings]
         assert said == [True] * warned
 
 

@@ -13,7 +13,7 @@ _COLUMNS = [(dtype, choice) for dtype in DTYPES for choice in CHOICES]
 
 
 def own_table(results: Sequence[tuple[Label, Report]]) -> str:
-    """Return npvae's own checks as text: a line for each part, a column for each dtype and kernel set.
+    """Format npvae's own checks as text: one line per part, one column per dtype and set of kernels.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def own_table(results: Sequence[tuple[Label, Report]]) -> str:
     Returns
     -------
     str
-        The reports that did not pass follow the table in full; they may be wider.
+        Followed by the full reports of checks that did not pass, which may be wider.
     """
     by_part: dict[str, dict[tuple[str, str], Report]] = {}
     for label, report in results:
@@ -45,7 +45,7 @@ def own_table(results: Sequence[tuple[Label, Report]]) -> str:
 
 
 def planted_table(results: Sequence[FaultResult]) -> str:
-    """Return what became of the planted faults as text: two lines for each, and a summary by groups.
+    """Format the results of planted faults as text: two lines per fault, and a summary by group.
 
     Parameters
     ----------
@@ -69,7 +69,10 @@ def planted_table(results: Sequence[FaultResult]) -> str:
         lines.append(f"  {name:<38}{caught:>14}{cleared:>26}{remark}")
         lines += textwrap.wrap(row.fault.story, 94, initial_indent="      ", subsequent_indent="      ")
     if not all(row.fault.decidable for row in results):
-        lines += ["", '* nothing can be decided there: "inconclusive" counts as caught, and as cleared']
+        lines += [
+            "",
+            '* cannot be decided: "inconclusive" counts as caught for the fault, and as cleared for its twin',
+        ]
     groups: dict[str, list[FaultResult]] = {}
     for row in results:
         groups.setdefault(row.fault.group, []).append(row)
