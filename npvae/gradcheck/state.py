@@ -94,8 +94,8 @@ class Noise:
 
 
 @contextlib.contextmanager
-def global_random_state_kept() -> Iterator[None]:
-    """Restore the state of the global random generators at the end of a with statement."""
+def noise_kept() -> Iterator[None]:
+    """Leave the global generators afterwards as they were before."""
     with Noise().kept():
         yield
 

@@ -133,9 +133,9 @@ def test_the_tables_show_the_numbers_of_run_json(run):
         "reconstruction: squared error": [m["reconstruction"]["squared_error"] for m in (a, v)],
         "-ln p(x | code), nats": [m["reconstruction"]["negative_log_likelihood"] for m in (a, v)],
         "KL(q(z | x) || N(0, I)), nats": [None, posterior["kl"]["value"]],
-        "minus ELBO, nats": [None, -posterior["elbo"]["value"]],
-        "minus ELBO, some images": [None, -posterior["log_likelihoods"][0]["value"]],
-        "-ln p(x), the same images": [None, -posterior["log_likelihoods"][-1]["value"]],
+        "negative ELBO, nats": [None, -posterior["elbo"]["value"]],
+        "negative ELBO (subset), nats": [None, -posterior["log_likelihoods"][0]["value"]],
+        "-ln p(x) (subset), nats": [None, -posterior["log_likelihoods"][-1]["value"]],
         "I(x; z), nats": [None, posterior["mutual_information"]["value"]],
         "MMD test against N(0, I): p": [m["normality"]["mmd"]["p_value"] for m in (a, v)],
     }
