@@ -11,7 +11,7 @@ from npvae.study import CONTROLS, SAMPLERS, WAYS
 from npvae.study.experiment.cache import Cell
 from npvae.study.findings import comparison_findings
 from npvae.study.table import with_spread
-from npvae.view.tables.comparison import compare_text, heading, objective, tables
+from npvae.view.tables.comparison_tables import compare_text, heading, objective, tables
 from tests.comparisons import enlarged, small_comparison, with_figure, with_quality
 
 LONGEST = 100
