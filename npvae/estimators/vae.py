@@ -104,7 +104,7 @@ class VAE(TrainableModel):
     best_epoch_ : int or None
         The epoch restored by early stopping.
     data_range_ : (2, D) array
-        Least and greatest value of each column of the training data ([0, 1] for pixels). Inference warns
+        Smallest and largest value of each column of the training data ([0, 1] for pixels). Inference warns
         about rows outside this range by more than its width.
     pixels_ : bool
         Whether the training data were uint8.

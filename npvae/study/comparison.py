@@ -27,7 +27,7 @@ _NOT_CONTENT = (
     "random_state",
     "n_threads",
     "verbose",
-)  # part of the cell, or without effect on results
+)  # in the cell, or without effect
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class Comparison:
         return self.studies[Cell(latent_dim, self.seeds[0] if seed is None else seed, kind)]
 
     def figures(self, kind: str, latent_dim: int, *path: str | int) -> np.ndarray:
-        """Return a figure for every seed, given its path in `ModelStudy.figures`; NaN if it does not apply."""
+        """Return a figure for every seed by its path in `ModelStudy.figures`; NaN if it does not apply."""
         values = []
         for seed in self.seeds:
             value: Any = self.study(kind, latent_dim, seed).figures
