@@ -35,13 +35,7 @@ def load_digits(*, test_fraction: float = 0.2, seed: int = 0) -> Dataset:
 
 
 def read_digits() -> Samples:
-    """Return the same images unsplit, in scikit-learn's order.
-
-    Returns
-    -------
-    samples : Samples
-        Stratified.
-    """
+    """Return the same images unsplit, in scikit-learn's order; `Samples.split` will be stratified."""
     from sklearn import datasets
 
     values, labels = datasets.load_digits(return_X_y=True)

@@ -99,20 +99,7 @@ def dataset_of_parts(name: str, train: Part, test: Part) -> Dataset:
 
 
 def check_labels(X: np.ndarray, X_path: Path, y: np.ndarray, y_path: Path) -> None:
-    """Raise a ValueError unless there is one label for each sample.
-
-    Parameters
-    ----------
-    X : array, one sample a row
-    y : array
-    X_path, y_path : Path
-        Their origins, for error messages.
-
-    Raises
-    ------
-    ValueError
-        y is not one-dimensional, not of integers or strings, or does not have the length of X.
-    """
+    """Raise a ValueError unless y has one label, an integer or a string, for each row of X."""
     if y.ndim != 1:
         raise ValueError(f"{y_path}: labels must be one-dimensional, but have shape {y.shape}")
     if y.dtype.kind not in "biuUS":
@@ -124,17 +111,7 @@ def check_labels(X: np.ndarray, X_path: Path, y: np.ndarray, y_path: Path) -> No
 
 
 def listing(folder: Path) -> str:
-    """List the content of a folder, for an error message.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    names : str
-        Up to ten names in alphabetical order, and the number of others.
-    """
+    """Return up to ten names in a folder, in alphabetical order, and the number of others."""
     names = sorted(entry.name for entry in folder.iterdir())
     if not names:
         return "nothing"

@@ -73,15 +73,7 @@ def _read_part(folder: Path, part: str) -> Part:
 
 
 def idx_names(array: str) -> list[str]:
-    """Return the possible file names of an array.
-
-    Parameters
-    ----------
-    array : {"X_train", "y_train", "X_test", "y_test"}
-
-    Returns
-    -------
-    names : list of str
+    """Return the possible file names of an array, which is a key of `STEMS`.
 
     Examples
     --------
@@ -93,17 +85,7 @@ def idx_names(array: str) -> list[str]:
 
 
 def find_idx(folder: Path, array: str) -> Path | None:
-    """Return the path of an array's file.
-
-    Parameters
-    ----------
-    folder : Path
-    array : {"X_train", "y_train", "X_test", "y_test"}
-
-    Returns
-    -------
-    path : Path, or None if the folder has no such file
-    """
+    """Return the path of the file of an array, a key of `STEMS`, or None if the folder has none."""
     return next((folder / name for name in idx_names(array) if (folder / name).is_file()), None)
 
 

@@ -36,7 +36,7 @@ from npvae.study.sampling.densities import (
     Sampler,
     StandardNormal,
 )
-from npvae.study.sampling.samplers import SAMPLERS, WAYS, SamplerKind, draw_codes, draw_images
+from npvae.study.sampling.samplers import SAMPLERS, WAYS, SamplerKind, draw_codes
 from npvae.study.walks.interpolation import interpolate, interpolate_images
 from npvae.study.walks.latent_point import decode_point, nearest_code
 from npvae.study.walks.plane import decode_plane, latent_plane
@@ -84,7 +84,6 @@ __all__ = [
     "decode_plane",
     "decode_point",
     "draw_codes",
-    "draw_images",
     "evaluate",
     "frechet_distance",
     "independent_pixels",

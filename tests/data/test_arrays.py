@@ -238,7 +238,7 @@ KNOWN = "one array, or X_train and X_test"
         ({"X_test": np.full((3, 6), np.nan)}, r"toy\.npz/X_test: contains NaN"),
         ({"X_test": X[7:, :5]}, r"X_train .*\(6,\).*X_test .*\(5,\)"),
         ({"X_train": np.ones((7, 6), np.uint8)}, r"toy\.npz/X_train: .*no value is above 1"),
-        ({"y_train": np.arange(6)}, r"toy\.npz/y_train 6 labels"),
+        ({"y_train": np.arange(6)}, r"toy\.npz/y_train has 6 labels"),
         ({"y_test": np.array([1, None, "b"], dtype=object)}, "not with dtype object"),
         ({"X_train": np.array([[1], None], dtype=object)}, "not with dtype object"),
     ],

@@ -107,7 +107,7 @@ def test_one_row_is_enough_where_nothing_is_split(table, name):
     [
         ("a,b\n1,2\n3,setosa\n", r"line 3, column 2 \(b\): 'setosa' is not a finite number; .*remove"),
         ("1,2\n3,setosa\n", "line 2, column 2: 'setosa' is not a finite number"),
-        ("a,b\n1,2\n\n3,\n", r"line 4, column 2 \(b\): the cell is empty; fill in missing values"),
+        ("a,b\n1,2\n\n3,\n", r"line 4, column 2 \(b\): the cell is empty"),
         ("1,,2\n3,4,5\n", "line 1, column 2: the cell is empty"),
         ("1,nan\n", "line 1, column 2: 'nan' is not a finite number"),
         ("a,b\nNA,1\n", r"line 2, column 1 \(a\): 'NA' is not a finite number"),

@@ -5,6 +5,8 @@ its codes after training and draw from that. `SAMPLERS` lists the samplers.
 
 They are fitted to the result of `draw_codes`: for a VAE a draw from each q(z | x), not its mean. The means
 have smaller variances than z, near 0 in dimensions that the VAE does not use.
+
+To generate images: ``estimator.inverse_transform(sampler.draw(n_samples, rng))``.
 """
 
 from collections.abc import Callable
@@ -101,31 +103,3 @@ def draw_codes(estimator: "LatentVariableModel", X: npt.ArrayLike, rng: np.rando
     eps = rng.standard_normal(mu.shape).astype(mu.dtype)
     z, _ = reparameterize_forward(mu, log_var, eps)
     return z
-
-
-def draw_images(
-    estimator: "LatentVariableModel", sampler: Sampler, n_samples: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Draw latent points and decode them.
-
-    Parameters
-    ----------
-    estimator : VAE or Autoencoder
-        Fitted.
-    sampler : Sampler
-        Of the estimator's latent dimension.
-    n_samples : int
-    rng : Generator
-
-    Returns
-    -------
-    X : (n_samples, D) array, float32
-        E[x | z] of each draw, in the units of the training data; pixels in [0, 1].
-
-    Raises
-    ------
-    NotFittedError, ValueError
-        The estimator is not fitted; `n_samples` is not a positive integer, or the sampler has another latent
-        dimension.
-    """
-    return estimator.inverse_transform(sampler.draw(n_samples, rng))

@@ -16,7 +16,7 @@ def test_grey():
 def test_grey_is_looked_for_everywhere():
     X = np.zeros((3000, 2), np.float32)
     X[2999, 1] = 0.5
-    assert "1 of 6000 numbers" in grey_caution(X, "bernoulli")
+    assert "1 of 6000 values" in grey_caution(X, "bernoulli")
 
 
 def test_effective_sample_size():
