@@ -83,7 +83,7 @@ def read_npz(path: str | Path) -> Samples | Dataset:
 
 
 def load_npy_folder(folder: str | Path) -> Dataset:
-    """Load X_train.npy and X_test.npy and, where they exist, y_train.npy and y_test.npy.
+    """Load X_train.npy and X_test.npy and, if they exist, y_train.npy and y_test.npy.
 
     Parameters
     ----------

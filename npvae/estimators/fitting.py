@@ -114,7 +114,7 @@ class TrainableModel(LatentVariableModel):
         TypeError
             An unknown argument.
         TrainingDivergedError
-            A loss or gradient was not finite; `params_` and `history_` hold what was reached before.
+            A loss or gradient was not finite; `params_` and `history_` are those before that step.
 
         Warns
         -----
@@ -126,7 +126,7 @@ class TrainableModel(LatentVariableModel):
 
         Notes
         -----
-        Ctrl-C ends the training after the current step, with a warning; what was learned is kept, and
+        Ctrl-C ends the training after the current step, with a warning; the model is kept as it is, and
         `stop_reason_` is "interrupted". A second Ctrl-C is a KeyboardInterrupt.
         """
         if unknown:
@@ -184,8 +184,8 @@ class TrainableModel(LatentVariableModel):
         X, X_val : arrays
             The same data as in `fit`.
         callbacks : sequence of callable
-            As for `fit`. They are not called again for the epochs before, and what they remember themselves
-            is not in the checkpoint.
+            As for `fit`. They are not called again for earlier epochs, and their own state is not in the
+            checkpoint.
         verbose, n_threads : int, optional
             Replace the checkpoint's.
 
@@ -310,7 +310,7 @@ class TrainableModel(LatentVariableModel):
         data: DataIdentity,
         validation: DataIdentity | None,
     ) -> Checkpoints:
-        """Return what writes states of this training to a file.
+        """Return the `Checkpoints` that write states of this training to a file.
 
         Raises
         ------

@@ -263,7 +263,7 @@ class VAE(TrainableModel):
         mu, log_var = network.encode(params, x)
         kl, _ = kl_forward(mu, log_var)
         total, n = np.zeros(len(x), x.dtype), len(x)
-        at_once = max(1, BLOCK // n)  # draws that are decoded in one product where samples are few
+        at_once = max(1, BLOCK // n)  # draws decoded in one product; more than one if there are few samples
         for eps in np.split(noise.astype(x.dtype), range(at_once, len(noise), at_once)):
             k = len(eps)
             mu_k, log_var_k, x_k = (np.tile(a, (k, 1)) for a in (mu, log_var, x))
