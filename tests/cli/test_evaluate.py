@@ -19,7 +19,7 @@ def test_the_table_of_a_vae(models, images):
     result = invoke("evaluate", models / "vae.safetensors", "--data", images, *FEW)
     assert result.code == 0
     assert result.out.startswith("VAE on 60 samples of bars: 30 features, 2 latent dimensions, bernoulli")
-    for part in ("ELBO", "K = 1 ", "K = 10 ", "K = 20 ", "On 15 of the samples", "Active units", "energy"):
+    for part in ("ELBO", "K = 1 ", "K = 10 ", "K = 20 ", "for 15 samples", "Active units", "energy"):
         assert part in result.out
     assert max(map(len, result.out.splitlines())) <= 100
     assert "cross-entropy" in result.out
