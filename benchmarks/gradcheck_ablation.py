@@ -141,10 +141,10 @@ def name_of(forward: Callable[..., Any]) -> str:
 def run(name: str, seeds: int, sizes: list[int]) -> dict[str, list[str]]:
     """Return the faults that are missed without a mechanism, and the correct functions not cleared."""
     with switched_off(name), threadpool_limits(1):
-        *_, kills = run_planted_faults(range(seeds), sizes)
-    alarms = [name_of(pair_of(row.fault.correct).forward) for row in kills if row.alarms]
+        *_, results = run_planted_faults(range(seeds), sizes)
+    alarms = [name_of(pair_of(row.fault.correct).forward) for row in results if row.alarms]
     return {
-        "missed": [row.fault.name for row in kills if row.missed],
+        "missed": [row.fault.name for row in results if row.missed],
         "not cleared": list(dict.fromkeys(alarms)),
     }
 

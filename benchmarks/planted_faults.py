@@ -22,8 +22,8 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from npvae.checks.faults import FAULTS
-from npvae.checks.planted import Kills, run_planted_faults
-from npvae.view.gradcheck_table import planted_table
+from npvae.checks.planted import FaultResult, run_planted_faults
+from npvae.view.tables.gradcheck import planted_table
 
 SAVE_EVERY = 20  # seeds
 
@@ -38,28 +38,28 @@ def run_seed(seed: int, largest: int) -> dict[str, Any]:
     started = time.perf_counter()
     size = size_of(seed, largest)
     with threadpool_limits(1):
-        (kills,) = run_planted_faults([seed], [size])
+        (results,) = run_planted_faults([seed], [size])
     return {
         "seed": seed,
         "size": size,
-        "missed": [row.fault.name for row in kills if row.missed],
-        "alarms": [row.fault.name for row in kills if row.alarms],
+        "missed": [row.fault.name for row in results if row.missed],
+        "alarms": [row.fault.name for row in results if row.alarms],
         "seconds": time.perf_counter() - started,
     }
 
 
-def total(results: Iterable[dict[str, Any]]) -> list[Kills]:
+def total(results: Iterable[dict[str, Any]]) -> list[FaultResult]:
     """Add up the seeds' results, fault by fault."""
-    kills = {name: Kills(fault) for name, fault in FAULTS.items()}
+    by_fault = {name: FaultResult(fault) for name, fault in FAULTS.items()}
     for result in results:
         place = (result["size"], result["seed"])
-        for row in kills.values():
+        for row in by_fault.values():
             row.runs += 1
         for name in result["missed"]:
-            kills[name].missed.append(place)
+            by_fault[name].missed.append(place)
         for name in result["alarms"]:
-            kills[name].alarms.append(place)
-    return list(kills.values())
+            by_fault[name].alarms.append(place)
+    return list(by_fault.values())
 
 
 def load(path: Path, largest: int) -> dict[int, dict[str, Any]]:
@@ -100,12 +100,12 @@ def main() -> int:
                 save(args.out, done, args.largest)
     save(args.out, done, args.largest)
     selected = [done[seed] for seed in wanted]
-    kills = total(selected)
-    print(planted_table(kills))
+    faults = total(selected)
+    print(planted_table(faults))
     sizes = sorted(result["size"] for result in selected)
     seconds = sum(result["seconds"] for result in selected)
     print(f"seeds {wanted[0]} to {wanted[-1]}, sizes {sizes[0]} to {sizes[-1]}, {seconds:.0f} s of one core")
-    return 0 if all(row.as_it_should_be for row in kills) else 1
+    return 0 if all(row.as_expected for row in faults) else 1
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""Model files and checkpoints: arrays, and a description of what they are.
+"""Model files and checkpoints: writing them, reading them, and validating what was read.
 
-Each is one safetensors file: a JSON header and raw numbers. It contains no executable code, so it is safe
-to open a file from an untrusted source.
+Each is one safetensors file: arrays, and a JSON header that describes them. It contains no executable code,
+so it is safe to open a file from an untrusted source. `load_model` validates a model file: its header
+(`_validated_description`), its network (`_validated_network`) and its parameters (`_validated_parameters`);
+`npvae.estimators.model_loading` validates the rest of its description.
 """
 
 import dataclasses
@@ -95,8 +97,8 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     tensors, description = load_tensors(path, "npvae")
     if not isinstance(description.get("metadata"), dict):
         raise ModelFileError(f"{path}: its description has no metadata")
-    network = _network(Path(path), description)
-    return Model(network, _parameters(Path(path), network, tensors), description["metadata"])
+    network = _validated_network(Path(path), description)
+    return Model(network, _validated_parameters(Path(path), network, tensors), description["metadata"])
 
 
 def save_tensors(
@@ -157,7 +159,7 @@ def load_tensors(path: str | os.PathLike[str], key: str) -> tuple[dict[str, np.n
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except SafetensorError as error:
         raise ModelFileError(f"{path}: truncated, or not a {KINDS[key]} ({error})") from error
-    return tensors, _parse_header(path, headers[key])
+    return tensors, _validated_description(path, headers[key])
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -186,7 +188,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _parse_header(path: Path, header: str) -> dict[str, Any]:
+def _validated_description(path: Path, header: str) -> dict[str, Any]:
     try:
         description = json.loads(header)
         version = description["format_version"]
@@ -200,7 +202,7 @@ def _parse_header(path: Path, header: str) -> dict[str, Any]:
     return description
 
 
-def _network(path: Path, description: dict[str, Any]) -> Network:
+def _validated_network(path: Path, description: dict[str, Any]) -> Network:
     try:
         fields = dict(description["network"])
         fields["hidden"] = tuple(fields["hidden"])
@@ -209,7 +211,7 @@ def _network(path: Path, description: dict[str, Any]) -> Network:
         raise ModelFileError(f"{path}: its network description is not valid ({error})") from error
 
 
-def _parameters(path: Path, network: Network, tensors: dict[str, np.ndarray]) -> Parameters:
+def _validated_parameters(path: Path, network: Network, tensors: dict[str, np.ndarray]) -> Parameters:
     dtypes = {tensor.dtype for tensor in tensors.values()}
     if len(dtypes) != 1 or dtypes.pop() not in (np.float32, np.float64):
         raise ModelFileError(f"{path}: the parameters must all be float32 or all be float64")

@@ -1,4 +1,4 @@
-"""Run the catalogue of planted faults: count those that are caught, and correct twins that are failed."""
+"""Run the catalogue of planted faults: count faults that are caught, and correct twins that are rejected."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ SIZES = (2, 3, 10, 50, 400)
 
 
 @dataclass
-class Kills:
-    """What became of one fault, and of the correct function beside it.
+class FaultResult:
+    """Results of the checks of one fault and of its correct twin.
 
     Attributes
     ----------
     fault : Fault
     runs : int
-        How often each of the two was checked.
+        Number of checks of each.
     missed : list of (size, seed)
-        Where the fault was not caught.
+        Checks in which the fault was not caught.
     alarms : list of (size, seed)
-        Where the correct twin was not cleared.
+        Checks in which the correct twin was not cleared.
     """
 
     fault: Fault
@@ -34,7 +34,7 @@ class Kills:
     alarms: list[tuple[int, int]] = field(default_factory=list)
 
     @property
-    def as_it_should_be(self) -> bool:
+    def as_expected(self) -> bool:
         """Whether the fault was caught every time and the correct twin cleared every time."""
         return not self.missed and not self.alarms
 
@@ -82,7 +82,7 @@ def cleared(fault: Fault, size: int, seed: int) -> bool:
 
 def run_planted_faults(
     seeds: Iterable[int], sizes: Sequence[int] = SIZES, names: Iterable[str] = FAULTS
-) -> Iterator[list[Kills]]:
+) -> Iterator[list[FaultResult]]:
     """Check faults and their twins at every size with every seed.
 
     Parameters
@@ -94,18 +94,18 @@ def run_planted_faults(
 
     Yields
     ------
-    list of Kills
+    list of FaultResult
         The counts up to now, one for each fault, after each seed. The list is the same one every time.
 
     Notes
     -----
     Several faults have one correct twin; it is checked once for all of them.
     """
-    kills = [Kills(FAULTS[name]) for name in names]
+    results = [FaultResult(FAULTS[name]) for name in names]
     for seed in seeds:
         for size in sizes:
             twins: dict[tuple[object, ...], bool] = {}
-            for row in kills:
+            for row in results:
                 fault = row.fault
                 twin = (fault.correct, fault.make_args)
                 if twin not in twins:
@@ -115,4 +115,4 @@ def run_planted_faults(
                     row.alarms.append((size, seed))
                 if not caught(fault, size, seed):
                     row.missed.append((size, seed))
-        yield kills
+        yield results

@@ -7,7 +7,7 @@ The convention, for a name ``f``:
 - ``f``, a class or an instance with methods ``forward`` and ``backward``: a layer, checked by `check_layer`.
   A class is called without arguments.
 
-`npvae.checks.inputs` says where the arguments come from.
+`npvae.checks.user_arguments` says where the arguments come from.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from npvae.checks.inputs import DEFAULT_SHAPE, Inputs, make_inputs, maker_of
 from npvae.checks.loading import line_of, load_module
+from npvae.checks.user_arguments import DEFAULT_SHAPE, Inputs, make_inputs, maker_of
 from npvae.gradcheck import Check, Report, check_gradient, check_layer, check_vjp
 from npvae.gradcheck.calls import forward_of, functions_of
 

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from npvae.training.threads import available_threads
     from npvae.view.report.page import write_report
     from npvae.view.report.pictures import write_pictures
-    from npvae.view.tables.comparison import compare_text
+    from npvae.view.tables.comparison_tables import compare_text
 
     data = open_data(args)
     latent_dims, seeds = args.latent_dim, [args.seed + i for i in range(args.seeds)]

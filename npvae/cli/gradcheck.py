@@ -103,7 +103,7 @@ def _own(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from npvae.checks.own import own_checks
-    from npvae.view.gradcheck_table import own_table
+    from npvae.view.tables.gradcheck import own_table
 
     checks = own_checks()
     progress = tqdm(checks, desc="checking npvae", file=sys.stderr, disable=None, leave=False)
@@ -156,12 +156,12 @@ def _planted_faults(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from npvae.checks.planted import run_planted_faults
-    from npvae.view.gradcheck_table import planted_table
+    from npvae.view.tables.gradcheck import planted_table
 
     seeds = range(args.seed, args.seed + args.seeds)
     runs = run_planted_faults(seeds, args.sizes)
     progress = tqdm(runs, desc="planted faults", total=args.seeds, file=sys.stderr, disable=None, leave=False)
-    kills = list(progress)[-1]
+    results = list(progress)[-1]
     if args.json:
         rows = [
             {
@@ -172,9 +172,9 @@ def _planted_faults(args: argparse.Namespace) -> int:
                 "missed": row.missed,
                 "alarms": row.alarms,
             }
-            for row in kills
+            for row in results
         ]
         print(json.dumps(rows))
     else:
-        print(planted_table(kills))
-    return 0 if all(row.as_it_should_be for row in kills) else 1
+        print(planted_table(results))
+    return 0 if all(row.as_expected for row in results) else 1

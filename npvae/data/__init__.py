@@ -1,9 +1,9 @@
 """Data sets: embedded digits, MNIST-like IDX files, NumPy and CSV files, folders of images, OpenML's MNIST.
 
-`load_dataset` finds the reader for what the user names and returns a `Dataset`: training and test
-samples as rows of a matrix. `load_samples` returns one part, or all samples in the order in which they are
-stored. Images read as bytes stay bytes (0..255); `to_unit_interval` scales a batch of them to [0, 1], and
-`binarize` draws black-and-white pixels from it.
+`load_dataset` chooses a reader by name or path and returns a `Dataset`: training and test samples as rows of
+a matrix. `load_samples` returns one of the two parts, or all samples in their stored order. Images read as
+bytes stay bytes (0..255); `to_unit_interval` scales a batch of them to [0, 1], and `binarize` draws binary
+pixels.
 
 Importing this package needs NumPy alone; scikit-learn is imported by the loaders that use it.
 """

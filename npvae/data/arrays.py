@@ -1,4 +1,4 @@
-"""Read NumPy files: a .npy file, a folder of .npy files, or a .npz file of one array or of two parts."""
+"""Read NumPy files: a .npy file, a folder of .npy files, or an .npz file."""
 
 import zipfile
 import zlib
@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from npvae.data.dataset import Dataset, Samples
-from npvae.data.files import as_rows, check_labels, check_same_shape, listing
+from npvae.data.files import Part, as_rows, check_labels, dataset_of_parts, listing
 
 _DAMAGED = (
     ValueError, TypeError, EOFError, OSError, OverflowError, RuntimeError, zipfile.BadZipFile,
     zlib.error,
 )  # fmt: skip
-_NPZ = "an .npz file must hold one array, or X_train and X_test, with y_train and y_test for labels"
+_NPZ = "an .npz file must contain one array, or X_train and X_test, with y_train and y_test for labels"
 
 
 def read_npy(path: str | Path) -> Samples:
@@ -28,15 +28,15 @@ def read_npy(path: str | Path) -> Samples:
     Returns
     -------
     samples : Samples
-        Named after the file, without labels. uint8 and float32 are a read-only memory map, everything else
-        becomes float32.
+        Named after the file, without labels. uint8 and float32 stay a read-only memory map; other dtypes
+        become float32.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is damaged or holds something else.
+        The file is damaged, or its content is not as described.
     """
     path = Path(path)
     X, image_shape = as_rows(_map_npy(path), path)
@@ -49,21 +49,21 @@ def read_npz(path: str | Path) -> Samples | Dataset:
     Parameters
     ----------
     path : str or Path
-        A .npz file that holds one array under any name, or X_train and X_test and, where there are labels,
-        y_train and y_test; Keras's mnist.npz, which writes x for X, is read too. The samples are arrays as
-        in `read_npy`, the labels integers or strings of shape (N,).
+        An .npz file with one array of any name, or with X_train and X_test and optionally the labels y_train
+        and y_test. A lower-case x is accepted, as in Keras's mnist.npz. Samples are arrays as in `read_npy`,
+        labels integers or strings of shape (N,).
 
     Returns
     -------
     data : Samples or Dataset
-        Named after the file; Samples for one array, a Dataset for the others.
+        Named after the file; `Samples` for one array, else a `Dataset`.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is damaged, holds other arrays or arrays of objects, or they do not fit each other.
+        The file is damaged, has other arrays or arrays of objects, or its arrays do not match.
     """
     path = Path(path)
     arrays = _arrays_of(path)
@@ -74,61 +74,54 @@ def read_npz(path: str | Path) -> Samples | Dataset:
     named = {name.replace("x_", "X_"): array for name, array in arrays.items()}
     known = {"X_train", "X_test", "y_train", "y_test"}
     if len(named) < len(arrays) or not {"X_train", "X_test"} <= set(named) <= known:
-        raise ValueError(f"{path}: holds the arrays {', '.join(arrays) or '(none)'}; {_NPZ}")
-    rows_train, image_shape = as_rows(named["X_train"], path / "X_train")
-    rows_test, _ = as_rows(named["X_test"], path / "X_test")
-    check_same_shape(named["X_train"], path / "X_train", named["X_test"], path / "X_test")
+        raise ValueError(f"{path}: contains the arrays {', '.join(arrays) or '(none)'}; {_NPZ}")
     for part in ("train", "test"):
         if f"y_{part}" in named:
             check_labels(named[f"X_{part}"], path / f"X_{part}", named[f"y_{part}"], path / f"y_{part}")
-    return Dataset(path.stem, rows_train, named.get("y_train"), rows_test, named.get("y_test"), image_shape)
+    train, test = (Part(named[f"X_{p}"], named.get(f"y_{p}"), path / f"X_{p}") for p in ("train", "test"))
+    return dataset_of_parts(path.stem, train, test)
 
 
 def load_npy_folder(folder: str | Path) -> Dataset:
-    """Load X_train.npy and X_test.npy and, where they exist, y_train.npy and y_test.npy.
+    """Load X_train.npy and X_test.npy and, if they exist, y_train.npy and y_test.npy.
 
     Parameters
     ----------
     folder : str or Path
-        The samples are arrays as in `read_npy`, the labels integers or strings of shape (N,).
+        Samples are arrays as in `read_npy`, labels integers or strings of shape (N,).
 
     Returns
     -------
     dataset : Dataset
         Named after the folder. uint8 and float32 samples are read-only memory maps, so they may be larger
-        than the memory.
+        than memory.
 
     Raises
     ------
     FileNotFoundError
-        If X_train.npy or X_test.npy is missing.
+        X_train.npy or X_test.npy is missing.
     ValueError
-        If a file is damaged or holds something else, or the files do not fit each other.
+        A file is damaged, its content is not as described, or the files do not match.
     """
     folder = Path(folder)
-    X_train, y_train, train_path = _read_part(folder, "train")
-    X_test, y_test, test_path = _read_part(folder, "test")
-    rows_train, image_shape = as_rows(X_train, train_path)
-    rows_test, _ = as_rows(X_test, test_path)
-    check_same_shape(X_train, train_path, X_test, test_path)
-    return Dataset(folder.resolve().name, rows_train, y_train, rows_test, y_test, image_shape)
+    return dataset_of_parts(folder.resolve().name, _read_part(folder, "train"), _read_part(folder, "test"))
 
 
-def _read_part(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray | None, Path]:
-    """Map the samples and read the labels of one part; return the samples' path too."""
+def _read_part(folder: Path, part: str) -> Part:
+    """Memory-map the samples and read the labels."""
     X_path, y_path = folder / f"X_{part}.npy", folder / f"y_{part}.npy"
     if not X_path.is_file():
         raise FileNotFoundError(f"{folder}: no {X_path.name}; the folder contains {listing(folder)}")
     X = _map_npy(X_path)
     if not y_path.is_file():
-        return X, None, X_path
+        return Part(X, None, X_path)
     y = _map_npy(y_path)
     check_labels(X, X_path, y, y_path)
-    return X, np.array(y), X_path
+    return Part(X, np.array(y), X_path)
 
 
 def _arrays_of(path: Path) -> dict[str, np.ndarray]:
-    """Read every array of a .npz file, whole."""
+    """Read all arrays of an .npz file."""
     with path.open("rb") as file:
         try:
             with np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
@@ -144,7 +137,7 @@ def _arrays_of(path: Path) -> dict[str, np.ndarray]:
 
 
 def _map_npy(path: Path) -> np.memmap:
-    """Map a .npy file into memory, read-only, after checking that it is whole."""
+    """Memory-map a .npy file, read-only, after checking that it is complete."""
     try:
         with np.errstate(over="ignore"):  # a damaged shape may overflow before it is rejected
             array = np.lib.format.open_memmap(path, mode="r")
@@ -155,6 +148,6 @@ def _map_npy(path: Path) -> np.memmap:
     left_over = path.stat().st_size - array.offset - array.nbytes
     if left_over:
         raise ValueError(
-            f"{path}: {left_over} bytes left over after an array of shape {array.shape}; save it again"
+            f"{path}: {left_over} extra bytes after an array of shape {array.shape}; save it again"
         )
     return array

@@ -1,4 +1,4 @@
-"""Black-and-white pixels drawn from grey ones."""
+"""Draw binary pixels from grey ones."""
 
 import numpy as np
 
@@ -16,22 +16,22 @@ def binarize(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     x : array of any shape
         Floats in [0, 1], or uint8 meaning pixels 0..255.
     rng : numpy.random.Generator
-        Advanced by the draw.
+        Its state advances.
 
     Returns
     -------
     drawn : array of x's shape and dtype
-        Holds 0 and 1 for floats, 0 and 255 for uint8; its expectation is x.
+        0 and 1 for floats, 0 and 255 for uint8; its expectation is x.
 
     Raises
     ------
     ValueError
-        If x holds floats outside [0, 1] or NaN, or has another dtype.
+        x has floats outside [0, 1], NaN, or another dtype.
 
     Notes
     -----
     A uniform u on [0, 1) is below x with probability x. Likewise, a uniform u on 0..254 is below the
-    integer k with probability k / 255. Both ends are exact: 0 stays 0 and white stays white.
+    integer k with probability k / 255. Both limits are exact: 0 stays 0 and white stays white.
 
     References
     ----------

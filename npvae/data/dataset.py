@@ -1,4 +1,4 @@
-"""What the readers and loaders return: samples, and samples divided into training and test data."""
+"""The results of readers and loaders: samples, and samples split into training and test data."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +11,7 @@ from npvae.data.split import split_indices
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Training and test data with what is needed to draw and to identify them.
+    """Training and test data, with their image shape and content hash.
 
     Parameters
     ----------
@@ -20,16 +20,16 @@ class Dataset:
     X_train : (N, D) array, uint8 or float32
         One sample a row. uint8 means pixels 0..255.
     y_train : (N,) array or None
-        Labels, or None where there are none.
+        Labels, or None if there are none.
     X_test : (N_test, D) array of the dtype of X_train
     y_test : (N_test,) array or None
     image_shape : (height, width) or None
-        With height * width = D; None if the rows are not known to be images.
+        With height * width = D; None if the rows are not images.
 
     Raises
     ------
     ValueError
-        If shapes, dtypes or lengths contradict each other.
+        Shapes, dtypes or lengths do not match.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Dataset:
         if self.X_train.shape[1] != self.X_test.shape[1]:
             raise ValueError(
                 f"{self.name}: X_train has {self.X_train.shape[1]} features a row, "
-                f"X_test has {self.X_test.shape[1]}; both must come from the same kind of data"
+                f"X_test has {self.X_test.shape[1]}; both must have the same features"
             )
         if self.X_train.dtype != self.X_test.dtype:
             raise ValueError(
@@ -72,7 +72,7 @@ class Dataset:
 
     @cached_property
     def value_range(self) -> tuple[float, float]:
-        """Lowest and highest value: (0, 255) for uint8, measured over X_train and X_test for float32."""
+        """Smallest and largest value: (0, 255) for uint8; for float32, over X_train and X_test."""
         if self.X_train.dtype == np.uint8:
             return 0.0, 255.0
         return (
@@ -88,7 +88,7 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Samples not yet divided into training and test data, in the order in which they are stored.
+    """Samples not yet split into training and test data, in their stored order.
 
     Parameters
     ----------
@@ -96,9 +96,9 @@ class Samples:
     X : (N, D) array, uint8 or float32
     y : (N,) array or None
     image_shape : (height, width) or None
-        These four as in `Dataset`.
+        name, X, y and image_shape are as in `Dataset`.
     stratified : bool
-        Whether `split` sets the same fraction of each class aside; needs labels.
+        Whether `split` takes the same fraction of each class; needs labels.
     """
 
     name: str
@@ -113,24 +113,24 @@ class Samples:
         return self.X.shape[1]
 
     def split(self, test_fraction: float = 0.2, seed: int = 0) -> Dataset:
-        """Divide the samples at random into training and test data.
+        """Split the samples at random into training and test data.
 
         Parameters
         ----------
         test_fraction : float in (0, 1)
-            Part of the samples that is set aside for testing.
+            Fraction of the samples used for testing.
         seed : int
-            Decides which samples those are.
+            Seed of the split.
 
         Returns
         -------
         dataset : Dataset
-            Of copies; each part keeps the order of the samples.
+            With copies of the samples, in their stored order.
 
         Raises
         ------
         ValueError
-            If test_fraction is not in (0, 1), or leaves one part empty.
+            test_fraction is not in (0, 1), or one part would be empty.
         """
         try:
             train, test = split_indices(

@@ -1,4 +1,4 @@
-"""The handwritten digits that come with scikit-learn: always there, small enough for a first try."""
+"""The handwritten digits that come with scikit-learn: a small data set without a download."""
 
 import numpy as np
 
@@ -11,9 +11,9 @@ def load_digits(*, test_fraction: float = 0.2, seed: int = 0) -> Dataset:
     Parameters
     ----------
     test_fraction : float in (0, 1)
-        Part of each class that is set aside for testing.
+        Fraction of each class used for testing.
     seed : int
-        Decides which images those are.
+        Seed of the split.
 
     Returns
     -------
@@ -23,7 +23,7 @@ def load_digits(*, test_fraction: float = 0.2, seed: int = 0) -> Dataset:
     Raises
     ------
     ValueError
-        If test_fraction is not in (0, 1), or leaves one part empty.
+        test_fraction is not in (0, 1), or one part would be empty.
 
     Examples
     --------
@@ -35,12 +35,7 @@ def load_digits(*, test_fraction: float = 0.2, seed: int = 0) -> Dataset:
 
 
 def read_digits() -> Samples:
-    """Return the same images in scikit-learn's order, for a split that takes the same part of each class.
-
-    Returns
-    -------
-    samples : Samples
-    """
+    """Return the same images unsplit, in scikit-learn's order; `Samples.split` will be stratified."""
     from sklearn import datasets
 
     values, labels = datasets.load_digits(return_X_y=True)

@@ -1,33 +1,35 @@
-"""What the readers of files have in common: stored arrays become rows, errors name the file."""
+"""What all readers of files share: checks of stored arrays, whose errors name the file."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from npvae.data.dataset import Dataset
 from npvae.data.memory_maps import row_blocks
 
 
 def as_rows(array: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[int, int] | None]:
-    """Check stored samples and bring them into the form a `Dataset` takes.
+    """Check stored samples, and convert them to the form of a `Dataset`.
 
     Parameters
     ----------
     array : (N, D) or (N, height, width) array
         uint8 (pixels 0..255), bool, or any floating dtype.
     path : Path
-        Where the array comes from, for the error messages.
+        Origin of the array, for error messages.
 
     Returns
     -------
     X : (N, D) array, uint8 or float32
-        Without a copy if the array has that dtype already; bool becomes 0 and 1 in float32.
+        Not a copy if the array has that dtype already; bool becomes 0 and 1 in float32.
     image_shape : (height, width), or None for a two-dimensional array
 
     Raises
     ------
     ValueError
-        For another number of dimensions or another dtype, an array without values, NaN or infinity, or
-        uint8 with no value above 1: read as pixels 0..255, such a binary image would be almost black.
+        The array has another number of dimensions or another dtype, is empty, or has NaN or infinity; or it
+        is uint8 without a value above 1, which as pixels 0..255 would be an almost black image.
     """
     if array.ndim not in (2, 3):
         raise ValueError(
@@ -35,7 +37,7 @@ def as_rows(array: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[int, int] 
             "or (N, height, width) for images"
         )
     if array.size == 0:
-        raise ValueError(f"{path}: an array of shape {array.shape} holds no values")
+        raise ValueError(f"{path}: an array of shape {array.shape} has no values")
     image_shape = None if array.ndim == 2 else (array.shape[1], array.shape[2])
     X = array.reshape(len(array), -1)
     if X.dtype == np.uint8:
@@ -51,7 +53,7 @@ def as_rows(array: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[int, int] 
             X = X.astype(np.float32, copy=False)
         if not all(np.isfinite(block).all() for block in row_blocks(X)):
             raise ValueError(
-                f"{path}: contains NaN, infinity or a number beyond float32; remove or fill in those values"
+                f"{path}: contains NaN, infinity or a number too large for float32; remove or replace it"
             )
     else:
         raise ValueError(
@@ -61,64 +63,55 @@ def as_rows(array: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[int, int] 
     return X, image_shape
 
 
-def check_same_shape(first: np.ndarray, first_path: Path, second: np.ndarray, second_path: Path) -> None:
-    """Raise unless training and test samples have one shape.
+class Part(NamedTuple):
+    """Training or test samples as they are stored.
 
-    Parameters
+    Attributes
     ----------
-    first, second : arrays, one sample a row
-    first_path, second_path : Path
-        Where they come from, for the error message.
+    X : (N, D) or (N, height, width) array
+    y : (N,) array or None
+        Labels.
+    path : Path
+        Origin of X, for error messages.
+    """
+
+    X: np.ndarray
+    y: np.ndarray | None
+    path: Path
+
+
+def dataset_of_parts(name: str, train: Part, test: Part) -> Dataset:
+    """Check stored training and test samples, and return them as a data set.
 
     Raises
     ------
     ValueError
-        If they differ.
+        A part is unsuitable, as for `as_rows`, or their samples have different shapes.
     """
-    if first.shape[1:] != second.shape[1:]:
+    X_train, image_shape = as_rows(train.X, train.path)
+    X_test, _ = as_rows(test.X, test.path)
+    if train.X.shape[1:] != test.X.shape[1:]:
         raise ValueError(
-            f"{first_path} holds samples of shape {first.shape[1:]}, but {second_path} samples of shape "
-            f"{second.shape[1:]}; training and test data must be of one kind"
+            f"{train.path} has samples of shape {train.X.shape[1:]}, but {test.path} has samples of shape "
+            f"{test.X.shape[1:]}; training and test samples must have the same shape"
         )
+    return Dataset(name, X_train, train.y, X_test, test.y, image_shape)
 
 
 def check_labels(X: np.ndarray, X_path: Path, y: np.ndarray, y_path: Path) -> None:
-    """Raise unless there is one label for each sample.
-
-    Parameters
-    ----------
-    X : array, one sample a row
-    y : array
-    X_path, y_path : Path
-        Where they come from, for the error message.
-
-    Raises
-    ------
-    ValueError
-        If y is not one-dimensional, holds neither integers nor strings, or its length is not that of X.
-    """
+    """Raise a ValueError unless y has one label, an integer or a string, for each row of X."""
     if y.ndim != 1:
         raise ValueError(f"{y_path}: labels must be one-dimensional, but have shape {y.shape}")
     if y.dtype.kind not in "biuUS":
         raise ValueError(f"{y_path}: labels of dtype {y.dtype}; save them as integers or strings")
     if len(X) != len(y):
         raise ValueError(
-            f"{X_path} holds {len(X)} samples but {y_path} {len(y)} labels; the files do not belong together"
+            f"{X_path} has {len(X)} samples, {y_path} has {len(y)} labels; the files do not belong together"
         )
 
 
 def listing(folder: Path) -> str:
-    """Name what is in a folder, for an error message.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    names : str
-        Up to ten names in alphabetical order, and how many more there are.
-    """
+    """Return up to ten names in a folder, in alphabetical order, and the number of others."""
     names = sorted(entry.name for entry in folder.iterdir())
     if not names:
         return "nothing"

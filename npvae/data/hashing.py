@@ -1,4 +1,4 @@
-"""A hash that says whether two runs saw the same data."""
+"""Content hash of arrays, to identify data."""
 
 import hashlib
 
@@ -13,7 +13,7 @@ def content_hash(*arrays: np.ndarray | None) -> str:
     Parameters
     ----------
     *arrays : arrays of at least one dimension and any dtype but object, or None
-        None is hashed too, so that missing labels change the hash.
+        None contributes to the hash too, so that missing labels change it.
 
     Returns
     -------
@@ -23,7 +23,7 @@ def content_hash(*arrays: np.ndarray | None) -> str:
     Raises
     ------
     ValueError
-        If an array has dtype object: its bytes are addresses, not content.
+        An array has dtype object, whose bytes are addresses rather than content.
 
     Examples
     --------

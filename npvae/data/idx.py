@@ -1,8 +1,8 @@
-"""IDX files, the format of MNIST and of the sets made after it.
+"""IDX files, the format of MNIST and similar data sets.
 
 An IDX file starts with two zero bytes, a byte for the type of its values, a byte for the number of
-dimensions, and each dimension as a big-endian 32-bit integer. The values follow in C order, big-endian, and
-nothing after them.
+dimensions, and the size of each dimension as a big-endian 32-bit integer. The values follow, big-endian and
+in C order, up to the end of the file.
 """
 
 import gzip
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from npvae.data.dataset import Dataset
-from npvae.data.files import as_rows, check_labels, check_same_shape, listing
+from npvae.data.files import Part, check_labels, dataset_of_parts, listing
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_DIMENSIONS = 64  # NumPy's own limit
@@ -30,37 +30,32 @@ STEMS = {
 
 
 def load_idx_folder(folder: str | Path) -> Dataset:
-    """Load a folder of files named as MNIST's are.
+    """Load a folder of files with MNIST's names.
 
     Parameters
     ----------
     folder : str or Path
-        Holds train-images-idx3-ubyte and t10k-images-idx3-ubyte and, for labels, train-labels-idx1-ubyte and
-        t10k-labels-idx1-ubyte, each of them plain or with .gz, and with "-idx" or ".idx" in its name.
+        Contains train-images-idx3-ubyte and t10k-images-idx3-ubyte and, for labels, train-labels-idx1-ubyte
+        and t10k-labels-idx1-ubyte. Each may end in .gz, and have ".idx" instead of "-idx" in its name.
 
     Returns
     -------
     dataset : Dataset
-        Named after the folder. Bytes stay uint8; labels are int64, or None where the file is missing.
+        Named after the folder. Bytes stay uint8; labels are int64, or None if their file is missing.
 
     Raises
     ------
     FileNotFoundError
-        If there are no training or no test images.
+        Training or test images are missing.
     ValueError
-        If a file is damaged, or the files do not fit each other.
+        A file is damaged, or the files do not match.
     """
     folder = Path(folder)
-    X_train, y_train, train_path = _read_part(folder, "train")
-    X_test, y_test, test_path = _read_part(folder, "test")
-    rows_train, image_shape = as_rows(X_train, train_path)
-    rows_test, _ = as_rows(X_test, test_path)
-    check_same_shape(X_train, train_path, X_test, test_path)
-    return Dataset(folder.resolve().name, rows_train, y_train, rows_test, y_test, image_shape)
+    return dataset_of_parts(folder.resolve().name, _read_part(folder, "train"), _read_part(folder, "test"))
 
 
-def _read_part(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray | None, Path]:
-    """Read the images (N, height, width) and labels (N,) of one part; return the images' path too."""
+def _read_part(folder: Path, part: str) -> Part:
+    """Read the images (N, height, width) and labels (N,)."""
     X_path = find_idx(folder, f"X_{part}")
     if X_path is None:
         raise FileNotFoundError(
@@ -71,22 +66,14 @@ def _read_part(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray | None, 
         raise ValueError(f"{X_path}: images must be (N, height, width), but the file's shape is {X.shape}")
     y_path = find_idx(folder, f"y_{part}")
     if y_path is None:
-        return X, None, X_path
+        return Part(X, None, X_path)
     y = read_idx(y_path)
     check_labels(X, X_path, y, y_path)
-    return X, y.astype(np.int64), X_path
+    return Part(X, y.astype(np.int64), X_path)
 
 
 def idx_names(array: str) -> list[str]:
-    """File names under which an array is looked for.
-
-    Parameters
-    ----------
-    array : {"X_train", "y_train", "X_test", "y_test"}
-
-    Returns
-    -------
-    names : list of str
+    """Return the possible file names of an array, which is a key of `STEMS`.
 
     Examples
     --------
@@ -98,17 +85,7 @@ def idx_names(array: str) -> list[str]:
 
 
 def find_idx(folder: Path, array: str) -> Path | None:
-    """Path of the file that holds an array.
-
-    Parameters
-    ----------
-    folder : Path
-    array : {"X_train", "y_train", "X_test", "y_test"}
-
-    Returns
-    -------
-    path : Path, or None if the folder has no such file
-    """
+    """Return the path of the file of an array, a key of `STEMS`, or None if the folder has none."""
     return next((folder / name for name in idx_names(array) if (folder / name).is_file()), None)
 
 
@@ -118,19 +95,19 @@ def read_idx(path: str | Path) -> np.ndarray:
     Parameters
     ----------
     path : str or Path
-        Compression is detected from the first bytes, not from the file's name.
+        Compression is detected from the first bytes, not from the name.
 
     Returns
     -------
-    array : array of the shape and type that the file states, in the machine's byte order
+    array : array with the shape and type in the file's header, in the machine's byte order
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not an IDX file, is cut off, has bytes left over, or its compression is damaged. Memory
-        is used for what the file holds, not for what its header claims.
+        It is not an IDX file, is truncated, has extra bytes, or its compression is damaged. A wrong header
+        cannot make it use more memory than the file's content.
     """
     path = Path(path)
     with path.open("rb") as file:
@@ -139,7 +116,7 @@ def read_idx(path: str | Path) -> np.ndarray:
         with gzip.open(path, "rb") if compressed else path.open("rb") as stream:
             return _read_stream(stream, path)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path}: damaged or incomplete gzip file ({error}); fetch it again") from error
+        raise ValueError(f"{path}: damaged or incomplete gzip file ({error}); download it again") from error
 
 
 def _read_stream(stream: io.BufferedIOBase, path: Path) -> np.ndarray:
@@ -153,15 +130,15 @@ def _read_stream(stream: io.BufferedIOBase, path: Path) -> np.ndarray:
     if code not in DTYPES:
         raise ValueError(
             f"{path}: unknown IDX type 0x{code:02x}; "
-            f"known are {', '.join(f'0x{known:02x}' for known in DTYPES)}"
+            f"known types are {', '.join(f'0x{known:02x}' for known in DTYPES)}"
         )
     if not 1 <= ndim <= MAX_DIMENSIONS:
         raise ValueError(
-            f"{path}: the IDX header states {ndim} dimensions, possible are 1 to {MAX_DIMENSIONS}"
+            f"{path}: the IDX header states {ndim} dimensions, but 1 to {MAX_DIMENSIONS} are possible"
         )
     header = stream.read(4 * ndim)
     if len(header) < 4 * ndim:
-        raise ValueError(f"{path}: the file ends within its header; fetch it again")
+        raise ValueError(f"{path}: the file ends within its header; download it again")
     shape = struct.unpack(f">{ndim}I", header)
     if 0 in shape:
         raise ValueError(f"{path}: the IDX header states the shape {shape}: no values")
@@ -170,20 +147,20 @@ def _read_stream(stream: io.BufferedIOBase, path: Path) -> np.ndarray:
     data = _read_up_to(stream, n_bytes)
     if len(data) < n_bytes:
         raise ValueError(
-            f"{path}: cut off: the header states {n_bytes} bytes of values, shape {shape}, "
-            f"but only {len(data)} follow; fetch the file again"
+            f"{path}: truncated: the header states shape {shape}, {n_bytes} bytes, but only {len(data)} "
+            "bytes follow; download the file again"
         )
-    # Reading beyond the values also makes gzip compare its checksum.
+    # Reading past the values also makes gzip check its checksum.
     if stream.read(1):
         raise ValueError(
-            f"{path}: bytes left over after the {n_bytes} that the header states, shape {shape}; "
-            "header and values do not belong together"
+            f"{path}: extra bytes after the {n_bytes} bytes of shape {shape} that the header states; "
+            "the file is damaged"
         )
     return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
 def _read_up_to(stream: io.BufferedIOBase, n_bytes: int) -> bytearray:
-    """Read n_bytes or, if the stream is shorter, what there is."""
+    """Read n_bytes, or fewer if the stream is shorter."""
     data = bytearray()
     while len(data) < n_bytes:
         chunk = stream.read(min(CHUNK_BYTES, n_bytes - len(data)))

@@ -20,24 +20,24 @@ def read_image_folder(folder: str | Path) -> Samples:
     Parameters
     ----------
     folder : str or Path
-        Holds .png, .jpg or .jpeg files, or one folder of them for each class. Other files, and names that
-        begin with a dot, are skipped.
+        Contains .png, .jpg or .jpeg files, or one folder of them for each class. Other files, and names that
+        begin with a dot, are ignored.
 
     Returns
     -------
     samples : Samples
         Named after the folder, uint8, sorted by file name. With one folder for each class, samples are
-        sorted by class first, and the class's name is the label. Colour is converted to grey with the
-        weights of ITU-R 601, and transparency is dropped.
+        sorted by class first, and labels are the folders' names. Colour is converted to grey with the
+        weights of ITU-R 601, and transparency is removed.
 
     Raises
     ------
     FileNotFoundError
-        If there are no images.
+        There are no images.
     ValueError
-        If an image is damaged, too large for Pillow's limit against decompression bombs, of 16 bits, or of
-        another size than the first; if there are images beside folders of images; or if the folders are
-        called train and test, since those are no classes.
+        An image is damaged, larger than Pillow's limit against decompression bombs, has 16 bits, or another
+        size than the first; there are both images and folders of images; or the folders are called train and
+        test, which are not classes.
     """
     folder = Path(folder)
     paths, classes = image_files(folder), class_folders(folder)
@@ -45,12 +45,12 @@ def read_image_folder(folder: str | Path) -> Samples:
         raise FileNotFoundError(f"{folder}: no {', '.join(_ENDINGS)} files, nor folders of them")
     if paths and classes:
         raise ValueError(
-            f"{folder}: images beside folders of images ({classes[0].name}); keep only one of the two"
+            f"{folder}: contains images and folders of images ({classes[0].name}); keep only one of the two"
         )
     if {"train", "test"} <= {path.name for path in classes}:
         raise ValueError(
-            f"{folder}: the folders train and test would be taken for two classes; pass the path of one of "
-            "them, and npvae sets test images aside by itself"
+            f"{folder}: the folders train and test would be read as two classes; pass the path of one of "
+            "them, and npvae splits it into training and test images"
         )
     labels = None
     if classes:
@@ -62,16 +62,7 @@ def read_image_folder(folder: str | Path) -> Samples:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Return the images that stand directly in a folder, sorted by name.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    paths : list of Path
-    """
+    """Return the paths of images directly in a folder, sorted by name."""
     return sorted(
         path
         for path in folder.iterdir()
@@ -80,16 +71,7 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def class_folders(folder: Path) -> list[Path]:
-    """Return the folders directly in a folder that hold images, sorted by name.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    paths : list of Path
-    """
+    """Return the paths of subfolders that contain images, sorted by name."""
     return sorted(
         path
         for path in folder.iterdir()
@@ -108,7 +90,7 @@ def _read_images(paths: Sequence[Path]) -> np.ndarray:
 
 
 def _read_image(path: Path, shape: tuple[int, ...] | None) -> np.ndarray:
-    """Return one image (height, width), which must have the shape, if one is given."""
+    """Return one image (height, width); if a shape is given, it must have that shape."""
     from PIL import Image
 
     with _errors_named(path):
@@ -122,14 +104,14 @@ def _read_image(path: Path, shape: tuple[int, ...] | None) -> np.ndarray:
                 f"{path}: {size[1]} x {size[0]} pixels, but the first image has {shape[1]} x {shape[0]}; "
                 "bring all images to one size"
             )
-        image.info.pop("transparency", None)  # convert would warn that it drops this of a palette
+        image.info.pop("transparency", None)  # convert would warn about a palette's transparency
         with _errors_named(path):
             return np.asarray(image.convert("L"))
 
 
 @contextmanager
 def _errors_named(path: Path) -> Iterator[None]:
-    """Turn what Pillow raises for damaged and for enormous images into a ValueError that names the file."""
+    """Convert Pillow's errors for damaged and for huge images to a ValueError that names the file."""
     from PIL.Image import DecompressionBombError
 
     try:

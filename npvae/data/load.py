@@ -25,7 +25,7 @@ CHOICES = (
 def load_dataset(
     spec: str | Path, *, test_fraction: float = 0.2, seed: int = 0, binarize: str = "grey"
 ) -> Dataset:
-    """Load the data set that spec names.
+    """Load a data set by name or path.
 
     Parameters
     ----------
@@ -35,10 +35,10 @@ def load_dataset(
         "./digits". Each kind is described where it is read: `load_npy_folder`, `load_idx_folder`,
         `read_image_folder`, `read_npy`, `read_npz`, `read_csv`.
     test_fraction : float in (0, 1)
-        Part set aside for testing, for "digits", a single file and a folder of images; the others bring their
-        own test data.
+        Fraction of samples used for testing, for "digits", single files and folders of images; the others
+        have their own test data.
     seed : int
-        For the split and for static binarisation, which use independent streams of it.
+        Seed of the split and of static binarisation, which use independent random streams.
     binarize : {"grey", "static"}
         "grey" leaves the data unchanged. "static" draws each pixel once: see the function
         `npvae.data.binarize`. For dynamic binarisation, load grey data; the training loop then draws the
@@ -52,11 +52,11 @@ def load_dataset(
     Raises
     ------
     FileNotFoundError
-        If there is no such file or folder, or the folder lacks the files looked for.
+        There is no such file or folder, or the folder does not contain the expected files.
     ConnectionError
-        If OpenML cannot be reached.
+        OpenML cannot be reached.
     ValueError
-        If spec names nothing known, a file is damaged, or an option is out of range.
+        The type of file is unknown, a file is damaged, or an option is out of range.
 
     Examples
     --------
@@ -72,17 +72,17 @@ def load_dataset(
 def load_samples(
     spec: str | Path, part: str | None = None, *, seed: int = 0, binarize: str = "grey"
 ) -> Samples:
-    """Load one part of the data set that spec names, or the whole of it, in the order in which it is stored.
+    """Load one part of a data set, or all of it, in its stored order.
 
     Parameters
     ----------
     spec : str or Path
         As for `load_dataset`.
     part : {"all", "train", "test"}, optional
-        "train" and "test" are those of `load_dataset` with the same seed. "all" is a single file or a folder
-        of images as it stands, even if it is too small to be split; for data in two parts, the training
-        samples followed by the test samples. The default is "all" for a single file or a folder of images,
-        "test" for data in two parts and for "digits".
+        "train" and "test" are the parts of `load_dataset` with the same seed. "all" means all samples of a
+        single file or a folder of images, even if there are too few to split; for data in two parts, the
+        training samples followed by the test samples. The default is "all" for a single file or a folder of
+        images, and "test" for data in two parts and for "digits".
     seed, binarize : int, str
         As for `load_dataset`.
 

@@ -1,4 +1,4 @@
-"""Walking through an array a few megabytes at a time, so that a memory-mapped file is never read whole."""
+"""Iterate over blocks of an array, so that a memory-mapped file is never read as a whole."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ def row_blocks(array: np.ndarray) -> Iterator[np.ndarray]:
 
     Yields
     ------
-    block : view of some rows, about 16 MiB of them and at least one row
+    block : view of consecutive rows, about 16 MiB, at least one row
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""MNIST from openml.org, where there is a network."""
+"""Download MNIST from openml.org."""
 
 from http.client import HTTPException
 from importlib.util import find_spec
@@ -15,12 +15,12 @@ def load_openml_mnist() -> Dataset:
     -------
     dataset : Dataset
         70000 images of 28 x 28 pixels as uint8: the first 60000 for training, the last 10000 for testing, as
-        MNIST's authors divided them. Labels are int64.
+        split by MNIST's authors. Labels are int64.
 
     Raises
     ------
     ConnectionError
-        If it is not in the cache and openml.org cannot be reached.
+        It is not in the cache, and openml.org cannot be reached.
 
     Notes
     -----
@@ -34,8 +34,8 @@ def load_openml_mnist() -> Dataset:
         values, labels = fetch_openml("mnist_784", version=1, as_frame=False, return_X_y=True, parser=parser)
     except (OSError, HTTPException) as error:
         raise ConnectionError(
-            f"MNIST could not be fetched from openml.org ({error}). Without a network use 'digits', which is "
-            "embedded, a folder with MNIST's IDX files (train-images-idx3-ubyte.gz and the others), "
+            f"MNIST could not be downloaded from openml.org ({error}). Without a network use 'digits', which "
+            "needs no download, a folder with MNIST's IDX files (train-images-idx3-ubyte.gz and the others), "
             "or a .npy file"
         ) from error
     X, y = values.astype(np.uint8), labels.astype(np.int64)

@@ -1,8 +1,8 @@
-"""Pixels to numbers in [0, 1]."""
+"""Scale pixels to [0, 1], and check that values are in [0, 1]."""
 
 import numpy as np
 
-# Values outside [0, 1] by at most this are due to rounding: 4 units in the last place of float32.
+# Tolerance for values outside [0, 1] due to rounding: 4 units in the last place of float32.
 UNIT_TOLERANCE = 4 * float(np.finfo(np.float32).eps)
 
 
@@ -22,7 +22,7 @@ def to_unit_interval(X: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        If X is neither: values outside [0, 1], NaN, or another dtype.
+        X has values outside [0, 1], NaN, or another dtype.
 
     Examples
     --------
@@ -42,14 +42,15 @@ def as_floats(X: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
     ----------
     X : array of any shape
     dtype : dtype, optional
-        By default float32 for uint8; else X's own, or the floating dtype that holds X's values.
+        By default float32 for uint8; otherwise X's own floating dtype, or for integers and bool the one to
+        which NumPy promotes them with float32.
     """
     scaled = to_unit_interval(X) if X.dtype == np.uint8 else X
     return scaled.astype(np.result_type(scaled, np.float32) if dtype is None else dtype, copy=False)
 
 
 def check_unit_interval(X: np.ndarray) -> None:
-    """Raise unless X holds floats in [0, 1], up to rounding.
+    """Raise a ValueError unless X has floats in [0, 1], up to rounding.
 
     Parameters
     ----------
@@ -58,13 +59,13 @@ def check_unit_interval(X: np.ndarray) -> None:
     Raises
     ------
     ValueError
-        If a value is outside [0, 1] or NaN, or if X is not of a floating dtype.
+        A value is outside [0, 1] or NaN, or X does not have a floating dtype.
     """
     if X.size == 0:
         return
     low, high = X.min(), X.max()
     if np.isnan(low) or np.isnan(high):
-        raise ValueError("X contains NaN; remove or fill in those values")
+        raise ValueError("X contains NaN; remove or replace these values")
     if not np.issubdtype(X.dtype, np.floating):
         raise ValueError(
             f"X is {X.dtype} with values from {low} to {high}, but must be uint8 (pixels 0..255) "

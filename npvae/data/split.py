@@ -1,4 +1,4 @@
-"""Dividing samples into training and test."""
+"""Split samples into training and test samples."""
 
 import numpy as np
 
@@ -12,11 +12,11 @@ def split_indices(
     ----------
     n_samples : int
     test_fraction : float in (0, 1)
-        Part of the samples to set aside.
+        Fraction of the samples used for testing.
     seed : int
         The same seed gives the same split.
     labels : (n_samples,) array or None
-        If given, the fraction is taken of each class apart (a stratified split).
+        If given, the fraction is the same in each class (a stratified split).
 
     Returns
     -------
@@ -26,7 +26,7 @@ def split_indices(
     Raises
     ------
     ValueError
-        If test_fraction is not in (0, 1), or one of the parts would be empty.
+        test_fraction is not in (0, 1), or one part would be empty.
 
     Examples
     --------

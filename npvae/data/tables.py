@@ -1,4 +1,4 @@
-"""CSV files: one sample a row."""
+"""CSV files with one sample per row."""
 
 import csv
 import re
@@ -12,29 +12,29 @@ _MOST_SHOWN = 40  # characters of a cell or a name
 
 
 def read_csv(path: str | Path) -> Samples:
-    """Read a table of numbers, with or without a line of column names.
+    """Read a table of numbers, with or without a header of column names.
 
     Parameters
     ----------
     path : str or Path
         UTF-8 text, with or without a byte order mark. Fields are separated by commas, or by semicolons or
-        tabs if the first line contains any; they may be quoted. The first line is a header if one of its
-        fields is text that is not a number. Blank lines are skipped.
+        tabs if the first line contains any, and may be quoted. The first line is a header if one of its
+        fields is not a number. Blank lines are ignored.
 
     Returns
     -------
     samples : Samples
-        Named after the file, float32, without labels; the columns' names are dropped.
+        Named after the file, float32, without labels. Column names are not kept.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If a cell is missing or not a finite number, a line has another number of fields than the first, no
-        line holds numbers, or the file is not CSV text in UTF-8. Two mistakes that are easily made with
-        pandas are refused as well: a column of row numbers, which has an empty name, and a header that
-        counts 0, 1, 2, ..., which looks like a sample.
+        A cell is empty or not a finite number, a line has another number of fields than the first, no line
+        has numbers, or the file is not CSV text in UTF-8. Two common mistakes with pandas are rejected as
+        well: a column of row numbers, which has an empty name, and a header 0, 1, 2, ..., which looks like a
+        sample.
     """
     path = Path(path)
     try:
@@ -42,7 +42,7 @@ def read_csv(path: str | Path) -> Samples:
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: not CSV text in UTF-8 ({error}); save it in that format") from error
     if not rows:
-        raise ValueError(f"{path}: no line of numbers; the file must hold one sample a line")
+        raise ValueError(f"{path}: there are no lines of numbers; the file must have one sample per line")
     return Samples(path.stem, np.stack(rows))
 
 
@@ -64,7 +64,7 @@ def _read_rows(path: Path) -> list[np.ndarray]:
             if len(cells) != width:
                 raise ValueError(
                     f"{place} has {len(cells)} fields, but the first line has {width}; "
-                    "every line must have the same number"
+                    "all lines must have the same number"
                 )
             row = np.array([_number(cell) for cell in cells], dtype=np.float32)  # None becomes NaN
             if not np.isfinite(row).all():
@@ -73,7 +73,7 @@ def _read_rows(path: Path) -> list[np.ndarray]:
                 cell = cells[column].strip()
                 what = f"{cell[:_MOST_SHOWN]!r} is not a finite number" if cell else "the cell is empty"
                 raise ValueError(
-                    f"{place}, column {column + 1}{name}: {what}; fill in missing values, encode text as "
+                    f"{place}, column {column + 1}{name}: {what}; replace missing values, encode text as "
                     "numbers, or remove the row or the column"
                 )
             rows.append(row)

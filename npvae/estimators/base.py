@@ -37,29 +37,6 @@ from npvae.training.threads import team_for_blocks
 class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Base of `VAE` and `Autoencoder`; the parameters are described there."""
 
-    latent_dim: int
-    hidden: tuple[int, ...]
-    activation: str
-    negative_slope: float
-    likelihood: str
-    noise_variance: float | Literal["learned"]
-    init: str
-    init_output_bias: bool
-    optimizer: str | Optimizer
-    learning_rate: LearningRate
-    max_grad_norm: float | None
-    batch_size: int
-    max_epochs: int | None
-    tol: float | None
-    dynamic_binarization: bool
-    early_stopping: bool
-    validation_fraction: float
-    n_iter_no_change: int
-    warm_start: bool
-    n_threads: int | None
-    random_state: RandomState
-    verbose: int
-
     network_: Any
     params_: Parameters
     history_: dict[str, list[float]]
@@ -68,6 +45,55 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     data_range_: np.ndarray
     pixels_: bool
     n_features_in_: int
+
+    def __init__(
+        self,
+        latent_dim: int = 2,
+        *,
+        hidden: tuple[int, ...] = (400,),
+        activation: str = "relu",
+        negative_slope: float = 0.01,
+        likelihood: str = "gaussian",
+        noise_variance: float | Literal["learned"] = "learned",
+        init: str = "uniform",
+        init_output_bias: bool = False,
+        optimizer: str | Optimizer = "adam",
+        learning_rate: LearningRate = 1e-3,
+        max_grad_norm: float | None = None,
+        batch_size: int = 128,
+        max_epochs: int | None = None,
+        tol: float | None = 1e-2,
+        dynamic_binarization: bool = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        warm_start: bool = False,
+        n_threads: int | None = None,
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
+        self.latent_dim = latent_dim
+        self.hidden = hidden
+        self.activation = activation
+        self.negative_slope = negative_slope
+        self.likelihood = likelihood
+        self.noise_variance = noise_variance
+        self.init = init
+        self.init_output_bias = init_output_bias
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.max_grad_norm = max_grad_norm
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.tol = tol
+        self.dynamic_binarization = dynamic_binarization
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.n_threads = n_threads
+        self.random_state = random_state
+        self.verbose = verbose
 
     def transform(self, X: npt.ArrayLike) -> np.ndarray:
         """Encode X.
@@ -80,18 +106,18 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Returns
         -------
         Z : (N, Z) array
-            The codes; for a VAE the posterior means. float32 for float32 and uint8, float64 for all else.
+            The codes; for a VAE the posterior means. float32 for float32 and uint8, otherwise float64.
 
         Raises
         ------
         NotFittedError, ValueError
-            Not fitted; X is not finite, has other features, or is uint8 where the training data were not.
+            Not fitted; X is not finite, has other features, or is uint8 but the training data were not.
 
         Warns
         -----
         UserWarning
-            Rows lie far outside the data that the model was trained on (`data_range_`); likewise in
-            `reconstruct`, `encode` and `score_samples`.
+            Some rows are far outside the training data (`data_range_`). `reconstruct`, `encode` and
+            `score_samples` warn too.
         """
         return self._in_blocks(self._codes, self._validate_shape(X))
 
@@ -105,13 +131,12 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Returns
         -------
         X : (N, D) array
-            E[x | z] in the units of the training data; for pixels, and for the Bernoulli likelihood, the
-            unit interval.
+            E[x | z] in the units of the training data; in [0, 1] for pixels and for the Bernoulli likelihood.
 
         Raises
         ------
         NotFittedError, ValueError
-            Not fitted; Z is not finite or has another width than `latent_dim`.
+            Not fitted; Z is not finite or does not have `latent_dim` columns.
         """
         check_is_fitted(self, "params_")
         points = check_array(Z, dtype=[np.float64, np.float32])
@@ -138,11 +163,11 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         ----------
         n_samples : int
         random_state : int, Generator or RandomState, optional
-            None draws anew in every call, from NumPy's global RandomState.
+            None: different in every call, from NumPy's global RandomState.
         noise : bool, default=False
-            Draw x from p(x | z), so that samples vary as the data do: Gaussian noise with the model's noise
-            variance is added or, for the Bernoulli likelihood, pixels of 0 and 1 are drawn. False returns
-            the mean E[x | z], as is usual for images.
+            True draws x from p(x | z): it adds Gaussian noise with the model's noise variance or, for the
+            Bernoulli likelihood, draws pixels of 0 and 1. False returns the mean E[x | z], as is usual for
+            images.
 
         Returns
         -------
@@ -180,7 +205,7 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Parameters
         ----------
         path : path
-            Replaced atomically if it exists.
+            An existing file is replaced atomically.
 
         Raises
         ------
@@ -192,8 +217,8 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Warns
         -----
         UserWarning
-            A parameter is a function or an object of another library and cannot be stored; the loaded model
-            has the default instead.
+            A parameter cannot be stored, as it is a function or an object of another library. The loaded
+            model has the default instead.
         """
         check_is_fitted(self, "params_")
         save(self, path)
@@ -226,14 +251,13 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """Apply function(params, rows) to blocks of rows, in the rows' floating type.
 
         X may be a memory map larger than memory: each block is checked just before it is used, for values
-        that are not finite and, if the rows are data, for rows far outside the training data. The blocks
-        are distributed over threads.
+        that are not finite and, if `data`, for rows far outside the training data. Threads share the blocks.
         """
         dtype = working_dtype(X)
         params = self.params_ if self.params_.flat.dtype == dtype else self.params_.astype(dtype)
         far = FarRows(self.data_range_) if data and X.dtype != np.uint8 else None
-        unchecked = get_config()["assume_finite"]  # which other threads do not see, nor np.errstate
-        context = copy_context()
+        unchecked = get_config()["assume_finite"]  # other threads do not see it
+        context = copy_context()  # passes np.errstate on to the threads
 
         def apply(start: int) -> np.ndarray:
             x = np.ascontiguousarray(as_floats(X[start : start + BLOCK], dtype))
@@ -246,7 +270,7 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         first = apply(0)
         results = np.empty((len(X), *first.shape[1:]), first.dtype)
         results[:BLOCK] = first
-        del first  # or there would be one more block in memory all the while
+        del first  # it is in results now; this frees its memory
 
         def fill(start: int) -> None:
             results[start : start + BLOCK] = apply(start)

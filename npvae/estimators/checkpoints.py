@@ -24,11 +24,11 @@ class DataIdentity:
 
     @classmethod
     def of(cls, data: np.ndarray) -> Self:
-        """Read the data once."""
+        """Compute it in one pass over the data."""
         return cls(list(data.shape), str(data.dtype), content_hash(data))
 
     def difference(self, other: "DataIdentity") -> str | None:
-        """Return how the other data differ from these, or None if they are the same."""
+        """Describe how other data differ from these; None if they are the same."""
         for name in ("shape", "dtype"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
@@ -38,26 +38,25 @@ class DataIdentity:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that `fit` needs to continue an unfinished training.
+    """Everything that `fit` needs to continue unfinished training.
 
     Attributes
     ----------
     estimator : str
-        The name of its class.
+        Name of its class.
     hyperparameters : dict
-        Encoded as in model files; a generator as random_state is left out, as its state is in `state`.
+        Encoded as in model files. A generator as random_state is omitted, as its state is in `state`.
     feature_names : list of str
     data_range : (2, D) array
     pixels : bool
     data, validation : DataIdentity, the second or None
     every : int
-        Epochs from one checkpoint to the next.
+        Epochs between checkpoints.
     units : Units or None
     least_noise_variance : float
         In these units.
     held_out : tuple or None
-        What the rows set aside for early stopping depend on, (N, fraction), the rows that are trained on, and
-        those set aside.
+        The split for early stopping: (N, fraction), which determine it, and (training rows, held-out rows).
     state : TrainingState
     """
 
@@ -75,7 +74,7 @@ class Checkpoint:
     state: TrainingState
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file; an existing one is replaced only once the new one is complete."""
+        """Write the file; an existing one is replaced atomically."""
         state = self.state
         tensors = {"params": state.params}
         tensors |= {f"moments.{i}": moments for i, moments in enumerate(state.moments)}

@@ -29,7 +29,7 @@ class Columns:
     ----------
     mean, variance : (D,) arrays, float64
     low, high : (D,) arrays, float64
-        Least and greatest values.
+        Smallest and largest values.
     """
 
     mean: np.ndarray
@@ -39,15 +39,14 @@ class Columns:
 
     @classmethod
     def of(cls, X: np.ndarray, rows: np.ndarray | None = None) -> Self:
-        """Read X (N, D) once, or some of its rows; it may be a memory map.
+        """Compute the statistics in one pass over X (N, D), or over some of its rows; X may be a memory map.
 
         Notes
         -----
-        Moments are taken about the first row, which keeps the variance accurate if the mean is not near
-        zero.
+        Moments are computed about the first row, for an accurate variance if the mean is far from zero.
         """
         n = len(X) if rows is None else len(rows)
-        rows = None if rows is None else np.sort(rows)  # as they lie in the file
+        rows = None if rows is None else np.sort(rows)  # in the order of the file
         origin = as_floats(X[:1] if rows is None else X[rows[:1]], np.dtype(np.float64))
         total, squares = np.zeros((2, X.shape[1]))
         low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
@@ -64,12 +63,12 @@ class Columns:
 
 
 def examine(X: np.ndarray, likelihood: str, name: str = "X") -> Columns | None:
-    """Read training data X (N, D) once, and return their columns; None for pixels, which are always fine.
+    """Check training data X (N, D) in one pass, and return their columns; None for pixels, always valid.
 
     Raises
     ------
     ValueError
-        X is not finite, or not in [0, 1] where the likelihood is Bernoulli's; says where.
+        X is not finite, or not in [0, 1] with the Bernoulli likelihood. The message gives the position.
     """
     if X.dtype == np.uint8:
         return None
@@ -84,7 +83,7 @@ def examine(X: np.ndarray, likelihood: str, name: str = "X") -> Columns | None:
 
 
 class FarRows:
-    """Counts rows that lie far outside the training data: beyond a column's range by more than its width.
+    """Counts rows that are far outside the training data: beyond a column's range by more than its width.
 
     Parameters
     ----------
@@ -104,7 +103,7 @@ class FarRows:
         else:
             margin = np.maximum(width, _ROUNDING * np.abs(data_range).max(axis=0))
             self._least, self._greatest = low - margin, high + margin
-        self._found: list[tuple[int, int, float, int]] = []  # a block's first far number, and its far rows
+        self._found: list[tuple[int, int, float, int]] = []  # row, column, value; far rows of the block
 
     @property
     def n(self) -> int:
@@ -112,7 +111,7 @@ class FarRows:
         return sum(n for *_, n in self._found)
 
     def look(self, x: np.ndarray, first_row: int) -> None:
-        """Look at a block of finite rows (n, D); threads may do so at once."""
+        """Check a block of finite rows (n, D); several threads may call this."""
         if np.all(x.min(axis=0) >= self._least) and np.all(x.max(axis=0) <= self._greatest):
             return
         beyond = (x < self._least) | (x > self._greatest)
@@ -122,24 +121,24 @@ class FarRows:
             self._found.append((first_row + int(row), int(column), float(x[row, column]), n_rows))
 
     def describe(self, n_rows: int, model: str, names: np.ndarray | None, pixels: bool) -> str:
-        """Say which rows are far outside, for a warning; `pixels` if the model was trained on uint8."""
+        """Describe the far rows for a warning; `pixels` is whether the model was trained on uint8."""
         row, column, value, _ = min(self._found)
         low, high = self._range[:, column]
         text = (
-            f"{self.n} of {n_rows} rows lie far outside the data that this {model} was trained on. In row "
-            f"{row}, column {name_columns(np.array([column]), names)} is {value:.6g}; in training it was "
-            f"from {low:.6g} to {high:.6g}."
+            f"{self.n} of {n_rows} rows are far outside the training data of this {model}. In row {row}, "
+            f"column {name_columns(np.array([column]), names)} is {value:.6g}; in training it was from "
+            f"{low:.6g} to {high:.6g}."
         )
         return text + (" Pixels 0..255 must be passed as uint8, as in training." if pixels else "")
 
 
 def scale_warning(columns: Columns, names: np.ndarray | None) -> str | None:
-    """Return a warning if a few columns hold nearly all of the variance and so dominate the loss.
+    """Return a warning if a few columns have nearly all of the variance and so dominate the loss.
 
     Returns
     -------
     str or None
-        A sentence if at most two thirds of the columns that vary hold 99.9 % of the variance.
+        A warning if at most two thirds of the columns that vary have 99.9 % of the variance.
     """
     order = np.argsort(columns.variance)[::-1]
     shares = np.cumsum(columns.variance[order]) / max(columns.variance.sum(), np.finfo(float).tiny)
@@ -147,7 +146,7 @@ def scale_warning(columns: Columns, names: np.ndarray | None) -> str | None:
     if 3 * n_large > 2 * n_varying:
         return None
     return (
-        f"Columns {name_columns(np.sort(order[:n_large]), names)} hold {100 * shares[n_large - 1]:.2f} % of "
+        f"Columns {name_columns(np.sort(order[:n_large]), names)} have {100 * shares[n_large - 1]:.2f} % of "
         f"the variance, so the other {n_varying - n_large} will hardly be learned. Scale the columns "
         "first, for example with make_pipeline(StandardScaler(), ...) from scikit-learn"
     )
@@ -160,7 +159,7 @@ def least_noise_variance(data_range: np.ndarray) -> float:
 
 
 def name_columns(columns: np.ndarray, names: np.ndarray | None) -> str:
-    """List columns for a message: by their names, or by their numbers where they have none."""
+    """List columns for a message, by their names if they have names, otherwise by their numbers."""
     shown = [repr(str(names[i])) if names is not None else str(i) for i in columns[:_MOST_NAMED]]
     more = f" and {len(columns) - _MOST_NAMED} more" if len(columns) > _MOST_NAMED else ""
     return ", ".join(shown) + more

@@ -51,6 +51,13 @@ class TrainableModel(LatentVariableModel):
     def _make_network(self, n_features: int) -> Network:
         """Return the core's description of the network."""
 
+    def _network_settings(self, n_features: int) -> dict[str, Any]:
+        """Return the parameters that describe the network of an autoencoder and of a VAE."""
+        hidden = tuple(self.hidden) if isinstance(self.hidden, list | np.ndarray) else self.hidden
+        names = ("latent_dim", "activation", "negative_slope", "likelihood", "noise_variance")
+        settings = {name: getattr(self, name) for name in names}
+        return settings | {"n_features": n_features, "hidden": hidden}
+
     def _warmup_epochs(self) -> int:
         return 0
 
@@ -107,7 +114,7 @@ class TrainableModel(LatentVariableModel):
         TypeError
             An unknown argument.
         TrainingDivergedError
-            A loss or gradient was not finite; `params_` and `history_` hold what was reached before.
+            A loss or gradient was not finite; `params_` and `history_` are those before that step.
 
         Warns
         -----
@@ -119,7 +126,7 @@ class TrainableModel(LatentVariableModel):
 
         Notes
         -----
-        Ctrl-C ends the training after the current step, with a warning; what was learned is kept, and
+        Ctrl-C ends the training after the current step, with a warning; the model is kept as it is, and
         `stop_reason_` is "interrupted". A second Ctrl-C is a KeyboardInterrupt.
         """
         if unknown:
@@ -177,8 +184,8 @@ class TrainableModel(LatentVariableModel):
         X, X_val : arrays
             The same data as in `fit`.
         callbacks : sequence of callable
-            As for `fit`. They are not called again for the epochs before, and what they remember themselves
-            is not in the checkpoint.
+            As for `fit`. They are not called again for earlier epochs, and their own state is not in the
+            checkpoint.
         verbose, n_threads : int, optional
             Replace the checkpoint's.
 
@@ -303,7 +310,7 @@ class TrainableModel(LatentVariableModel):
         data: DataIdentity,
         validation: DataIdentity | None,
     ) -> Checkpoints:
-        """Return what writes states of this training to a file.
+        """Return the `Checkpoints` that write states of this training to a file.
 
         Raises
         ------

@@ -12,24 +12,24 @@ from sklearn.utils.validation import check_array, validate_data
 
 from npvae.data.scaling import UNIT_TOLERANCE
 
-BLOCK = 256  # rows that a thread works on at once in inference
+BLOCK = 256  # rows per block in inference; a thread works on one block
 
 RandomState = int | np.random.Generator | np.random.RandomState | None
 
 
 def check_rows(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
-    """Return X as an (N, D) array, without a copy where it is one; its values are not read.
+    """Return X as an (N, D) array, without a copy if possible; its values are not read.
 
     Raises
     ------
     ValueError
-        X is not two-dimensional, or not numbers.
+        X is not two-dimensional, or not numeric.
     """
     return check_array(X, ensure_all_finite=False, estimator=estimator, input_name="X")
 
 
 def check_pixels(rows: np.ndarray) -> None:
-    """Raise a ValueError if rows (N, D) are uint8 without a value above 1, which are hardly pixels."""
+    """Raise a ValueError if rows (N, D) are uint8 but have no value above 1, so hardly pixels."""
     if rows.dtype == np.uint8 and not any(x.max() > 1 for x in inference_blocks(rows)):
         raise ValueError(
             "X is uint8, which means pixels 0..255, but no value is above 1. Pass data of 0 and 1 as bool or "
@@ -38,18 +38,18 @@ def check_pixels(rows: np.ndarray) -> None:
 
 
 def validate_rows(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
-    """Return X as an (N, D) array with the features that the estimator was fitted with, its values unread.
+    """Return X as an (N, D) array, after checking its features against those in `fit`; values are not read.
 
     Raises
     ------
     ValueError
-        X has other features, or is uint8 where the estimator was trained on other numbers.
+        X has other features, or is uint8 but the estimator was not trained on uint8.
     """
     rows = validate_data(estimator, X, ensure_all_finite=False, reset=False)
     if rows.dtype == np.uint8 and not estimator.pixels_:
         raise ValueError(
-            f"X is uint8, which means pixels 0..255, but this {type(estimator).__name__} was trained on "
-            "other numbers. Pass X.astype(np.float32) to keep the values, or X / 255 to scale pixels"
+            f"X is uint8, which means pixels 0..255, but this {type(estimator).__name__} was not trained on "
+            "uint8. Pass X.astype(np.float32) to keep the values, or X / 255 to scale pixels"
         )
     return rows
 
@@ -62,8 +62,8 @@ def check_validation_rows(
     Raises
     ------
     ValueError
-        It has another number of columns than X, columns of other names or in another order, or only one of
-        the two is uint8.
+        It has another number of columns than X, other column names or another order, or only one of the two
+        is uint8.
     """
     twin = clone(estimator)
     remember_features(twin, X)
@@ -82,12 +82,12 @@ def remember_features(estimator: Any, X: npt.ArrayLike) -> None:
 
 
 def working_dtype(X: np.ndarray) -> np.dtype:
-    """Return the floating type to compute in on X: float32 for float32 and uint8, float64 for all else."""
+    """Return the floating dtype for computations on X: float32 for float32 and uint8, otherwise float64."""
     return np.dtype(np.float32 if X.dtype in (np.uint8, np.float32) else np.float64)
 
 
 def check_finite(X: np.ndarray, name: str = "X", first_row: int = 0) -> None:
-    """Raise a ValueError unless all of X (N, D) is finite; rows are counted from `first_row`."""
+    """Raise a ValueError with the position unless X (N, D) is finite; rows are counted from `first_row`."""
     if X.dtype.kind != "f" or get_config()["assume_finite"]:
         return
     for i, x in enumerate(inference_blocks(X)):
@@ -107,7 +107,7 @@ def check_finite(X: np.ndarray, name: str = "X", first_row: int = 0) -> None:
 
 
 def check_unit_range(X: np.ndarray, name: str = "X") -> None:
-    """Raise a ValueError unless X is uint8 or lies in [0, 1], as the Bernoulli likelihood needs it.
+    """Raise a ValueError unless X is uint8 or in [0, 1], which the Bernoulli likelihood requires.
 
     Values outside [0, 1] only by rounding, which MinMaxScaler can produce, are accepted.
     """
@@ -124,7 +124,7 @@ def check_unit_range(X: np.ndarray, name: str = "X") -> None:
                 first = (i * BLOCK + row, column)
             n_bad += int(bad.any(axis=1).sum())
     if n_bad:
-        check_finite(X, name)  # infinity is not a matter of scale
+        check_finite(X, name)  # infinity has a message of its own
         raise ValueError(
             f'likelihood="bernoulli" needs data in [0, 1], got values from {low:.9g} to {high:.9g}: {n_bad} '
             f"of {len(X)} rows of {name} have values outside, first in row {first[0]}, column {first[1]}. "
@@ -142,7 +142,7 @@ def inference_blocks(X: np.ndarray) -> Iterator[np.ndarray]:
 def make_generator(random_state: RandomState) -> np.random.Generator:
     """Return a Generator: the one given, or one seeded by an int or by a RandomState.
 
-    None means NumPy's global RandomState, as everywhere in scikit-learn, so `np.random.seed` is followed.
+    None means NumPy's global RandomState, as in scikit-learn, which `np.random.seed` seeds.
     """
     if isinstance(random_state, np.random.Generator):
         return random_state

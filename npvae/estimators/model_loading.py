@@ -1,4 +1,4 @@
-"""Load estimators from model files."""
+"""Load estimators from model files, and validate their description."""
 
 import os
 from typing import Any
@@ -23,13 +23,13 @@ def load(path: str | os.PathLike[str]) -> VAE | Autoencoder:
     Returns
     -------
     VAE or Autoencoder
-        Fitted: parameters, hyperparameters, history and data range are as they were. The optimizer's
+        Fitted: parameters, hyperparameters, history and data range are those that were saved. The optimizer's
         state is not stored, so `partial_fit` starts with a fresh one.
 
     Raises
     ------
     ModelFileError
-        The file is truncated, of another version, or does not hold what an estimator needs.
+        The file is truncated, of another version, or not a valid model file.
     FileNotFoundError
         There is no such file.
 
@@ -71,13 +71,13 @@ def load(path: str | os.PathLike[str]) -> VAE | Autoencoder:
         cls = _ESTIMATORS[metadata["estimator"]]
         estimator = cls(**{name: decoded(value) for name, value in metadata["hyperparameters"].items()})
         training = metadata["training"]
-        _check_metadata(metadata, network.n_features)
+        validate_metadata(metadata, network.n_features)
         estimator.network_, estimator.params_ = network, params
         estimator.n_features_in_ = network.n_features
         if metadata["feature_names"]:
             estimator.feature_names_in_ = np.array(metadata["feature_names"], dtype=object)
         data_range = np.array(metadata["data_range"], dtype=np.float64)
-        if data_range.shape == (2,):  # of older files: one range for all columns
+        if data_range.shape == (2,):  # older files have one range for all columns
             data_range = np.tile(data_range[:, None], network.n_features)
         estimator.data_range_, estimator.pixels_ = data_range, metadata.get("pixels", True)
         estimator.history_, estimator.n_iter_ = training["history"], training["n_iter"]
@@ -85,13 +85,22 @@ def load(path: str | os.PathLike[str]) -> VAE | Autoencoder:
         if type(estimator._make_network(network.n_features)) is not type(network):
             raise ValueError(f"estimator {metadata['estimator']} with a {type(network).__name__}")
         if estimator._make_network(network.n_features) != network:
-            raise ValueError("its hyperparameters describe another network")
+            raise ValueError("its hyperparameters do not describe its network")
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ModelFileError(f"{path}: its description of the estimator is not valid ({error!r})") from error
     return estimator
 
 
-def _check_metadata(metadata: dict[str, Any], n_features: int) -> None:
+def validate_metadata(metadata: dict[str, Any], n_features: int) -> None:
+    """Raise an error unless a model file's description of its training data and history is valid.
+
+    `npvae.persistence` has validated the network and its parameters before.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        An entry is missing or has the wrong type or length.
+    """
     training = metadata["training"]
     low, high = metadata["data_range"]
     ranges = [low, high] if isinstance(low, list) else [[low], [high]]

@@ -1,4 +1,4 @@
-"""Fitted estimators to model files."""
+"""Save fitted estimators to model files."""
 
 import dataclasses
 import os
@@ -16,7 +16,7 @@ _OBJECTS = {cls.__name__: cls for cls in (SGD, Adagrad, Adam, CosineDecay)}
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
-    """Write a fitted estimator; see its `save` method."""
+    """Write a fitted estimator to a model file; see its method `save`."""
     metadata = {
         "npvae_version": __version__,
         "estimator": type(estimator).__name__,
@@ -37,7 +37,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
 def _hyperparameters(estimator: Any) -> dict[str, Any]:
     stored = {}
     for name, value in estimator.get_params(deep=False).items():
-        value = getattr(estimator.network_, name, value)  # as trained, whatever set_params did since
+        value = getattr(estimator.network_, name, value)  # as trained, even if set_params changed it since
         try:
             stored[name] = encoded(value)
         except TypeError:
@@ -50,7 +50,7 @@ def _hyperparameters(estimator: Any) -> dict[str, Any]:
 
 
 def encoded(value: Any) -> Any:
-    """Return a hyperparameter as JSON can say it; raise a TypeError where it cannot."""
+    """Convert a hyperparameter to JSON's types; raise a TypeError if that is not possible."""
     if type(value).__name__ in _OBJECTS and type(value) is _OBJECTS[type(value).__name__]:
         return {"object": type(value).__name__, "fields": dataclasses.asdict(value)}
     if isinstance(value, tuple | list):
@@ -63,7 +63,7 @@ def encoded(value: Any) -> Any:
 
 
 def decoded(value: Any) -> Any:
-    """Return a hyperparameter of which `encoded` has returned this."""
+    """Return the hyperparameter that `encoded` converted to this value."""
     if isinstance(value, dict):
         return _OBJECTS[value["object"]](**value["fields"])
     return tuple(value) if isinstance(value, list) else value

@@ -15,16 +15,16 @@ def default_n_draws(latent_dim: int) -> int:
 
 @functools.lru_cache(maxsize=8)
 def shared_noise(n_draws: int, latent_dim: int, seed: int = _SEED) -> np.ndarray:
-    """Return draws from N(0, I) that cover it more evenly than independent ones.
+    """Return quasi-random draws from N(0, I), which cover it more evenly than independent draws.
 
     Parameters
     ----------
     n_draws : int
-        K; powers of two cover best.
+        K; best a power of two.
     latent_dim : int
         Z.
     seed : int
-        Of the scrambling.
+        Seed of the scrambling.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def shared_noise(n_draws: int, latent_dim: int, seed: int = _SEED) -> np.ndarray
     Carlo variational inference.
     """
     normal = qmc.MultivariateNormalQMC(np.zeros(latent_dim), rng=np.random.default_rng(seed))
-    power_of_two = 1 << (n_draws - 1).bit_length()  # a part of a Sobol sequence has gaps
+    power_of_two = 1 << (n_draws - 1).bit_length()  # other lengths of a Sobol sequence are less even
     eps = normal.random(power_of_two)[:n_draws]
     if n_draws >= 4:
         eps = (eps - eps.mean(axis=0)) / eps.std(axis=0)

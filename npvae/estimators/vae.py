@@ -1,7 +1,7 @@
 """The variational autoencoder as a scikit-learn estimator."""
 
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -104,7 +104,7 @@ class VAE(TrainableModel):
     best_epoch_ : int or None
         The epoch restored by early stopping.
     data_range_ : (2, D) array
-        Least and greatest value of each column of the training data ([0, 1] for pixels). Inference warns
+        Smallest and largest value of each column of the training data ([0, 1] for pixels). Inference warns
         about rows outside this range by more than its width.
     pixels_ : bool
         Whether the training data were uint8.
@@ -156,32 +156,34 @@ class VAE(TrainableModel):
         random_state: RandomState = None,
         verbose: int = 0,
     ) -> None:
-        self.latent_dim = latent_dim
-        self.hidden = hidden
-        self.activation = activation
-        self.negative_slope = negative_slope
-        self.likelihood = likelihood
-        self.noise_variance = noise_variance
+        super().__init__(
+            latent_dim,
+            hidden=hidden,
+            activation=activation,
+            negative_slope=negative_slope,
+            likelihood=likelihood,
+            noise_variance=noise_variance,
+            init=init,
+            init_output_bias=init_output_bias,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            max_grad_norm=max_grad_norm,
+            batch_size=batch_size,
+            max_epochs=max_epochs,
+            tol=tol,
+            dynamic_binarization=dynamic_binarization,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            warm_start=warm_start,
+            n_threads=n_threads,
+            random_state=random_state,
+            verbose=verbose,
+        )
         self.beta = beta
         self.objective = objective
         self.n_draws = n_draws
         self.kl_warmup_epochs = kl_warmup_epochs
-        self.init = init
-        self.init_output_bias = init_output_bias
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.max_grad_norm = max_grad_norm
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.tol = tol
-        self.dynamic_binarization = dynamic_binarization
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.warm_start = warm_start
-        self.n_threads = n_threads
-        self.random_state = random_state
-        self.verbose = verbose
 
     def encode(self, X: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Return the parameters of q(z | x) for every sample.
@@ -206,16 +208,7 @@ class VAE(TrainableModel):
         return both[:, 0], both[:, 1]
 
     def _make_network(self, n_features: int) -> VAENetwork:
-        settings: dict[str, Any] = {
-            "n_features": n_features,
-            "latent_dim": self.latent_dim,
-            "hidden": tuple(self.hidden) if isinstance(self.hidden, list | np.ndarray) else self.hidden,
-            "activation": self.activation,
-            "negative_slope": self.negative_slope,
-            "likelihood": self.likelihood,
-            "noise_variance": self.noise_variance,
-            "beta": self.beta,
-        }
+        settings = self._network_settings(n_features) | {"beta": self.beta}
         if self.objective == "elbo" and self.n_draws == 1:
             return VAENetwork(**settings)
         if self.objective == "iwae" and self.n_draws == 1:
@@ -270,7 +263,7 @@ class VAE(TrainableModel):
         mu, log_var = network.encode(params, x)
         kl, _ = kl_forward(mu, log_var)
         total, n = np.zeros(len(x), x.dtype), len(x)
-        at_once = max(1, BLOCK // n)  # draws that are decoded in one product where samples are few
+        at_once = max(1, BLOCK // n)  # draws decoded in one product; more than one if there are few samples
         for eps in np.split(noise.astype(x.dtype), range(at_once, len(noise), at_once)):
             k = len(eps)
             mu_k, log_var_k, x_k = (np.tile(a, (k, 1)) for a in (mu, log_var, x))

@@ -1,4 +1,4 @@
-"""Studying a trained model: sampling from it, its latent space, and how good what comes out is."""
+"""Study trained models: compare and evaluate them, sample from them, and explore their latent space."""
 
 from npvae.study.comparison import Comparison, compare
 from npvae.study.evaluation import Evaluation, LogLikelihood, PosteriorFigures, evaluate
@@ -9,19 +9,17 @@ from npvae.study.experiment.controls import (
     principal_gaussian,
     real_halves,
 )
-from npvae.study.experiment.judging import JudgedModel, Samples, judge_model, judge_samples
+from npvae.study.experiment.judging import JudgedModel, JudgedSamples, judge_model, judge_samples
 from npvae.study.metrics.classifier import ClassifierFeatures
 from npvae.study.metrics.features import PrincipalFeatures
 from npvae.study.metrics.frechet import frechet_distance
-from npvae.study.metrics.memorisation import Memorisation, TrainingImages, memorisation
+from npvae.study.metrics.memorisation import Memorisation, TrainingImages
 from npvae.study.metrics.neighbours import (
     BallCounts,
     NeighbourBalls,
-    coverage,
-    density,
+    NeighbourMetrics,
     nearest_images,
-    precision,
-    recall,
+    neighbour_metrics,
 )
 from npvae.study.metrics.normality import NormalityTests, normality_statistics, normality_tests
 from npvae.study.metrics.quality import SampleJudge, SampleQuality
@@ -38,7 +36,7 @@ from npvae.study.sampling.densities import (
     Sampler,
     StandardNormal,
 )
-from npvae.study.sampling.samplers import SAMPLERS, WAYS, SamplerKind, draw_codes, draw_images
+from npvae.study.sampling.samplers import SAMPLERS, WAYS, SamplerKind, draw_codes
 from npvae.study.walks.interpolation import interpolate, interpolate_images
 from npvae.study.walks.latent_point import decode_point, nearest_code
 from npvae.study.walks.plane import decode_plane, latent_plane
@@ -59,10 +57,12 @@ __all__ = [
     "FittedGaussian",
     "FittedMixture",
     "JudgedModel",
+    "JudgedSamples",
     "LogLikelihood",
     "LogMarginalLikelihood",
     "Memorisation",
     "NeighbourBalls",
+    "NeighbourMetrics",
     "NormalityTests",
     "PosteriorFigures",
     "PrincipalFeatures",
@@ -72,7 +72,6 @@ __all__ = [
     "SampleQuality",
     "Sampler",
     "SamplerKind",
-    "Samples",
     "StandardNormal",
     "TrainingImages",
     "Traversal",
@@ -82,12 +81,9 @@ __all__ = [
     "classifier_two_sample_test",
     "code_moments",
     "compare",
-    "coverage",
     "decode_plane",
     "decode_point",
-    "density",
     "draw_codes",
-    "draw_images",
     "evaluate",
     "frechet_distance",
     "independent_pixels",
@@ -98,16 +94,14 @@ __all__ = [
     "kl_per_dimension",
     "latent_plane",
     "log_marginal_likelihood",
-    "memorisation",
     "mutual_information",
     "nearest_code",
     "nearest_images",
+    "neighbour_metrics",
     "normality_statistics",
     "normality_tests",
-    "precision",
     "principal_gaussian",
     "real_halves",
-    "recall",
     "reconstruction_error",
     "traverse",
 ]

@@ -1,4 +1,4 @@
-"""AEs and VAEs side by side, over latent dimensions and seeds: where their codes lie, what they sample."""
+"""Compare AEs and VAEs over latent dimensions and seeds: train them, evaluate them, judge their samples."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -22,25 +22,30 @@ if TYPE_CHECKING:
     from npvae.estimators import VAE, Autoencoder
 
 _Result = tuple[Cell, ModelStudy | None]
-_NOT_CONTENT = ("latent_dim", "random_state", "n_threads", "verbose")  # said by the cell, or without effect
+_NOT_CONTENT = (
+    "latent_dim",
+    "random_state",
+    "n_threads",
+    "verbose",
+)  # in the cell, or without effect
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """All studies of a comparison.
+    """The results of `compare`.
 
     Attributes
     ----------
     data : Dataset
     latent_dims, seeds : tuples of int
     studies : dict
-        From `Cell` to `ModelStudy`; one of each kind for every latent dimension and seed.
+        From `Cell` to `ModelStudy`: an AE and a VAE for every latent dimension and seed.
     controls : dict
         From a name in `npvae.study.experiment.controls.CONTROLS` to the quality of those images.
     n_compared : int
-        Images of each kind that were compared.
+        Number of images in each set of samples, and of real images.
     classifier_accuracy : float
-        On the test images, of the classifier whose features are compared; NaN without labels.
+        Accuracy on the test images of the classifier whose features are used; NaN without labels.
     """
 
     data: "Dataset"
@@ -52,11 +57,11 @@ class Comparison:
     classifier_accuracy: float
 
     def study(self, kind: str, latent_dim: int, seed: int | None = None) -> ModelStudy:
-        """Return one study; by default that of the first seed."""
+        """Return the study of one model, by default with the first seed."""
         return self.studies[Cell(latent_dim, self.seeds[0] if seed is None else seed, kind)]
 
     def figures(self, kind: str, latent_dim: int, *path: str | int) -> np.ndarray:
-        """Return a figure of `ModelStudy.figures` for every seed, named by its path; NaN if there is none."""
+        """Return a figure for every seed by its path in `ModelStudy.figures`; NaN if it does not apply."""
         values = []
         for seed in self.seeds:
             value: Any = self.study(kind, latent_dim, seed).figures
@@ -84,28 +89,28 @@ def compare(
     folder: StudyFolder | None = None,
     report: Callable[[str], None] = lambda message: None,
 ) -> Comparison:
-    """Train an AE and a VAE for every latent dimension and seed, and study them.
+    """Train an AE and a VAE for every latent dimension and seed, evaluate them, and judge their samples.
 
     Parameters
     ----------
     data : Dataset
-        The training part trains, fits the distributions of codes and the principal components; the test part
-        is what samples are compared with.
+        Models, samplers and feature spaces are fitted to the training part; everything is measured on the
+        test part.
     ae : Autoencoder
     vae : VAE
-        Not fitted: their copies are, with every latent dimension and seed.
+        Settings of the models. The estimators themselves are not fitted, only copies of them.
     latent_dims, seeds : sequences of int
     n_samples : int, optional
-        Images of each kind that are compared; by default as many as there are test images, at most 5000.
+        Samples to judge per model and sampler. By default the number of test images, at most 5000.
     n_importance_samples : int
-        For ln p(x).
+        Importance samples for ln p(x).
     n_jobs : int, optional
-        Trainings at the same time, as joblib understands it; ``joblib.parallel_config`` chooses the backend.
-        Workers share the cores, and write into `folder`, which they all must see.
+        Models to train in parallel, as in joblib; ``joblib.parallel_config`` chooses the backend. Workers
+        share the cores, and all need access to `folder`.
     folder : StudyFolder, optional
-        What lies there and was made from the same data, settings and version of npvae is not made again.
+        Cache: models and measurements in it are reused if data, settings and version of npvae are the same.
     report : callable
-        Told in a line what is done.
+        Called with a line of text at each step.
 
     Returns
     -------
@@ -114,12 +119,12 @@ def compare(
     Raises
     ------
     ValueError
-        A setting is out of its range, a model would stop early, there are fewer than 10 training or 20 test
+        A setting is out of range, `early_stopping` is set, there are fewer than 10 training or 20 test
         images, or `n_samples` is below 10 or larger than the test or the training set.
     TrainingDivergedError
-        A loss was not finite. The model as it was before, and all that was finished, is in `folder`.
+        A loss was not finite. `folder` contains the model as it was before, and all finished results.
     KeyboardInterrupt
-        Likewise; the model has what it learned until then.
+        `folder` contains the model as it was when interrupted, and all finished results.
     """
     n = number_compared(data, n_samples)
     latent_dims, seeds = _distinct(latent_dims), _distinct(seeds)
@@ -128,10 +133,10 @@ def compare(
         clone(prototypes[kind]).set_params(latent_dim=latent_dim).check_settings(data.X_train.shape[1])
     if ae.early_stopping or vae.early_stopping:
         raise ValueError(
-            "early_stopping would choose models by the test images; train for max_epochs instead"
+            "early_stopping would select models on the test images; leave it off and set max_epochs"
         )
     content = {"data": data.sha256, "npvae": version.__version__}
-    # Measurements that were kept under other names are made again.
+    # Measurements stored with other names of metrics are made again.
     qualities = [field.name for field in fields(SampleQuality)]
     measuring = {"n_samples": n, "n_importance_samples": n_importance_samples, "qualities": qualities}
     keys = {}
@@ -145,7 +150,7 @@ def compare(
     control = None if folder is None else folder.load_measured("controls", control_key)
     pending = [cell for cell, study in studies.items() if study is None]
     if len(pending) < len(keys):
-        report(f"{len(keys) - len(pending)} of {len(keys)} models are there, trained and measured")
+        report(f"{len(keys) - len(pending)} of {len(keys)} models are in the cache, trained and measured")
     if pending or control is None:
         judge = make_judge(data, n, report)
     if control is None:
@@ -176,7 +181,7 @@ def _distinct(values: Sequence[int]) -> tuple[int, ...]:
 
 
 def _restored(folder: StudyFolder | None, cell: Cell, model_key: str, measured_key: str) -> ModelStudy | None:
-    """Return the study of a cell from a folder, if both it and its model are there."""
+    """Return a cell's study from the cache; None unless it contains both measurements and model."""
     if folder is None:
         return None
     measured = folder.load_measured(cell.name, measured_key)
@@ -198,7 +203,7 @@ def _train_and_study(
     folder: StudyFolder | None,
     report: Callable[[str], None],
 ) -> _Result:
-    """Do one cell's work; without a study if it was interrupted."""
+    """Train and measure one model; the study is None if training was interrupted."""
     model = folder.load_model(cell, model_key) if folder is not None else None
     if model is None:
         report(f"training {cell.name}, {prototype.max_epochs} epochs")
@@ -209,7 +214,7 @@ def _train_and_study(
             if folder is not None and hasattr(model, "params_"):
                 folder.save_model(cell, model_key, model)
                 if model.stop_reason_ != "max_epochs":
-                    report(f"what was reached is in {folder.model_file(cell)}")
+                    report(f"the model so far is saved in {folder.model_file(cell)}")
         if model.stop_reason_ == "interrupted":
             return cell, None
     report(f"measuring {cell.name}")
@@ -220,7 +225,7 @@ def _train_and_study(
 
 
 def _until_interrupted(function: Callable[..., _Result], cell: Cell, *arguments: Any) -> _Result:
-    """Return function(cell, *arguments); after Ctrl-C no study, as an exception would end other workers."""
+    """Return function(cell, *arguments); no study after Ctrl-C, as an exception would end other workers."""
     try:
         return function(cell, *arguments)
     except KeyboardInterrupt:
@@ -230,7 +235,7 @@ def _until_interrupted(function: Callable[..., _Result], cell: Cell, *arguments:
 def _in_parallel(
     function: Callable[..., _Result], arguments: Sequence[tuple[Any, ...]], n_jobs: int | None
 ) -> Iterator[_Result]:
-    """Yield function(*arguments) of each, as they are finished; after Ctrl-C none is begun any more."""
+    """Yield the results of function(*arguments) as they finish; after Ctrl-C, start no further ones."""
     from joblib import Parallel, delayed, effective_n_jobs
 
     n_workers = min(effective_n_jobs(n_jobs), len(arguments))
@@ -241,12 +246,12 @@ def _in_parallel(
             if study is None:
                 return
         return
-    # A terminal sends Ctrl-C to the workers too, which save what they have: joblib must not kill them first.
+    # A terminal also sends Ctrl-C to the workers, which save their models: joblib must not kill them first.
     with InterruptRequest() as ctrl_c:
         begun = takewhile(lambda each: not ctrl_c.requested, arguments)
         parallel = Parallel(n_workers, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1)
         try:
             yield from parallel(delayed(_until_interrupted)(function, *each) for each in begun)
-        except RuntimeError:  # an idle worker does not survive it
+        except RuntimeError:  # Ctrl-C ends idle workers
             if not ctrl_c.requested:
                 raise

@@ -1,4 +1,4 @@
-"""All figures of one trained model on data that it has not seen, and their tables as text and as HTML."""
+"""Evaluate one trained model on held-out data, and show the results as text or HTML tables."""
 
 import math
 import textwrap
@@ -26,15 +26,15 @@ from npvae.study.posterior.information import (
 from npvae.study.posterior.likelihood import log_marginal_likelihood
 from npvae.study.posterior.moments import CodeMoments, code_moments
 from npvae.study.posterior.reconstruction import ReconstructionError, reconstruction_error
+from npvae.study.sample_arrays import check_count
 from npvae.study.table import MOST_COLUMNS, Table, escaped
-from npvae.study.validation import check_count
 
 if TYPE_CHECKING:
     from npvae.estimators import VAE, Autoencoder
 
 FEWEST_SAMPLES = 10
-_SEED_OF_IMAGES = 0  # the same images for every model and seed, or their ln p(x) would not compare
-MOST_PAIRED = 10_000  # samples between all pairs of which the mutual information is summed
+_SEED_OF_IMAGES = 0  # the same images for every model and seed, so that their ln p(x) can be compared
+MOST_PAIRED = 10_000  # samples for the mutual information, whose cost is quadratic in their number
 
 
 class LogLikelihood(NamedTuple):
@@ -45,13 +45,13 @@ class LogLikelihood(NamedTuple):
     n_importance_samples : int
         K, for each image.
     value : float
-        In nats per sample; a lower bound in expectation, rising with K.
+        Nats per sample. In expectation a lower bound, which rises with K.
     standard_error : float
-        Of the mean over images, as if each ln p(x) were exact; in nats.
+        Standard error of the mean due to the choice of images, taking each ln p(x) as exact; in nats.
     sampling_error : float
-        Of the mean, from importance sampling alone, with the images as they are; in nats; NaN at K = 1.
+        Standard error of the mean due to importance sampling, for these images; in nats. NaN at K = 1.
     effective_sample_size : float
-        From 1 to K; mean over the images.
+        Mean over the images; from 1 to K.
     n_images : int
     """
 
@@ -65,17 +65,15 @@ class LogLikelihood(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PosteriorFigures:
-    """What only a VAE has: an ELBO, p(x), and q(z | x).
+    """Figures that only a VAE has: its ELBO, ln p(x), and properties of q(z | x).
 
     Parameters
     ----------
-    beta : float
-        That it was trained with; the figures are those of beta = 1.
-    objective : {"elbo", "iwae"}
-    n_draws : int
-        Likewise; the figures are those of the ELBO with one draw, and of p(x).
+    beta, objective, n_draws : float, {"elbo", "iwae"}, int
+        How the model was trained. The figures below do not depend on them: they are for beta = 1 and the
+        ELBO.
     elbo : Estimate
-        ELBO, in nats per sample; higher is better. Minus the sum of the next two.
+        Nats per sample; higher is better. It equals -(reconstruction + kl).
     reconstruction : Estimate
         -ln p(x | z) with one draw of z from q(z | x), in nats per sample.
     kl : Estimate
@@ -83,17 +81,18 @@ class PosteriorFigures:
     log_likelihoods : tuple of LogLikelihood
         For K = 1, 10, 100 and so on; the last has all importance samples.
     kl_per_dimension : (Z,) array
-        In nats; the sum is `kl`.
+        Nats; they sum to `kl`.
     active : (Z,) array of bool
         Dimensions whose posterior mean depends on x.
     n_active : int
     mutual_information : Estimate
-        I(x; z) between z and which of the `n_paired` samples it comes from, in nats.
+        I(x; z), with x uniform over `n_paired` samples, in nats.
     most_information : float
-        ln n_paired, above which `mutual_information` cannot be.
+        ln n_paired, the largest value that `mutual_information` can have.
     aggregate_kl : Bracket
-        KL(q(z) || N(0, I)) lies between the two, in nats.
+        Lower and upper bound of KL(q(z) || N(0, I)), in nats.
     n_paired : int
+        Samples used for `mutual_information` and `aggregate_kl`.
     """
 
     beta: float
@@ -114,7 +113,7 @@ class PosteriorFigures:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What `evaluate` measures.
+    """What `evaluate` returns.
 
     Parameters
     ----------
@@ -123,14 +122,14 @@ class Evaluation:
     latent_dim, n_features, n_samples : int
         Z, D, N.
     reconstruction : ReconstructionError
-        At the codes; for a VAE the posterior means.
+        From the codes; for a VAE these are the posterior means.
     moments : CodeMoments
     normality : NormalityTests
-        Both of z: for the AE the codes, for the VAE a draw from each q(z | x).
+        Moments and normality of z: the codes of an AE, one draw from each q(z | x) of a VAE.
     posterior : PosteriorFigures or None
-        None for the AE.
+        None for an AE.
     warnings : tuple of str
-        A sentence for each reason not to take the figures as they are.
+        Reasons to be careful with the figures, a sentence or two each.
 
     Notes
     -----
@@ -154,7 +153,7 @@ class Evaluation:
         Parameters
         ----------
         data_name : str
-            Of the data that was measured on; left out where it is empty.
+            Name of the data, for the first line; "" omits it.
 
         Returns
         -------
@@ -199,7 +198,7 @@ def evaluate(
     random_state: int = 0,
     progress: Callable[[str], object] = lambda stage: None,
 ) -> Evaluation:
-    """Measure a model on data that it has not seen.
+    """Evaluate a model on held-out data.
 
     Parameters
     ----------
@@ -208,14 +207,14 @@ def evaluate(
     X : (N, D) array, N >= 10
         As for `VAE.score_samples`.
     n_importance_samples : int
-        The largest K for ln p(x), which is estimated at K = 1, 10, 100 and so on, too. Not used for an AE.
+        The largest K for ln p(x), which is also estimated with K = 1, 10, 100, .... Not used for an AE.
     n_images : int
-        Images whose ln p(x) is estimated, chosen at random, but always the same of the same X; all where
-        there are fewer. Not used for an AE.
+        Number of samples whose ln p(x) is estimated: a random subset of X that does not depend on
+        `random_state`; all of X if it is smaller. Not used for an AE.
     random_state : int
         The same seed gives the same bits.
     progress : callable
-        Is told the name of each stage as it begins.
+        Called with the name of each stage when it begins.
 
     Returns
     -------
@@ -224,24 +223,23 @@ def evaluate(
     Raises
     ------
     TypeError
-        `model` is neither.
+        `model` is neither a VAE nor an Autoencoder.
     NotFittedError, ValueError
         Not fitted; X is unsuitable, as for `VAE.score_samples`, or has fewer than 10 rows; a count is too
         small.
 
     Notes
     -----
-    Each figure is described where it is computed: `log_marginal_likelihood`, `kl_per_dimension`,
+    Each figure is documented at the function that computes it: `log_marginal_likelihood`, `kl_per_dimension`,
     `active_units`, `mutual_information`, `aggregate_posterior_kl`, `code_moments`, `normality_tests`,
     `reconstruction_error`. The ELBO is the mean of `VAE.score_samples`. The tests and the moments use one
-    draw of z for each sample. A larger K repeats the draws of the smaller ones, so the differences in the
-    table of ln p(x) are more certain than its entries. Log-variances larger than 300 in size are cut to it
-    where z is drawn and for KL, I(x; z) and the bracket; a caution speaks of them.
+    draw of z for each sample. Estimates of ln p(x) with a larger K reuse the draws of those with a smaller K,
+    so differences between them are more precise than the estimates themselves. Log-variances beyond -300 and
+    300 are clipped there (except in the ELBO and ln p(x)), and a warning is added.
 
-    Cost: 1.1 n_images n_importance_samples passes through the decoder; what is quadratic in N is done for
-    at most 10,000 samples. 784-400-50 on 10,000 images, in seconds of one core: 1 for mutual information, 5
-    for the bracket, 3 for the tests, 3 for ln p(x). Trap: on training data the figures are better than they
-    should be.
+    Cost: 1.1 n_images n_importance_samples passes through the decoder; figures whose cost is quadratic in N
+    use at most 10,000 samples. For 784-400-50 and 10,000 images, on one core: mutual information 1 s, bounds
+    of the aggregate KL 5 s, normality tests 3 s, ln p(x) 3 s. On training data the figures are too good.
     """
     from npvae.estimators import VAE, Autoencoder
 
@@ -286,7 +284,7 @@ def _of_posterior(
     seed: int,
     progress: Callable[[str], object],
 ) -> tuple[np.ndarray, PosteriorFigures, list[str | None]]:
-    """Return a draw of z for each row, the figures, and the cautions."""
+    """Return a draw of z for each row, the figures, and warnings."""
     mu, log_var = vae.encode(X)
     out_of_range = log_var_warning(log_var)
     mu, log_var = as_posteriors(mu, np.clip(log_var, -LARGEST_LOG_VAR, LARGEST_LOG_VAR))
@@ -295,7 +293,7 @@ def _of_posterior(
     rng = np.random.default_rng(seed)
     z, _ = reparameterize_forward(mu, log_var, rng.standard_normal(mu.shape))
     kl, _ = kl_forward(mu, log_var)
-    with np.errstate(over="ignore", invalid="ignore"):  # log-variances of which a caution speaks
+    with np.errstate(over="ignore", invalid="ignore"):  # `out_of_range` warns about such log-variances
         elbo = vae.score_samples(X).astype(np.float64)
         progress("ln p(x) by importance sampling")
         log_likelihoods = tuple(
@@ -337,7 +335,7 @@ def _of_posterior(
 
 
 def importance_samples(most: int) -> list[int]:
-    """Return 1, 10, 100 and so on up to `most`, which is the last."""
+    """Return 1, 10, 100, ... below `most`, then `most`."""
     steps = [10**power for power in range(len(str(most))) if 10**power < most]
     return [*steps, most]
 
@@ -356,7 +354,7 @@ def _log_likelihood(vae: "VAE", X: np.ndarray, k: int, seed: int) -> LogLikeliho
 
 
 def _blocks(evaluation: Evaluation, data_name: str) -> list[Table | list[str]]:
-    """Return tables and paragraphs, which are lists of lines, from top to bottom."""
+    """Return tables and paragraphs (lists of lines) from top to bottom."""
     posterior = evaluation.posterior
     blocks: list[Table | list[str]] = [[_head(evaluation, data_name)]]
     if posterior is not None:
@@ -393,14 +391,14 @@ def _terms(posterior: PosteriorFigures) -> Table:
         "",
         ("Means over the samples, in nats", "", "+-"),
         [(label, f"{mean.value:.2f}", _error(mean.standard_error)) for label, mean in rows],
-        "ELBO = -(reconstruction + KL), a lower bound of ln p(x), whatever beta; +- is a standard error.",
+        "ELBO = -(reconstruction + KL) is a lower bound of ln p(x), whatever beta was. +-: standard error.",
     )
 
 
 def _log_likelihoods(posterior: PosteriorFigures) -> Table:
     return Table(
         "",
-        ("ln p(x), in nats: draws of z", "mean", "+- (images)", "+- (draws)", "effective draws"),
+        ("ln p(x), in nats", "mean", "+- (images)", "+- (draws)", "effective draws"),
         [
             (
                 f"K = {row.n_importance_samples}",
@@ -411,9 +409,9 @@ def _log_likelihoods(posterior: PosteriorFigures) -> Table:
             )
             for row in posterior.log_likelihoods
         ],
-        f"On {posterior.log_likelihoods[-1].n_images} of the samples, from K draws of z each: a lower bound "
-        "that rises with K. The second +- is what other draws would change. The effective draws carry the "
-        "weight.",
+        f"Estimated for {posterior.log_likelihoods[-1].n_images} samples with K draws of z each: in "
+        "expectation a lower bound, which rises with K. +-: standard errors due to the choice of images and "
+        "of draws. Effective draws: effective sample size of the importance weights.",
     )
 
 
@@ -430,13 +428,13 @@ def _use_of_z(posterior: PosteriorFigures) -> list[str]:
     descending = sorted(posterior.kl_per_dimension.tolist(), reverse=True)
     lower, upper = posterior.aggregate_kl
     return [
-        f"Active units: {posterior.n_active} of {len(descending)} latent dimensions; in these the posterior "
-        "mean varies with x.",
-        f"KL of each dimension, descending, in nats: {' '.join(f'{value:.2f}' for value in descending)}",
-        f"I(x; z), what z tells about which of {posterior.n_paired} samples it comes from: "
-        f"{_pair(posterior.mutual_information)} nats (at most {posterior.most_information:.2f}).",
-        "KL(q(z) || N(0, I)), how far the z of all samples together are from what new ones are drawn from: "
-        f"between {_pair(lower)} and {_pair(upper)} nats.",
+        f"Active units: the posterior means of {posterior.n_active} of {len(descending)} latent dimensions "
+        "vary with x.",
+        f"KL of each dimension in nats, largest first: {' '.join(f'{value:.2f}' for value in descending)}",
+        f"Mutual information I(x; z): {_pair(posterior.mutual_information)} nats. With {posterior.n_paired} "
+        f"samples it cannot exceed {posterior.most_information:.2f}.",
+        "KL(q(z) || N(0, I)), distance of the aggregate posterior from the prior: between "
+        f"{_pair(lower)} and {_pair(upper)} nats.",
     ]
 
 
@@ -455,23 +453,23 @@ def _tests(tests: NormalityTests) -> Table:
     def row(label: str, test: SimulatedTest) -> tuple[str, ...]:
         return label, f"{test.statistic:.4g}", f"{test.null_quantile:.3g}", f"{test.p_value:.2f}"
 
-    accuracy = tests.classifier.accuracy
+    accuracy = (f"{tests.classifier.accuracy:.3f}", f"{_accuracy_quantile(tests):.3f}", "")
     return Table(
         "",
-        ("Does z follow N(0, I)?", "found", "95 % of N(0, I)\nare below", "p"),
+        ("Does z follow N(0, I)?", "value", "95 % quantile\nunder N(0, I)", "p"),
         [
             row("energy distance", tests.energy),
             row("MMD^2, inverse multiquadric kernel", tests.mmd),
-            ("accuracy of a classifier", f"{accuracy:.3f}", f"{_accuracy_quantile(tests):.3f}", ""),
+            ("accuracy of a classifier, z vs N(0, I)", *accuracy),
         ],
-        f"{tests.n_codes} z beside {tests.n_null} sets of as many draws from N(0, I), so p is at least "
-        f"{1 / (tests.n_null + 1):.2g}. The classifier tells z from draws: 0.5 if they are the same, 1 if "
-        f"they do not overlap; +- {tests.classifier.standard_error:.3f}, {tests.classifier.n_test} held out.",
+        f"{tests.n_codes} z were compared with {tests.n_null} sets of as many draws from N(0, I), so p is at "
+        f"least {1 / (tests.n_null + 1):.2g}. Classifier: 0.5 = indistinguishable, 1 = no overlap; standard "
+        f"error {tests.classifier.standard_error:.3f}, from {tests.classifier.n_test} held-out points.",
     )
 
 
 def _accuracy_quantile(tests: NormalityTests) -> float:
-    return 0.5 + 1.645 * tests.classifier.standard_error  # of a normal distribution
+    return 0.5 + 1.645 * tests.classifier.standard_error  # 95 % quantile of a normal distribution
 
 
 def _pair(estimate: Estimate) -> str:

@@ -1,4 +1,4 @@
-"""Results as JSON knows them."""
+"""Convert results to JSON's types."""
 
 import dataclasses
 import math
@@ -8,12 +8,12 @@ import numpy as np
 
 
 def to_jsonable(value: Any) -> Any:
-    """Return a result in JSON's types.
+    """Convert a result to JSON's types.
 
     Parameters
     ----------
     value : dataclass, NamedTuple, mapping, sequence, array, number, string or None
-        And these within one another. NaN and infinity, which JSON does not know, become None.
+        Nested in any way. NaN and infinity, which JSON does not have, become None.
 
     Examples
     --------

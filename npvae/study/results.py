@@ -1,4 +1,4 @@
-"""All numbers of a comparison: in JSON's types, and as rows of CSV."""
+"""All numbers of a comparison, for JSON and CSV files."""
 
 import csv
 import io
@@ -22,8 +22,8 @@ def comparison_numbers(comparison: Comparison) -> dict[str, Any]:
     Returns
     -------
     dict
-        n_compared; classifier_accuracy; controls; models: a list with cell, training, figures and samples of
-        each; findings.
+        Keys n_compared, classifier_accuracy, controls, models and findings. `models` is a list with the
+        identity, file, training, figures and sample quality of each model.
     """
     models = []
     for cell, study in sorted(comparison.studies.items()):
@@ -46,7 +46,7 @@ def comparison_numbers(comparison: Comparison) -> dict[str, Any]:
 
 
 def comparison_csv(comparison: Comparison) -> str:
-    """Return what was measured as CSV, one number in a row: for a data frame or a spreadsheet.
+    """Return all numbers of a comparison as CSV, one number a row, for a data frame or a spreadsheet.
 
     Parameters
     ----------
@@ -55,10 +55,10 @@ def comparison_csv(comparison: Comparison) -> str:
     Returns
     -------
     str
-        Columns model, latent_dim, seed, samples, figure, value. `samples` is the way to sample or the control
-        that a figure is about, and empty for those of the model itself. Parts of a figure's name are divided
-        by dots; entries of a vector are counted from 0; true and false are 1 and 0. A figure that does not
-        apply has no row. The training histories are in `comparison_numbers` alone.
+        Columns model, latent_dim, seed, samples, figure, value. `samples` names the sampler or the control
+        that a figure describes; it is empty for figures of the model itself. Parts of a figure's name are
+        separated by dots; entries of a vector are counted from 0; true and false are 1 and 0. Figures that do
+        not apply have no row. Training histories are only in `comparison_numbers`.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -79,7 +79,7 @@ def comparison_csv(comparison: Comparison) -> str:
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
-    """Yield the numbers within a plain value, with their names."""
+    """Yield the name and value of each number in a nested JSON value."""
     if isinstance(value, dict | list):
         entries = value.items() if isinstance(value, dict) else enumerate(value)
         for key, entry in entries:

@@ -1,4 +1,4 @@
-"""Tables, once as text for the terminal and once as HTML, and numbers with their spread."""
+"""Tables as text for the terminal and as HTML, and numbers with their standard deviation."""
 
 import html
 import math
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MOST_COLUMNS = 100  # of text
-_MOST_DIGITS = 5  # of a mean
+MOST_COLUMNS = 100  # characters in a line of text
+_MOST_DIGITS = 5  # significant digits of a mean
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,11 @@ class Table:
     ----------
     title : str
     header : sequence of str
-        The first column's first; it is aligned to the left, the others to the right. Line breaks are kept.
+        Column titles, which may contain line breaks. The first column is aligned left, the others right.
     rows : sequence of sequences of str
-        As long as the header. A row whose cells but the first are all empty is a heading.
+        Each as long as the header. A row in which only the first cell has text is a heading.
     note : str
-        What the columns mean.
+        Explanation, shown below the table.
     """
 
     title: str
@@ -33,7 +33,7 @@ class Table:
     note: str = ""
 
     def text(self) -> str:
-        """Return the table as lines of at most 100 columns, where the cells are short enough."""
+        """Return the table as text, at most 100 characters wide if the cells are short enough."""
         headers = [name.split("\n") for name in self.header]
         depth = max(map(len, headers))
         lines = [[([""] * depth + name)[i - depth] for name in headers] for i in range(depth)]
@@ -66,15 +66,14 @@ class Table:
 
 
 def with_spread(values: np.ndarray, *, decimals: int | None = None) -> str:
-    """Write the mean of some seeds' values, and in brackets their standard deviation in its last digit.
+    """Format the mean over seeds, with the standard deviation of the last digit in brackets.
 
     Parameters
     ----------
     values : (n,) array
-        NaN, where there is no such number, gives a dash.
+        One value for each seed. NaN means that the figure does not apply, and gives a dash.
     decimals : int, optional
-        Of a single value, or where there is no spread; by default three significant digits, at most three
-        decimals.
+        Decimals of a mean that has no spread. By default three significant digits, at most three decimals.
 
     Examples
     --------
@@ -108,7 +107,7 @@ def with_spread(values: np.ndarray, *, decimals: int | None = None) -> str:
 
 
 def wrapped(text: str, bullet: str = "") -> str:
-    """Return text in lines of at most 100 columns, indented after the bullet; line breaks are kept."""
+    """Wrap text to 100 columns, with a hanging indent after the bullet; line breaks are kept."""
     lines: list[str] = []
     for line in text.split("\n"):
         first = bullet if not lines else " " * (len(bullet) + 2)
@@ -117,5 +116,5 @@ def wrapped(text: str, bullet: str = "") -> str:
 
 
 def escaped(text: str) -> str:
-    """Return text as HTML, with its line breaks."""
+    """Escape text for HTML, keeping its line breaks."""
     return html.escape(text).replace("\n", "<br>")

@@ -1,9 +1,9 @@
 """Pictures of trained models, drawn with matplotlib.
 
 A function that draws one panel takes `ax` and returns it; one that draws several takes `figure` (a Figure or
-SubFigure, best with constrained layout) and returns a tuple of Axes. Without them they make a figure of their
-own, ``ax.figure``, which pyplot does not know: no display is needed, nothing has to be closed, and no
-global setting is changed. `save_figure` writes it to a file.
+SubFigure, preferably with constrained layout) and returns a tuple of Axes. Without these arguments they make
+a new figure, available as ``ax.figure``, outside of pyplot: no display is needed, nothing has to be closed,
+and no global setting is changed. `save_figure` writes it to a file.
 """
 
 from npvae.view.draw.history import draw_history

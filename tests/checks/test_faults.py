@@ -8,7 +8,7 @@ import pytest
 from npvae.checks.faults import FAULTS, Pair, pair_of
 from npvae.checks.faults.fault import fault as plant
 from npvae.checks.planted import caught, check, cleared, run_planted_faults
-from npvae.view.gradcheck_table import planted_table
+from npvae.view.tables.gradcheck import planted_table
 
 every_fault = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 TWINS = {(fault.correct, fault.make_args): fault for fault in FAULTS.values()}
@@ -74,10 +74,10 @@ def test_where_nothing_can_be_decided():
 
 
 def test_counting():
-    (kills,) = [list(kills) for kills in run_planted_faults([4], [2, 6], ["kl_mu_sign", "stale_cache"])]
-    assert [row.fault.name for row in kills] == ["kl_mu_sign", "stale_cache"]
-    assert [(row.runs, row.missed, row.alarms) for row in kills] == [(2, [], [])] * 2
-    assert all(row.as_it_should_be for row in kills)
+    (results,) = [list(results) for results in run_planted_faults([4], [2, 6], ["kl_mu_sign", "stale_cache"])]
+    assert [row.fault.name for row in results] == ["kl_mu_sign", "stale_cache"]
+    assert [(row.runs, row.missed, row.alarms) for row in results] == [(2, [], [])] * 2
+    assert all(row.as_expected for row in results)
 
 
 def test_a_fault_that_is_none_is_missed_and_a_twin_that_is_wrong_is_an_alarm(monkeypatch):

@@ -12,7 +12,7 @@ from npvae.checks.networks import network_cases
 from npvae.checks.pairs import check_pair, pair_cases
 from npvae.core import activations, gaussian, layers, likelihoods
 from npvae.kernels import twins
-from npvae.view.gradcheck_table import own_table
+from npvae.view.tables.gradcheck import own_table
 
 CHECKS = own.own_checks()
 

@@ -159,8 +159,8 @@ def test_a_repeated_run_does_nothing_again(compare, done, tmp_path):
     assert (trained, measured) == ([], [])
     assert again.out == done.out
     assert files(tmp_path / "out") == before
-    assert "2 of 2 models are there, trained and measured" in again.err
-    assert "learning what real images" not in again.err
+    assert "2 of 2 models are in the cache, trained and measured" in again.err
+    assert "preparing the metrics" not in again.err
 
 
 def test_other_samples_are_measured_without_training(compare, done, tmp_path):

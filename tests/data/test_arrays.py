@@ -119,13 +119,13 @@ def test_missing_samples(folder, name):
     [
         ("X_test.npy", np.where(X[7:] > 0.5, np.nan, X[7:]), "contains NaN"),
         ("X_train.npy", np.where(X[:7] > 0.5, np.inf, X[:7]), "infinity"),
-        ("X_train.npy", np.full((7, 6), 1e300), "beyond float32"),
+        ("X_train.npy", np.full((7, 6), 1e300), "too large for float32"),
         ("X_train.npy", np.zeros((7, 6), np.int64), r"samples of dtype int64; .*astype\(np.uint8\)"),
         ("X_train.npy", np.zeros((7, 6), np.complex64), "samples of dtype complex64"),
         ("X_train.npy", np.ones((7, 6), np.uint8), "no value is above 1; save binary images as bool"),
         ("X_train.npy", np.zeros(7, np.float32), r"shape \(7,\); samples must be \(N, D\)"),
         ("X_train.npy", np.zeros((7, 2, 3, 1), np.float32), r"shape \(7, 2, 3, 1\)"),
-        ("X_train.npy", np.zeros((7, 0), np.float32), "holds no values"),
+        ("X_train.npy", np.zeros((7, 0), np.float32), r"shape \(7, 0\)"),
         ("X_train.npy", np.zeros((7, 5), np.float32), r"shape \(5,\), but .*shape \(6,\)"),
         ("y_train.npy", np.arange(6), "6 labels; the files do not belong together"),
         ("y_train.npy", np.zeros((7, 10), np.int64), "labels must be one-dimensional"),
@@ -166,7 +166,7 @@ def header(shape):
         (header((7, 6))[:40], "not a complete .npy file"),
         (header((7, 6)), "not a complete .npy file"),
         (header((7, 6)) + bytes(7 * 6 * 4 - 1), "not a complete .npy file"),
-        (header((7, 6)) + bytes(7 * 6 * 4 + 1), r"1 bytes left over after an array of shape \(7, 6\)"),
+        (header((7, 6)) + bytes(7 * 6 * 4 + 1), r"1 extra bytes .*\(7, 6\)"),
         (header((2**40, 2**10)) + bytes(8), "not a complete .npy file"),
         (header((2**62, 2**62)) + bytes(8), "not a complete .npy file"),
         (header((2**70, 1)) + bytes(8), "not a complete .npy file"),
@@ -225,20 +225,20 @@ def test_two_parts_of_an_npz_file(tmp_path, folder, letter, left_out):
     assert found.name == "toy"
 
 
-KNOWN = "an .npz file must hold one array, or X_train and X_test"
+KNOWN = "one array, or X_train and X_test"
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"weights": X}, rf"arrays X_train, y_train, X_test, y_test, weights; {KNOWN}"),
-        ({"X_test": None}, rf"holds the arrays X_train, y_train, y_test; {KNOWN}"),
+        ({"weights": X}, rf"arrays X_train, y_train, X_test, y_test, weights; .*{KNOWN}"),
+        ({"X_test": None}, rf"arrays X_train, y_train, y_test; .*{KNOWN}"),
         ({"x_train": X}, KNOWN),
-        (dict.fromkeys(PARTS), rf"holds the arrays \(none\); {KNOWN}"),
+        (dict.fromkeys(PARTS), rf"arrays \(none\); .*{KNOWN}"),
         ({"X_test": np.full((3, 6), np.nan)}, r"toy\.npz/X_test: contains NaN"),
-        ({"X_test": X[7:, :5]}, r"X_train holds samples of shape \(6,\), but .*X_test .*\(5,\)"),
+        ({"X_test": X[7:, :5]}, r"X_train .*\(6,\).*X_test .*\(5,\)"),
         ({"X_train": np.ones((7, 6), np.uint8)}, r"toy\.npz/X_train: .*no value is above 1"),
-        ({"y_train": np.arange(6)}, r"toy\.npz/y_train 6 labels"),
+        ({"y_train": np.arange(6)}, r"toy\.npz/y_train has 6 labels"),
         ({"y_test": np.array([1, None, "b"], dtype=object)}, "not with dtype object"),
         ({"X_train": np.array([[1], None], dtype=object)}, "not with dtype object"),
     ],

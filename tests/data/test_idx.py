@@ -103,13 +103,13 @@ def test_a_wrong_checksum_is_noticed(tmp_path):
         (b"", r"not an IDX file: it starts with the bytes \(none\)"),
         (b"\0\0", "not an IDX file: it starts with the bytes 00 00"),
         (b"<html>", "not an IDX file: it starts with the bytes 3c 68 74 6d"),
-        (b"\0\0\x07\x01\0\0\0\1x", "unknown IDX type 0x07; known are 0x08, 0x09, 0x0b"),
+        (b"\0\0\x07\x01\0\0\0\1x", "type 0x07; .*0x08, 0x09, 0x0b"),
         (b"\0\0\x08\0", "states 0 dimensions"),
         (b"\0\0\x08\x41" + b"\0\0\0\1" * 65 + b"x", "states 65 dimensions"),
         (b"\0\0\x08\x03\0\0\0\1", "ends within its header"),
         (b"\0\0\x08\x02\0\0\0\0\xff\xff\xff\xff", r"states the shape \(0, 4294967295\): no values"),
-        (idx_bytes(IMAGES)[:-1], "states 60 bytes of values, .*but only 59 follow"),
-        (idx_bytes(IMAGES) + b"\0", "bytes left over after the 60"),
+        (idx_bytes(IMAGES)[:-1], r"60 bytes, .*only 59"),
+        (idx_bytes(IMAGES) + b"\0", "extra bytes after the 60"),
     ],
 )
 def test_damaged_content(tmp_path, content, message, compress):
@@ -125,7 +125,7 @@ def test_an_enormous_claim_takes_no_memory(tmp_path, shape, compress):
     path = write(tmp_path / "hostile", content, compress=compress)
     tracemalloc.start()
     try:
-        with pytest.raises(ValueError, match=f"states {math.prod(shape)} bytes of values.*only 3 follow"):
+        with pytest.raises(ValueError, match=f"{math.prod(shape)} bytes, .*only 3"):
             read_idx(path)
         assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
     finally:

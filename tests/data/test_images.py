@@ -150,10 +150,10 @@ def test_any_damage_is_refused_or_does_no_harm(scratch, form, mode, data):
 def test_folders_that_are_no_set_of_images(folder, tmp_path):
     for part in ("train", "test"):
         shutil.copytree(folder, tmp_path / "parts" / part)
-    with pytest.raises(ValueError, match=r"parts: the folders train and test would be taken for two classes"):
+    with pytest.raises(ValueError, match=r"parts: .*folders train and test .*classes"):
         load_dataset(tmp_path / "parts")
     shutil.copytree(folder, folder / "old")
-    with pytest.raises(ValueError, match=r"stamps: images beside folders of images \(old\)"):
+    with pytest.raises(ValueError, match=r"stamps: .*folders of images \(old\)"):
         load_dataset(folder)
     (tmp_path / "none").mkdir()
     with pytest.raises(FileNotFoundError, match=r"none: no \.png, \.jpg, \.jpeg files"):

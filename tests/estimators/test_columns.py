@@ -47,9 +47,9 @@ def test_columns_of_another_scale_are_named(load, named):
 
 def test_fit_names_them(rng):
     frame = pd.DataFrame(rng.standard_normal((50, 4)) * [1, 1, 100, 1], columns=list("abcd"))
-    with pytest.warns(UserWarning, match=r"Columns 'c' hold 99.9\d % of the variance, so the other 3"):
+    with pytest.warns(UserWarning, match=r"Columns 'c' .*99.9\d % of the variance, so the other 3"):
         VAE(**SMALL, learning_rate=1e-5).fit(frame)
-    with pytest.warns(UserWarning, match=r"Columns 2 hold"):
+    with pytest.warns(UserWarning, match="Columns 2 "):
         VAE(**SMALL, learning_rate=1e-5).fit(frame.to_numpy())
 
 
@@ -65,9 +65,7 @@ def test_rows_far_outside_are_told(cls, method, rng):
     model = cls(**SMALL).fit(pd.DataFrame(X, columns=["x", "y", "z"]))
     new = X.copy()
     new[400:403, 1], new[17, 2] = 2.5, -7
-    message = (
-        r"4 of 600 rows lie far outside .*In row 17, column 'z' is -7; in training it was from 0\.\d+ to 0\.9"
-    )
+    message = r"4 of 600 rows .*row 17, column 'z' is -7; .*from 0\.\d+ to 0\.9"
     with pytest.warns(UserWarning, match=message):
         getattr(model, method)(pd.DataFrame(new, columns=["x", "y", "z"]))
 
@@ -109,7 +107,7 @@ def test_columns_of_different_scale_have_ranges_of_their_own(cls):
 
 def test_six_large_columns_of_ten_are_named(rng):
     X = rng.standard_normal((100, 10)) * ([500] * 6 + [1] * 4)
-    assert "Columns 0, 1, 2, 3, 4 and 1 more hold" in scale_warning(Columns.of(X), None)
+    assert "Columns 0, 1, 2, 3, 4 and 1 more " in scale_warning(Columns.of(X), None)
 
 
 @both

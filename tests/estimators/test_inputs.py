@@ -76,7 +76,7 @@ def test_a_model_of_other_numbers_does_not_take_them_for_pixels(cls, dtype, meth
     X = (load_digits().data[:100] > 7).astype(dtype)
     model = cls(**SMALL, likelihood="bernoulli").fit(X)
     with pytest.raises(
-        ValueError, match=r"uint8, which means pixels 0\.\.255, but this .* was trained on other"
+        ValueError, match=r"uint8, which means pixels 0\.\.255, but this .* was not trained on"
     ):
         getattr(model, method)(X.astype(np.uint8))
     np.testing.assert_allclose(model.transform(X), model.transform(X.astype(np.int8)), rtol=1e-4, atol=1e-5)

@@ -300,7 +300,7 @@ def test_early_stopping_is_refused_before_any_training(which, tmp_path):
     told, models = [], make_models()
     for model, early in zip(models, which, strict=True):
         model.set_params(early_stopping=early)
-    with pytest.raises(ValueError, match="early_stopping would choose models by the test images"):
+    with pytest.raises(ValueError, match="early_stopping would select models"):
         compare(make_data(), *models, folder=StudyFolder(tmp_path / "out"), report=told.append)
     assert told == []
     assert not (tmp_path / "out").exists()

@@ -90,7 +90,7 @@ def row(evaluation, label):
         ("eigenvalues of the covariance", ["1", "0.50", "to", "2.50"]),
         ("energy distance", ["123.5", "7.89", "0.01"]),
         ("MMD^2, inverse multiquadric kernel", ["-0.00012", "0.00034", "0.43"]),
-        ("accuracy of a classifier", ["0.875", "0.541"]),
+        ("accuracy of a classifier, z vs N(0, I)", ["0.875", "0.541"]),
     ],
 )
 def test_rows(label, cells, of_vae):
@@ -103,16 +103,17 @@ def test_sentences(of_vae):
     for part in (
         "VAE on 456 samples of toys: 12 features, 3 latent dimensions, bernoulli likelihood, trained",
         "trained with beta = 0.5",
-        "On 77 of the samples",
+        "for 77 samples",
         "from the posterior mean, per sample: squared error 2.125",
         "-ln p(x | z) 33.25 nats",
-        "Active units: 2 of 3",
+        "2 of 3 latent dimensions",
         "4.25 1.25 0.00",
-        "which of 456 samples it comes from: 4.75 +- 0.015 nats (at most 6.12)",
+        "I(x; z): 4.75 +- 0.015 nats",
+        "456 samples it cannot exceed 6.12",
         "between 0.62 +- 0.012 and 0.75 +- 0.034 nats",
-        "321 z beside 99 sets",
+        "321 z were compared with 99 sets",
         "p is at least 0.01",
-        "400 held out",
+        "400 held-out",
         f"Warning. {COLLAPSE}",
     ):
         assert part in text

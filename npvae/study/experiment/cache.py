@@ -20,14 +20,14 @@ KINDS = ("AE", "VAE")
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One of the models that are trained and measured.
+    """Identifies one model of a comparison.
 
     Parameters
     ----------
     latent_dim : int
         Z.
     seed : int
-        Of training and sampling.
+        Seed of training and sampling.
     kind : {"AE", "VAE"}
 
     Examples
@@ -42,12 +42,12 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """What its files are called."""
+        """Stem of its file names."""
         return f"{self.kind.lower()}-d{self.latent_dim}-seed{self.seed}"
 
 
 def content_key(content: Mapping[str, Any]) -> str:
-    """Return a hash of JSON values, whatever their order; of anything else its representation counts.
+    """Return a hash of JSON values, independent of key order; other values are hashed by their repr.
 
     Examples
     --------
@@ -59,12 +59,12 @@ def content_key(content: Mapping[str, Any]) -> str:
 
 
 class StudyFolder:
-    """Models and measurements on disk, each with the key of the content that it was made from.
+    """Cache of models and measurements on disk, each stored with the hash of what it was made from.
 
     Parameters
     ----------
     path : Path
-        Need not exist. Models go into ``models/``, measurements into ``measured/``.
+        Need not exist. Models are stored in ``models/``, measurements in ``measured/``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -75,7 +75,7 @@ class StudyFolder:
         return self.path / "models" / f"{cell.name}.safetensors"
 
     def load_model(self, cell: Cell, key: str) -> "VAE | Autoencoder | None":
-        """Return the model of a cell if it was trained to its end with this key, else None."""
+        """Return a cell's model if it was stored with this key and its training was complete, else None."""
         from npvae.estimators import load
 
         path = self.model_file(cell)
@@ -85,9 +85,9 @@ class StudyFolder:
             return None
 
     def save_model(self, cell: Cell, key: str, model: "VAE | Autoencoder") -> None:
-        """Save a model; only one that was trained to its end is found again."""
+        """Save a model; `load_model` only finds it if its training was complete."""
         path = self.model_file(cell)
-        path.with_suffix(".json").unlink(missing_ok=True)  # until the model is there, it tells of the old one
+        path.with_suffix(".json").unlink(missing_ok=True)  # it describes the old model
         model.save(path)
         if model.stop_reason_ not in ("interrupted", "diverged", "error"):
             _write(path.with_suffix(".json"), _mark(path, key))
@@ -122,17 +122,17 @@ class StudyFolder:
 
 
 def _mark(path: Path, key: str) -> dict[str, Any]:
-    """Return what stands beside a complete model: a file of the right form may still have lost a bit."""
+    """Return the key and hash of a model file, which detect damage that leaves the file readable."""
     return {"key": key, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def _checksum(numbers: Any, arrays: bytes) -> str:
-    """Return a hash of a measurement: a damaged zip file may open, and a damaged number is still one."""
+    """Return a hash of a measurement, which detects damage that leaves the files readable."""
     return content_key({"numbers": numbers, "arrays": hashlib.sha256(arrays).hexdigest()})
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Return what a JSON file holds, and nothing if it is missing or damaged."""
+    """Return the content of a JSON file; an empty dict if it is missing or damaged."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

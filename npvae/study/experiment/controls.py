@@ -1,4 +1,4 @@
-"""Sets of images to judge beside samples: what is as good as it gets, and what is too simple to be good."""
+"""Controls for sample quality: real images as an upper limit, simple baselines as lower ones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ import numpy.typing as npt
 
 from npvae.study.metrics.features import PrincipalFeatures
 from npvae.study.metrics.quality import SampleJudge, SampleQuality, choose_rows
-from npvae.study.validation import check_count
+from npvae.study.sample_arrays import check_count
 
 if TYPE_CHECKING:
     from npvae.data import Dataset
 
 
 def real_halves(X: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a set of real images in two at random.
+    """Split real images into two random halves.
 
     Parameters
     ----------
     X : (N, D) array
     n : int
-        Of each part, at most N / 2.
+        Images in each half, at most N / 2.
     rng : Generator
 
     Returns
@@ -37,9 +37,8 @@ def real_halves(X: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np.nda
 
     Notes
     -----
-    Both halves have one distribution, so what separates them is chance. Training and test images do not:
-    those of MNIST have other writers, and so have the first and the second half of its test set, unless it
-    is shuffled.
+    Both halves have the same distribution, so they differ by chance only. Training and test images may not:
+    in MNIST they come from different writers, as do the first and second half of its test set.
     """
     check_count(n, "n")
     if len(X) < 2 * n:
@@ -49,7 +48,7 @@ def real_halves(X: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np.nda
 
 
 def independent_pixels(X_train: npt.ArrayLike, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw every pixel by itself, from its values in the training images.
+    """Draw each pixel independently from its values in the training images.
 
     Parameters
     ----------
@@ -61,7 +60,7 @@ def independent_pixels(X_train: npt.ArrayLike, n: int, rng: np.random.Generator)
     Returns
     -------
     X : (n, D) array, X_train's dtype
-        Each pixel has its distribution in the training images, and is independent of all others.
+        Each pixel is distributed as in the training images, and independent of all others.
 
     Raises
     ------
@@ -81,7 +80,7 @@ def principal_gaussian(
     *,
     value_range: tuple[float, float] = (0.0, 1.0),
 ) -> np.ndarray:
-    """Draw images from a Gaussian in principal components: a linear model's samples.
+    """Draw images from a Gaussian in principal components, as a linear model would.
 
     Parameters
     ----------
@@ -91,7 +90,7 @@ def principal_gaussian(
         How many images.
     rng : Generator
     value_range : tuple
-        Lowest and highest value, to which the images are clipped.
+        Smallest and largest value, to which the images are clipped.
 
     Returns
     -------
@@ -105,8 +104,8 @@ def principal_gaussian(
 
     Notes
     -----
-    Before clipping, mean and covariance in these components are those of the data: the Frechet distance there
-    is that of clipping and chance alone. What is wrong with these images, it does not see.
+    Before clipping, mean and covariance in these components are those of the data, so the Fréchet distance
+    there is only due to clipping and chance, although the images are not realistic.
     """
     check_count(n, "n")
     z = rng.standard_normal((n, len(features.variances))) * np.sqrt(features.variances)
@@ -115,14 +114,14 @@ def principal_gaussian(
 
 @dataclass(frozen=True)
 class Control:
-    """One set of images to judge.
+    """One set of images to judge like samples.
 
     Parameters
     ----------
     label : str
-        For tables.
+        Name in tables.
     judge : callable
-        ``judge(judge, data)`` returns the `SampleQuality` of such images; always the same.
+        ``judge(judge, data)`` returns the `SampleQuality` of such images; it is deterministic.
     """
 
     label: str
@@ -149,9 +148,8 @@ def _judge_pixels(judge: SampleJudge, data: "Dataset") -> SampleQuality:
     return judge.judge(independent_pixels(data.X_train, judge.n, np.random.default_rng(4)))
 
 
-#: By name, in the order of tables. Two halves of the test set are judged with half as many images where it
-#: is no larger than twice the judge's n. Training images are copies: that is what memorisation finds in
-#: them.
+#: By name, in the order of tables. If the test set has fewer than 2 n images, its halves are smaller than n.
+#: Training images show which values the memorisation figures have for copies.
 CONTROLS = {
     "shuffled halves": Control("half of the test images", _judge_halves),
     "training images": Control("training images", _judge_training_images),

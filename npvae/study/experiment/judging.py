@@ -1,4 +1,4 @@
-"""Sampling a model in every way, and judging what comes out beside the controls."""
+"""Sample a model with every sampler, and judge the samples and the controls."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from npvae.estimators import VAE, Autoencoder
 
 FEWEST_COMPARED = 10
-MOST_COMPARED = 5000  # images of each kind; neighbours are quadratic in their number
-N_KEPT = 100  # latent points and images of each way that are kept for pictures
+MOST_COMPARED = 5000  # images of each kind; the cost of nearest neighbours is quadratic in it
+N_KEPT = 100  # latent points and images of each sampler kept for pictures
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
-    """Images drawn in one way from one model, and how good they are.
+class JudgedSamples:
+    """Samples of one model from one sampler, and their quality.
 
     Attributes
     ----------
     z : (n, Z) array
     images : (n, D) array
-        The first of those that were judged.
+        The first `N_KEPT` of those that were judged.
     quality : SampleQuality
     """
 
@@ -39,19 +39,19 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class JudgedModel:
-    """What `judge_model` finds.
+    """What `judge_model` returns.
 
     Attributes
     ----------
     kind : {"AE", "VAE"}
     n_compared : int
-        Images of each kind.
+        Number of images of each kind.
     classifier_accuracy : float
-        On the test images, of the classifier whose features are compared; NaN without labels.
+        Accuracy on the test images of the classifier whose features are compared; NaN without labels.
     controls : dict
         From a name in `CONTROLS` to the quality of those images.
     samples : dict
-        From the name of a way, of `WAYS`, to the quality of the samples.
+        From a name in `SAMPLERS` to the quality of the samples.
     """
 
     kind: str
@@ -69,21 +69,20 @@ def judge_model(
     seed: int = 0,
     report: Callable[[str], object] = lambda stage: None,
 ) -> JudgedModel:
-    """Sample a model in every way, and judge that and the controls.
+    """Judge the samples of a model from every sampler, and the controls.
 
     Parameters
     ----------
     estimator : Autoencoder or VAE
         Fitted.
     data : Dataset
-        The training part teaches the judge, and the distributions of codes are fitted to it; the test part is
-        what samples are compared with.
+        Judge and samplers are fitted to the training part. Samples are compared with the test part.
     n_samples : int, optional
-        Images of each kind that are compared; by default as many as there are test images, at most 5000.
+        Number of images of each kind. By default the number of test images, at most 5000.
     seed : int
-        Of fits and draws; the judge is always the same.
+        Seed of the samplers' fits and draws. The judge does not depend on it.
     report : callable
-        Is told the name of each stage as it begins.
+        Called with the name of each stage when it begins.
 
     Returns
     -------
@@ -92,7 +91,7 @@ def judge_model(
     Raises
     ------
     NotFittedError, ValueError
-        Not fitted; the data do not fit the model, or `n_samples` is out of its range.
+        Not fitted; the data do not fit the model, or `n_samples` is out of range.
     """
     n = number_compared(data, n_samples)
     judge = make_judge(data, n, report)
@@ -108,19 +107,20 @@ def judge_model(
 
 
 def number_compared(data: "Dataset", n_samples: int | None = None) -> int:
-    """Return how many images of each kind are compared.
+    """Return the number of images of each kind to compare.
 
     Raises
     ------
     ValueError
-        `n_samples` is below 10 or larger than the test or the training set, or there is nothing to compare.
+        `n_samples` is below 10 or larger than the test or the training set; the data have too few or only
+        equal samples.
     """
     most = min(len(data.X_test), len(data.X_train), MOST_COMPARED)
     n = most if n_samples is None else n_samples
     if len(data.X_train) < FEWEST_COMPARED or len(data.X_test) < 2 * FEWEST_COMPARED:
         raise ValueError(
-            f"a comparison needs at least {FEWEST_COMPARED} training and {2 * FEWEST_COMPARED} test samples, "
-            f"half of which are a control; {data.name} has {len(data.X_train)} and {len(data.X_test)}"
+            f"a comparison needs at least {FEWEST_COMPARED} training and {2 * FEWEST_COMPARED} test samples; "
+            f"{data.name} has {len(data.X_train)} and {len(data.X_test)}"
         )
     if all((rows == data.X_train[0]).all() for rows in (data.X_train, data.X_test)):
         raise ValueError(f"{data.name}: all samples are the same, so there is nothing to compare")
@@ -130,8 +130,8 @@ def number_compared(data: "Dataset", n_samples: int | None = None) -> int:
 
 
 def make_judge(data: "Dataset", n: int, report: Callable[[str], object]) -> SampleJudge:
-    """Return the judge of samples of some data, which is always the same."""
-    report("learning what real images are like: principal components, neighbours, classifier")
+    """Return the judge for some data; it is deterministic."""
+    report("preparing the metrics: principal components, neighbours, classifier")
     data = _alike(data)
     return SampleJudge.fit(data.X_train, data.y_train, data.X_test, n=n, random_state=0)
 
@@ -152,31 +152,31 @@ def judge_samples(
     *,
     seed: int = 0,
     report: Callable[[str], object] = lambda way: None,
-) -> dict[str, Samples]:
-    """Sample a model in every way, and judge what comes out.
+) -> dict[str, JudgedSamples]:
+    """Sample a model with every sampler, and judge the samples.
 
     Parameters
     ----------
     estimator : Autoencoder or VAE
         Fitted.
     data : Dataset
-        The distributions of codes are fitted to its training part.
+        Samplers are fitted to its training part.
     judge : SampleJudge
         Made from the same data.
     seed : int
-        Of fits and draws.
+        Seed of fits and draws.
     report : callable
-        Is told the name of each way as it begins.
+        Called with the name of each sampler when it begins.
 
     Returns
     -------
     dict
-        From the name of a way, of `WAYS`, to the samples.
+        From a name in `SAMPLERS` to the samples.
 
     Notes
     -----
-    What is judged is E[x | z], as it is what people look at; but where the test images are binary, a draw of
-    every pixel from it: a grey image would be told from binary ones by its greys alone.
+    The judged images are E[x | z], as these are usually shown. If the test images are binary, binary pixels
+    are drawn from E[x | z], as grey values alone would distinguish samples from binary images.
     """
     drawn = draw_codes(estimator, data.X_train, np.random.default_rng(seed))
     means = estimator.transform(data.X_train)
@@ -189,12 +189,12 @@ def judge_samples(
         images = estimator.inverse_transform(z)
         judged = binarize(images, np.random.default_rng((seed, 1))) if binary else images
         quality = judge.judge(judged, random_state=seed)
-        samples[way] = Samples(z[:N_KEPT], images[:N_KEPT], quality)
+        samples[way] = JudgedSamples(z[:N_KEPT], images[:N_KEPT], quality)
     return samples
 
 
 def _alike(data: "Dataset") -> "Dataset":
-    """Draw training pixels where the test images are binary alone, as dynamic binarisation has it."""
+    """Binarise the training images if only the test images are binary, as with dynamic binarisation."""
     if not _is_binary(data.X_test) or _is_binary(data.X_train):
         return data
     return replace(data, X_train=binarize(data.X_train, np.random.default_rng(0)))

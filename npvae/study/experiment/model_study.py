@@ -1,4 +1,4 @@
-"""One trained model of a comparison: its evaluation, and the quality of what is sampled from it."""
+"""Results for one trained model of a comparison: its evaluation, and the quality of its samples."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 from npvae.study.evaluation import evaluate
 from npvae.study.experiment.cache import Cell
-from npvae.study.experiment.judging import Samples, judge_samples
+from npvae.study.experiment.judging import JudgedSamples, judge_samples
 from npvae.study.jsonable import to_jsonable
 from npvae.study.metrics.quality import SampleJudge, SampleQuality
 
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
     from npvae.data import Dataset
     from npvae.estimators import VAE, Autoencoder
 
-N_CODES = 5000  # codes of test images that are kept for pictures
+N_CODES = 5000  # codes of test images kept for pictures
 
 
 @dataclass(frozen=True, eq=False)
 class ModelStudy:
-    """What was measured on one model.
+    """Results for one model.
 
     Attributes
     ----------
     cell : Cell
     estimator : Autoencoder or VAE
     figures : dict
-        `npvae.study.evaluate` on the test images, in JSON's types.
+        The result of `npvae.study.evaluate` on the test images, in JSON's types.
     codes : (n, Z) array
-        Of the first test images; for the VAE the posterior means.
+        Codes of the first test images; for the VAE the posterior means.
     samples : dict
-        From the name of a way to sample, of `WAYS`, to what it gave.
+        From a name in `SAMPLERS` to the samples.
     """
 
     cell: Cell
     estimator: "Autoencoder | VAE"
     figures: dict[str, Any]
     codes: np.ndarray
-    samples: dict[str, Samples]
+    samples: dict[str, JudgedSamples]
 
     def numbers(self) -> dict[str, Any]:
-        """Return everything but arrays and estimator, in JSON's types."""
+        """Return all results except arrays and estimator, in JSON's types."""
         qualities = {way: to_jsonable(samples.quality) for way, samples in self.samples.items()}
         return {"figures": self.figures, "samples": qualities}
 
@@ -61,16 +61,16 @@ class ModelStudy:
         numbers: dict[str, Any],
         arrays: dict[str, np.ndarray],
     ) -> Self:
-        """Return the study that gave these numbers and arrays."""
+        """Return the study with these `numbers` and `arrays`."""
         samples = {
-            way: Samples(arrays[f"z.{way}"], arrays[f"images.{way}"], restore_quality(quality))
+            way: JudgedSamples(arrays[f"z.{way}"], arrays[f"images.{way}"], restore_quality(quality))
             for way, quality in numbers["samples"].items()
         }
         return cls(cell, estimator, numbers["figures"], arrays["codes"], samples)
 
 
 def restore_quality(numbers: dict[str, Any]) -> SampleQuality:
-    """Return a `SampleQuality` from what `to_jsonable` made of it; None stands for NaN."""
+    """Return the `SampleQuality` that `to_jsonable` converted; None becomes NaN."""
     values: dict[str, Any] = {}
     for field in dataclasses.fields(SampleQuality):
         value = numbers[field.name]
@@ -86,18 +86,18 @@ def study_model(
     *,
     n_importance_samples: int = 1000,
 ) -> ModelStudy:
-    """Evaluate a trained model and everything that can be sampled from it.
+    """Evaluate a trained model, and judge its samples from every sampler.
 
     Parameters
     ----------
     cell : Cell
-        Its seed draws everything.
+        Its seed is used for all random draws.
     estimator : Autoencoder or VAE
         Fitted.
     data : Dataset
-        The distributions of codes are fitted to the training part, the rest is measured on the test part.
+        Samplers are fitted to the training part; everything is measured on the test part.
     judge : SampleJudge
-        Made from the same data; as many samples are drawn as it compares with.
+        Made from the same data; it determines the number of samples.
     n_importance_samples : int
         For ln p(x).
 

@@ -1,1 +1,1 @@
-"""How samples compare with data, and codes with N(0, I)."""
+"""Metrics that compare samples with data, and codes with N(0, I)."""

@@ -6,28 +6,28 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import as_matrix, check_count
+from npvae.study.sample_arrays import as_matrix, check_count
 
 
 @dataclass(frozen=True, eq=False)
 class PrincipalFeatures:
-    """Coordinates along the principal components of real data, not whitened.
+    """Coordinates along the principal components of real data, without whitening.
 
     Parameters
     ----------
     mean : (D,) array
-        Of the real data.
+        Mean of the real data.
     components : (k, D) array
         Orthonormal rows, in the order of descending variance.
     variances : (k,) array
-        Of the real data along the components, in its units squared.
+        Variances of the real data along the components, in its units squared.
     explained : float in (0, 1]
-        Part of the real data's total variance that the k components hold.
+        Share of the real data's total variance along the k components.
 
     Notes
     -----
-    Trap: whatever is orthogonal to the components is not seen; noise in all pixels of a sample, say, hardly
-    shows.
+    Limit: differences orthogonal to the components are lost. Noise in all pixels of a sample, for example,
+    hardly changes its features.
     """
 
     mean: np.ndarray
@@ -44,7 +44,7 @@ class PrincipalFeatures:
         X_real : (N, D) array, N >= 2
             uint8 for pixels, which are scaled to [0, 1], or floats.
         n_components : int
-            k; where D or N - 1 is smaller, that is taken.
+            k; at most D and N - 1 are used.
 
         Returns
         -------
@@ -58,8 +58,8 @@ class PrincipalFeatures:
 
         Notes
         -----
-        Cost: O(N D min(N, D)), and two float64 copies of X_real; 10,000 rows of it suffice. Deterministic: no
-        randomised solver.
+        Cost: O(N D min(N, D)), and two float64 copies of X_real; 10,000 rows are enough. Deterministic, as no
+        randomised solver is used.
         """
         from sklearn.decomposition import PCA
 

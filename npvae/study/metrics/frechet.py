@@ -1,23 +1,23 @@
-"""The Frechet distance between two sets of features, each taken as normally distributed."""
+"""The Fréchet distance between two sets of features, each modelled by a Gaussian."""
 
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import as_matrix, check_same_width
+from npvae.study.sample_arrays import as_matrix, check_same_width
 
 
 def frechet_distance(features_a: npt.ArrayLike, features_b: npt.ArrayLike) -> float:
-    """Compute the squared Frechet distance between the Gaussians fitted to two sets of features.
+    """Compute the squared Fréchet distance between the Gaussians fitted to two sets of features.
 
     Parameters
     ----------
     features_a, features_b : (N, k), (M, k) arrays, N, M >= 2
-        Such as `PrincipalFeatures.transform` returns; the order of the rows does not matter.
+        For example from `PrincipalFeatures.transform`. The order of the rows does not matter.
 
     Returns
     -------
     distance : float
-        In the features' units squared; 0 where mean and covariance agree.
+        In the features' units squared; 0 if means and covariances are equal.
 
     Raises
     ------
@@ -33,17 +33,17 @@ def frechet_distance(features_a: npt.ArrayLike, features_b: npt.ArrayLike) -> fl
     Let A = R_a^T R_a and B = R_b^T R_b, with R from the QR decomposition of the centred features. The last
     trace is the sum of the singular values of R_a R_b^T: each R is Q S with Q orthogonal and S the symmetric
     square root, so these are the singular values of A^1/2 B^1/2, and their squares the eigenvalues of
-    A^1/2 B A^1/2. The square root of a product of covariances, which rounding can make complex, is not taken,
-    and singular covariances are no special case.
+    A^1/2 B A^1/2. This avoids the square root of a product of covariances, which rounding can make complex,
+    and also holds for singular covariances.
 
-    Cost: O(N k^2). Traps: with fewer samples it is larger, also where the distributions agree, so compare at
-    equal N; distances in different features do not compare; sets with the same first two moments have
-    distance 0, whatever else sets them apart.
+    Cost: O(N k^2). Limits: it is biased upwards, more so for fewer samples, so compare at equal N; distances
+    in different features cannot be compared; sets with equal first and second moments have distance 0, even
+    if their distributions differ.
 
     References
     ----------
     Heusel et al. (2017), GANs trained by a two time-scale update rule, equation 6.
-    Dowson & Landau (1982), The Frechet distance between multivariate normal distributions.
+    Dowson & Landau (1982), The Fréchet distance between multivariate normal distributions.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def frechet_distance(features_a: npt.ArrayLike, features_b: npt.ArrayLike) -> fl
     traces = np.sum(R_a**2) + np.sum(R_b**2)
     cross = np.linalg.svd(R_a @ R_b.T, compute_uv=False).sum()
     distance = np.sum((mean_a - mean_b) ** 2) + traces - 2 * cross
-    return max(float(distance), 0.0)  # rounding can take a vanishing distance below 0
+    return max(float(distance), 0.0)  # rounding can make it slightly negative
 
 
 def _root(centred: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Fitting scikit-learn's networks: the same bits on any number of threads, and no noise."""
+"""Fit scikit-learn's networks reproducibly, without warnings, and interruptible by Ctrl-C."""
 
 import warnings
 from collections.abc import Iterator
@@ -9,17 +9,17 @@ _INTERRUPTED = "Training interrupted by user"
 
 @contextmanager
 def quiet_fit() -> Iterator[None]:
-    """Fit an MLPClassifier within a with statement: one thread, a fixed number of epochs, Ctrl-C heeded.
+    """Context in which to fit an MLPClassifier: one thread, no ConvergenceWarning, Ctrl-C raises.
 
     Raises
     ------
     KeyboardInterrupt
-        Where scikit-learn would catch it and go on with a half-trained network.
+        On Ctrl-C; scikit-learn alone would catch it and continue with a half-trained network.
 
     Notes
     -----
-    BLAS adds in another order when it shares a product among other numbers of threads; so it gets one. That
-    an epoch limit is reached is no news where the limit is the plan.
+    The order in which BLAS adds depends on the number of threads, so it gets one, for the same bits
+    everywhere. The number of epochs is fixed, so reaching it needs no warning.
     """
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits

@@ -1,46 +1,109 @@
-"""Nearest neighbours: how samples and data mingle, and which training images lie nearest to a sample.
+"""Nearest neighbours: precision, recall, density and coverage of samples; the nearest training images.
 
-Around each real sample lies a ball that reaches to its k-th nearest real neighbour. Coverage is the part of
-the balls that hold a fake sample; density is how many balls hold a fake sample, on average and relative to k;
-precision is the part of the fake samples that lie in any ball. Recall is precision with the roles exchanged:
-the part of the real samples that lie in a ball around a fake one.
+Around each real sample lies a ball that reaches to its k-th nearest real neighbour. Coverage is the share of
+these balls that contain a fake sample, density the mean number of balls around a fake sample divided by k,
+and precision the share of fake samples inside at least one ball. Recall is precision with the roles of real
+and fake exchanged.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from npvae.study.validation import as_matrix, check_count, check_same_width
+from npvae.study.sample_arrays import as_matrix, check_count, check_same_width
 
-_MEBIBYTES = 32  # of distances held at once
-_EXTRA = 4  # candidates beyond the k nearest, as float32 cannot put all in order
-_TRAINING_ROWS, _SAMPLES = 2048, 512  # of `nearest_images`, whose distances are held at once
+_MEBIBYTES = 32  # of distances in memory at once
+_EXTRA = 4  # candidates beyond the k nearest: rounding may put nearly equal distances in the wrong order
+_TRAINING_ROWS, _SAMPLES = 2048, 512  # rows per block in `nearest_images`
 
 
-class Rows:
-    """Rows prepared for distances: their float32 copy, shifted to a common origin, and its squared norms.
+class NeighbourMetrics(NamedTuple):
+    """What `neighbour_metrics` returns.
+
+    Attributes
+    ----------
+    precision, recall : float in [0, 1]
+        Higher is better. Even samples of the real distribution stay below 1; how far below depends on the
+        data, so compare with the values of held-out real images.
+    density : float, at least 0
+        About 1 for samples of the real distribution; it can exceed 1.
+    coverage : float in [0, 1]
+        For samples of the real distribution, and N = M large, about 1 - 2^-k: 0.97 for k = 5.
+    """
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def neighbour_metrics(real: npt.ArrayLike, fake: npt.ArrayLike, k: int = 5) -> NeighbourMetrics:
+    """Compute precision, recall, density and coverage of fake samples.
 
     Parameters
     ----------
-    exact : (N, D) array, float64
-    origin : (D,) array
-        Best the mean of one of the sets: the nearer the rows are to it, the less is rounded away.
-    """
+    real : (N, D) array, N > k
+        Images or features; uint8 for pixels.
+    fake : (M, D) array, M > k
+        In the same units.
+    k : int
+        A ball reaches to the k-th nearest neighbour. Kynkäänniemi et al. use 3 for precision and recall;
+        the default is 5 for all four, as in the package prdc.
 
-    def __init__(self, exact: np.ndarray, origin: np.ndarray) -> None:
-        self.exact = exact
-        self.origin = origin
-        self.single = (exact - origin).astype(np.float32)
-        self.squares = np.einsum("nd,nd->n", self.single, self.single)
+    Returns
+    -------
+    NeighbourMetrics
+
+    Raises
+    ------
+    ValueError
+        The widths differ, a set has no more than k rows, a number is not finite, or k is not a positive
+        integer.
+
+    Notes
+    -----
+    With r_i the distance from x_i to its k-th nearest neighbour among the other real samples, and s_j the
+    same for y_j among the other fake samples,
+
+        precision = (1 / M)   sum_j [ |x_i - y_j| < r_i for some i ],
+        recall    = (1 / N)   sum_i [ |x_i - y_j| < s_j for some j ],
+        density   = (1 / k M) sum_j sum_i [ |x_i - y_j| < r_i ],
+        coverage  = (1 / N)   sum_i [ min_j |x_i - y_j| < r_i ].
+
+    (Kynkäänniemi et al. count a ball's surface as inside, which only matters for copies and binary data.)
+
+    Cost: O((N + M)^2 D); a few seconds for N = M = 5000 and 784 pixels. Use random subsets of about that
+    size, and `NeighbourBalls` to compare several sets of fake samples with the same real ones.
+
+    Limits. All four depend on N and M, so compare at equal N and M. In pixels, density and precision reward
+    blur: a faint mean image is near many images. One outlier among the real samples has a large ball, and
+    every fake sample inside it counts as precise; a single image drawn again and again can have precision 1.
+    Fake samples far from everything have large balls, so noise can reach a high recall; coverage does not
+    have this flaw. Copies of the real data have coverage 1. In binary data many distances are equal, and
+    equal does not count as inside, so even samples of the real distribution score lower.
+
+    References
+    ----------
+    Kynkäänniemi et al. (2019), Improved precision and recall metric for assessing generative models,
+    equations 1 and 2. Naeem et al. (2020), Reliable fidelity and diversity metrics for generative models,
+    section 3, and lemma 2 for the expected coverage.
+    """
+    real, fake = as_matrix(real, "real"), as_matrix(fake, "fake")
+    check_same_width(real, fake, ("real", "fake"))
+    of_real = NeighbourBalls.fit(real, k).count(fake)
+    of_fake = NeighbourBalls.fit(fake, k, name="fake").count(real, name="real")
+    return NeighbourMetrics(of_real.precision, of_fake.precision, of_real.density, of_real.coverage)
 
 
 @dataclass(frozen=True)
 class BallCounts:
-    """What `NeighbourBalls.count` finds.
+    """What `NeighbourBalls.count` returns.
+
+    Its metrics are those of `neighbour_metrics` if the balls are real and the points fake; with the roles
+    exchanged, `precision` is the recall.
 
     Parameters
     ----------
@@ -57,37 +120,37 @@ class BallCounts:
 
     @property
     def coverage(self) -> float:
-        """Part of the balls that hold a point: `coverage`, where the balls are real and the points fake."""
+        """Share of balls that contain a point."""
         return float(np.mean(self.per_ball > 0))
 
     @property
     def density(self) -> float:
-        """Balls around a point, on average and relative to k: `density`, likewise."""
+        """Mean number of balls around a point, divided by k."""
         return float(np.mean(self.per_point) / self.k)
 
     @property
     def precision(self) -> float:
-        """Part of the points within a ball: `precision`, likewise; with the roles exchanged, `recall`."""
+        """Share of points inside at least one ball."""
         return float(np.mean(self.per_point > 0))
 
 
 class NeighbourBalls:
-    """A ball around each row that reaches to its k-th nearest neighbour; made once, to judge many sets.
+    """A ball around each row that reaches to its k-th nearest neighbour; fit once, to compare many sets.
 
     Parameters
     ----------
-    rows : Rows
+    rows : (N, D) array, float64
+        The centres.
     squared_radii : (N,) array, float64
     k : int
 
     Notes
     -----
-    Distances are computed in float32 on one thread, by one matrix product, and once more in float64 where
-    the error might decide. So the counts are exact, and do not depend on threads. Seconds on one core for N
-    = M = 5000 and 784 pixels: 1.4 to make the balls, 0.7 to count; in 64 features 0.6 and 0.15.
+    Distances come from one matrix product (scikit-learn), on one thread. A distance that is equal to a radius
+    within rounding is computed again as |x - y|, so the counts are exact.
     """
 
-    def __init__(self, rows: Rows, squared_radii: np.ndarray, k: int) -> None:
+    def __init__(self, rows: np.ndarray, squared_radii: np.ndarray, k: int) -> None:
         self.rows = rows
         self.squared_radii = squared_radii
         self.k = k
@@ -102,7 +165,7 @@ class NeighbourBalls:
             Images or features; uint8 for pixels.
         k : int
         name : str
-            Of X, for the errors.
+            What error messages call X.
 
         Returns
         -------
@@ -111,23 +174,21 @@ class NeighbourBalls:
         Raises
         ------
         ValueError
-            There are no more than k rows, a number is not finite, or k is not a positive integer.
+            X has no more than k rows, a number is not finite, or k is not a positive integer.
         """
         check_count(k, "k")
-        exact = as_matrix(X, name, at_least=k + 1)
-        rows = Rows(exact, exact.mean(axis=0))
-        with threadpool_limits(limits=1):
-            return cls(rows, squared_to_nearest(rows, rows, k, same=True), k)
+        rows = as_matrix(X, name, at_least=k + 1)
+        return cls(rows, squared_to_nearest(rows, k=k), k)
 
     def count(self, points: npt.ArrayLike, *, name: str = "fake") -> BallCounts:
-        """Count which points lie in which balls; on a ball's surface is not inside.
+        """Count which points lie inside which balls; the surface is outside.
 
         Parameters
         ----------
         points : (M, D) array
-            In the units of the rows fitted to.
+            In the units of X in `fit`.
         name : str
-            Of the points, for the errors.
+            What error messages call the points.
 
         Returns
         -------
@@ -138,192 +199,43 @@ class NeighbourBalls:
         ValueError
             Another number of columns, no rows, or a number that is not finite.
         """
-        exact = as_matrix(points, name)
-        if exact.shape[1] != self.rows.exact.shape[1]:
+        from sklearn.metrics import pairwise_distances_chunked
+
+        Y = as_matrix(points, name)
+        if Y.shape[1] != self.rows.shape[1]:
             raise ValueError(
-                f"{name} must have {self.rows.exact.shape[1]} columns, as the rows of the balls, "
-                f"got {exact.shape[1]}"
+                f"{name} must have {self.rows.shape[1]} columns, as the rows of the balls, got {Y.shape[1]}"
             )
+        per_ball, per_point = np.empty(len(self.rows), np.int64), np.zeros(len(Y), np.int64)
+        start, error = 0, _rounding_error(self.rows, Y)
         with threadpool_limits(limits=1):
-            counts = _count_within(self.rows, self.squared_radii, Rows(exact, self.rows.origin))
-        return BallCounts(*counts, self.k)
+            for squared in pairwise_distances_chunked(
+                self.rows, Y, metric="euclidean", squared=True, working_memory=_MEBIBYTES, n_jobs=1
+            ):
+                some = slice(start, start + len(squared))
+                radii = self.squared_radii[some, None]
+                inside = squared < radii
+                i, j = np.nonzero(np.abs(squared - radii) <= error[some, None])
+                inside[i, j] = _squared_distances(self.rows[start + i], Y[j]) < radii[i, 0]
+                per_ball[some] = np.count_nonzero(inside, axis=1)
+                per_point += np.count_nonzero(inside, axis=0)
+                start = some.stop
+        return BallCounts(per_ball, per_point, self.k)
 
 
-def coverage(real: npt.ArrayLike, fake: npt.ArrayLike, k: int = 5) -> float:
-    """Measure how much of the real data has fake samples nearby.
+def squared_to_nearest(data: np.ndarray, points: np.ndarray | None = None, *, k: int = 1) -> np.ndarray:
+    """Return the squared distance from each point (M, D) to the k-th nearest row of data (N, D), (M,).
 
-    Parameters
-    ----------
-    real : (N, D) array, N > k
-        Images or features; uint8 for pixels.
-    fake : (M, D) array
-        In the same units.
-    k : int
-        Which neighbour a ball reaches to.
-
-    Returns
-    -------
-    coverage : float in [0, 1]
-        For samples of the real distribution, and N = M large, about 1 - 2^-k: 0.97 for k = 5.
-
-    Raises
-    ------
-    ValueError
-        The widths differ, there are no more than k real samples, a number is not finite, or k is not a
-        positive integer.
-
-    Notes
-    -----
-    With r_i the distance of x_i to its k-th nearest neighbour among the other real samples,
-
-        coverage = (1 / N) sum_i [ min_j |x_i - y_j| < r_i ].
-
-    Cost: O(N (N + M) D); a few seconds for N = M = 5000 and 784 pixels, so choose that many at random, and
-    use `NeighbourBalls` for several sets of fake samples. Traps: it grows with M, so compare at equal N and
-    M; copies of the real data reach 1; in binary data many distances are equal, and as equal does not
-    count, even samples of the real distribution stay below their value.
-
-    References
-    ----------
-    Naeem et al. (2020), Reliable fidelity and diversity metrics for generative models, section 3; the value
-    for samples of the real distribution: lemma 2.
+    Without points, they are the data themselves, and no row is its own neighbour.
     """
-    return _count(real, fake, k).coverage
+    from sklearn.neighbors import NearestNeighbors
 
-
-def density(real: npt.ArrayLike, fake: npt.ArrayLike, k: int = 5) -> float:
-    """Measure how deep in the real data the fake samples lie.
-
-    Parameters
-    ----------
-    real : (N, D) array, N > k
-        Images or features; uint8 for pixels.
-    fake : (M, D) array
-        In the same units.
-    k : int
-        Which neighbour a ball reaches to.
-
-    Returns
-    -------
-    density : float, at least 0
-        About 1 for samples of the real distribution. It can exceed 1.
-
-    Raises
-    ------
-    ValueError
-        As for `coverage`.
-
-    Notes
-    -----
-    With r_i the distance of x_i to its k-th nearest neighbour among the other real samples,
-
-        density = (1 / (k M)) sum_j sum_i [ |x_i - y_j| < r_i ].
-
-    Cost: as for `coverage`. Trap: in pixels it rewards blur. A faint mean image is near to many images, and
-    samples that nobody would take for a digit reach densities far above 1. Use it in features.
-
-    References
-    ----------
-    Naeem et al. (2020), Reliable fidelity and diversity metrics for generative models, section 3.
-    """
-    return _count(real, fake, k).density
-
-
-def precision(real: npt.ArrayLike, fake: npt.ArrayLike, k: int = 5) -> float:
-    """Measure which part of the fake samples lies where real ones do.
-
-    Parameters
-    ----------
-    real : (N, D) array, N > k
-        Images or features; uint8 for pixels.
-    fake : (M, D) array
-        In the same units.
-    k : int
-        Which neighbour a ball reaches to. The paper uses 3; 5 here, as in the other three, so that they can
-        be read together (the package prdc does so too).
-
-    Returns
-    -------
-    precision : float in [0, 1]
-        Higher is better. Samples of the real distribution stay below 1: what that is for this data, real
-        images in place of fake ones tell.
-
-    Raises
-    ------
-    ValueError
-        As for `coverage`.
-
-    Notes
-    -----
-    With r_i the distance of x_i to its k-th nearest neighbour among the other real samples,
-
-        precision = (1 / M) sum_j [ |x_i - y_j| < r_i for some i ].
-
-    (The paper counts the surface as inside, which matters for copies and binary data alone.) Cost: as for
-    `coverage`. Traps: in pixels it rewards blur, as density does; one outlier among the real samples has a
-    large ball, and whatever falls into it counts; a single image, drawn again and again, can have precision
-    1.
-
-    References
-    ----------
-    Kynkaanniemi et al. (2019), Improved precision and recall metric for assessing generative models,
-    equations 1 and 2.
-    """
-    return _count(real, fake, k).precision
-
-
-def recall(real: npt.ArrayLike, fake: npt.ArrayLike, k: int = 5) -> float:
-    """Measure which part of the real samples lies where fake ones do.
-
-    Parameters
-    ----------
-    real : (N, D) array
-        Images or features; uint8 for pixels.
-    fake : (M, D) array, M > k
-        In the same units.
-    k : int
-        Which neighbour a ball reaches to; see `precision`.
-
-    Returns
-    -------
-    recall : float in [0, 1]
-        Higher is better; see `precision`.
-
-    Raises
-    ------
-    ValueError
-        The widths differ, there are no more than k fake samples, a number is not finite, or k is not a
-        positive integer.
-
-    Notes
-    -----
-    `precision` with the roles exchanged: with r_j the distance of y_j to its k-th nearest neighbour among
-    the other fake samples,
-
-        recall = (1 / N) sum_i [ |x_i - y_j| < r_j for some j ].
-
-    Cost: as for `coverage`, but the balls are those of the fake samples and are made anew for every set.
-    Trap: samples that are far from everything have large balls, which hold real samples by their size;
-    noise may so reach a high recall. Coverage has no such flaw. Fewer fake samples mean larger balls, so
-    compare at equal M.
-
-    References
-    ----------
-    Kynkaanniemi et al. (2019), equations 1 and 2; on the trap: Naeem et al. (2020), section 2.
-    """
-    real, fake = _checked(real, fake)
-    return NeighbourBalls.fit(fake, k, name="fake").count(real, name="real").precision
-
-
-def _count(real: npt.ArrayLike, fake: npt.ArrayLike, k: int) -> BallCounts:
-    real, fake = _checked(real, fake)
-    return NeighbourBalls.fit(real, k).count(fake)
-
-
-def _checked(real: npt.ArrayLike, fake: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    real, fake = as_matrix(real, "real"), as_matrix(fake, "fake")
-    check_same_width(real, fake, ("real", "fake"))
-    return real, fake
+    n_candidates = min(k + _EXTRA, len(data) - (points is None)) if k > 1 else 1
+    with threadpool_limits(limits=1):  # for the same bits with any number of threads
+        neighbours = NearestNeighbors(n_neighbors=n_candidates, algorithm="brute", n_jobs=1).fit(data)
+        indices = neighbours.kneighbors(points, return_distance=False)
+    points = data if points is None else points
+    return np.sort([_squared_distances(points, data[rows]) for rows in indices.T], axis=0)[k - 1]
 
 
 def nearest_images(X_train: npt.ArrayLike, samples: npt.ArrayLike, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -336,12 +248,12 @@ def nearest_images(X_train: npt.ArrayLike, samples: npt.ArrayLike, k: int) -> tu
     samples : (M, D) array
         In the same units, or uint8.
     k : int
-        How many for each sample.
+        Neighbours per sample.
 
     Returns
     -------
     indices : (M, k) array of int
-        Rows of X_train, the nearest first; of equally near ones, the first.
+        Rows of X_train, nearest first; equally near rows are in their order in X_train.
     distances : (M, k) array, float64
         Euclidean, in the data's units; pixels in [0, 1].
 
@@ -353,16 +265,18 @@ def nearest_images(X_train: npt.ArrayLike, samples: npt.ArrayLike, k: int) -> tu
 
     Notes
     -----
-    With x the training images and y the samples, all distances of a block come from one product,
+    With x the training images and y the samples, all distances of a block come from one matrix product,
 
         |x - y|^2 = |x|^2 - 2 x . y + |y|^2,
 
-    which is off by at most (D + 4) u (|x| + |y|)^2, with u the unit roundoff. Whatever may be among the k
-    nearest within that error is measured again as |x - y|. So the result is exact: a copy is at distance 0.
+    whose error is at most (D + 4) u (|x| + |y|)^2, with u the unit roundoff. Every image that could be among
+    the k nearest within that error is measured again as |x - y|. So the result is exact, and a copy is at
+    distance 0.
 
-    Cost: O(N M D), a few seconds for N = 60,000, D = 784 and M = 1000. Memory: some 60 MB, whatever N and M.
-    Trap: in pixels blur is near to everything. A decoder's mean image may lie closer to some training image
-    than a fresh test image does, and remembers nothing for that; what tells of a copy is a distance near 0.
+    Cost: O(N M D), a few seconds for N = 60,000, D = 784 and M = 1000. Memory: about 60 MB, for any N and M.
+
+    Limits. In pixels, blurred images are near everything: a decoder's mean image may be nearer to a training
+    image than a real test image is, without being a copy. Only a distance near 0 indicates a copy.
     """
     check_count(k, "k")
     X_train, Y = np.asarray(X_train), as_matrix(samples, "samples")
@@ -380,7 +294,7 @@ def nearest_images(X_train: npt.ArrayLike, samples: npt.ArrayLike, k: int) -> tu
 
 
 def _nearest(X_train: np.ndarray, Y: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Do as `nearest_images` does, for few enough samples."""
+    """Do the work of `nearest_images` for a block of samples."""
     from sklearn.metrics import euclidean_distances
 
     indices = np.full((len(Y), k), -1, dtype=np.int64)
@@ -388,87 +302,24 @@ def _nearest(X_train: np.ndarray, Y: np.ndarray, k: int) -> tuple[np.ndarray, np
     for first in range(0, len(X_train), _TRAINING_ROWS):
         X = as_matrix(X_train[first : first + _TRAINING_ROWS], "X_train")
         squares = euclidean_distances(Y, X, squared=True)
-        reach = np.linalg.norm(X, axis=1).max() + np.linalg.norm(Y, axis=1)
-        error = (X.shape[1] + 4) * np.finfo(np.float64).eps * reach**2
         furthest = distances[:, -1] ** 2
         if len(X) >= k:
             furthest = np.minimum(furthest, np.partition(squares, k - 1, axis=1)[:, k - 1])
-        for i, candidates in enumerate(squares <= (furthest + 4 * error)[:, None]):
+        for i, candidates in enumerate(squares <= (furthest + 4 * _rounding_error(Y, X))[:, None]):
             (rows,) = candidates.nonzero()
             found = np.concatenate([distances[i], np.linalg.norm(X[rows] - Y[i], axis=1)])
-            order = np.argsort(found, kind="stable")[:k]  # stable: of equals, the first stays first
+            order = np.argsort(found, kind="stable")[:k]  # stable: equally near rows keep their order
             distances[i] = found[order]
             indices[i] = np.concatenate([indices[i], first + rows])[order]
     return indices, distances
 
 
-def _blocks(a: Rows, b: Rows) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Go through the squared distances from all rows of a to all rows of b.
-
-    Yields
-    ------
-    rows : slice
-        Of a.
-    squared : (n, M) array, float32
-        |x|^2 - 2 x . y + |y|^2, from one product.
-    error : (n,) array
-        What rounding may have done to them: 4 sqrt(D) u (|x|^2 + max |y|^2), with u the unit roundoff.
-        Errors of the D terms add up as independent ones do.
-    """
-    n_rows = max(1, int(_MEBIBYTES * 2**20 / (4 * len(b.single))))
-    unit = 4 * np.sqrt(a.single.shape[1]) * np.finfo(np.float32).eps
-    largest = b.squares.max()
-    for start in range(0, len(a.single), n_rows):
-        rows = slice(start, min(start + n_rows, len(a.single)))
-        squared = (-2 * a.single[rows]) @ b.single.T
-        squared += a.squares[rows, None]
-        squared += b.squares
-        yield rows, squared, unit * (a.squares[rows] + largest)
+def _rounding_error(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    """Bound the error of |x|^2 - 2 x . y + |y|^2 for each row of X and any row of Y, (N,)."""
+    reach = np.linalg.norm(X, axis=1) + np.linalg.norm(Y, axis=1).max()
+    return (X.shape[1] + 4) * np.finfo(np.float64).eps * reach**2
 
 
-def _exact_squared(a: Rows, rows: np.ndarray, b: Rows, columns: np.ndarray) -> np.ndarray:
-    """Return |a[rows] - b[columns]|^2 pair by pair in float64: of equal rows exactly 0."""
-    result = np.empty(len(rows))
-    step = max(1, int(_MEBIBYTES * 2**20 / (8 * a.exact.shape[1])))
-    for start in range(0, len(rows), step):
-        some = slice(start, start + step)
-        result[some] = ((a.exact[rows[some]] - b.exact[columns[some]]) ** 2).sum(axis=1)
-    return result
-
-
-def squared_to_nearest(a: Rows, b: Rows, k: int = 1, *, same: bool = False) -> np.ndarray:
-    """Return the squared distance from each row of a to its k-th nearest row of b, (N,) float64.
-
-    With `same`, a and b are one set, and no row is its own neighbour. Which row that is, float32 decides, so
-    the distance may be that to another row which is as near within rounding.
-    """
-    result = np.empty(len(a.exact))
-    n_candidates = 1 if k == 1 else min(k + _EXTRA, len(b.exact) - same)
-    for rows, squared, _ in _blocks(a, b):
-        here = np.arange(rows.start, rows.stop)
-        if same:
-            squared[here - rows.start, here] = np.inf
-        if k == 1:
-            columns = squared.argmin(axis=1)
-        else:
-            columns = np.argpartition(squared, n_candidates - 1, axis=1)[:, :n_candidates]
-        exact = _exact_squared(a, np.repeat(here, n_candidates), b, columns.ravel())
-        result[rows] = np.sort(exact.reshape(len(here), -1), axis=1)[:, k - 1]
-    return result
-
-
-def _count_within(centres: Rows, squared_radii: np.ndarray, points: Rows) -> tuple[np.ndarray, np.ndarray]:
-    """Count the points in each open ball, (N,), and the balls around each point, (M,)."""
-    per_ball = np.empty(len(centres.exact), dtype=np.int64)
-    per_point = np.zeros(len(points.exact), dtype=np.int64)
-    for rows, squared, error in _blocks(centres, points):
-        squared -= squared_radii[rows, None].astype(np.float32)
-        inside = squared < 0
-        np.abs(squared, out=squared)
-        i, j = np.nonzero(squared <= error[:, None].astype(np.float32))
-        if len(i):
-            exact = _exact_squared(centres, i + rows.start, points, j)
-            inside[i, j] = exact < squared_radii[rows][i]
-        per_ball[rows] = np.count_nonzero(inside, axis=1)
-        per_point += np.count_nonzero(inside, axis=0)
-    return per_ball, per_point
+def _squared_distances(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    """Return |x - y|^2 of each pair of rows, (N,): exactly 0 where they are equal."""
+    return ((X - Y) ** 2).sum(axis=1)

@@ -1,8 +1,7 @@
-"""Do codes follow N(0, I)? Tests of the whole distribution, not of its moments.
+"""Tests of whether codes follow N(0, I), as a whole distribution and not only in its moments.
 
-Two distances between the codes' distribution and N(0, I), the energy distance and the maximum mean
-discrepancy, are compared with what they are for draws from N(0, I); and a classifier tries to tell the two
-apart.
+Two distances to N(0, I), the energy distance and the maximum mean discrepancy (MMD), are compared with their
+values for draws from N(0, I); and a classifier is trained to distinguish codes from draws.
 """
 
 from dataclasses import dataclass
@@ -13,26 +12,27 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from npvae.study.validation import as_matrix, check_count
+from npvae.study.sample_arrays import as_matrix, check_count
 
 if TYPE_CHECKING:
     from npvae.study.metrics.two_sample import TwoSampleTest
 
 _FEWEST_CODES = 10
-_FEWEST_NULL = 19  # with which a p value can reach 0.05
-_MOST_CLASSIFIED = 5000  # codes that are given to the classifier
-_NODES = 64  # of the quadratures; their relative error is below 1e-9
+_FEWEST_NULL = 19  # needed for a p value of 0.05
+_MOST_CLASSIFIED = 5000  # codes for the classifier
+_NODES = 64  # of each quadrature; the relative error is below 1e-9
 
 
 class NormalityStatistics(NamedTuple):
-    """Distances between codes and N(0, I); larger is further.
+    """Distances between codes and N(0, I); larger means further away.
 
     Attributes
     ----------
     energy : float
         n times the energy distance, at least 0.
     mmd : float
-        The squared maximum mean discrepancy, unbiased: about 0 for N(0, I), where it may be negative.
+        Unbiased estimate of the squared maximum mean discrepancy. For N(0, I) it is about 0 and may be
+        negative.
     """
 
     energy: float
@@ -40,17 +40,17 @@ class NormalityStatistics(NamedTuple):
 
 
 class SimulatedTest(NamedTuple):
-    """A statistic beside what it is under N(0, I).
+    """A statistic compared with its simulated distribution under N(0, I).
 
     Attributes
     ----------
     statistic : float
     p_value : float in (0, 1]
-        Part of the sets, the codes and all sets drawn from N(0, I), whose statistic is at least that of the
+        Share of all sets (the codes, and those drawn from N(0, I)) whose statistic is at least that of the
         codes.
     null_quantile : float
-        What 95 % of the sets drawn from N(0, I) do not exceed; the p value is at most 0.05 exactly where the
-        statistic is larger (99 sets).
+        95 % quantile over the sets drawn from N(0, I). With 99 sets, the p value is at most 0.05 exactly if
+        the statistic is larger than it.
     """
 
     statistic: float
@@ -60,19 +60,19 @@ class SimulatedTest(NamedTuple):
 
 @dataclass(frozen=True)
 class NormalityTests:
-    """What `normality_tests` finds.
+    """What `normality_tests` returns.
 
     Parameters
     ----------
     energy, mmd : SimulatedTest
         See `NormalityStatistics`.
     classifier : TwoSampleTest
-        Codes against as many draws from N(0, I): an accuracy of 1/2 means that nothing was found that tells
-        them apart.
+        Codes against as many draws from N(0, I). An accuracy of 1/2 means that the classifier could not
+        distinguish them.
     n_codes : int
-        Codes that `energy` and `mmd` were measured on; both depend on it.
+        Number of codes used for `energy` and `mmd`, which both depend on it.
     n_null : int
-        Sets of as many draws that they were compared with.
+        Number of sets of as many draws from N(0, I).
     """
 
     energy: SimulatedTest
@@ -90,11 +90,11 @@ def normality_tests(
     Parameters
     ----------
     codes : (N, Z) array, N >= 10
-        As `draw_codes` returns them. For a VAE not the posterior means, which spread less than z does.
+        From `draw_codes`. For a VAE not the posterior means, whose variance is smaller than that of z.
     n_codes : int
-        Of more codes than that, so many are taken at random; at least 10. (The classifier gets up to 5000.)
+        Size of the random subset for the two distances; at least 10. (The classifier gets up to 5000.)
     n_null : int
-        Sets of draws from N(0, I) that the two distances are compared with; at least 19.
+        Sets of draws from N(0, I) to compare the two distances with; at least 19.
     random_state : int
         The same seed gives the same bits, and the same sets of draws.
 
@@ -114,17 +114,17 @@ def normality_tests(
         p = (1 + #{ b : T_b >= T_0 }) / (B + 1),
 
     which is exact for any B and n: under N(0, I) every rank of T_0 is equally likely. It cannot be below
-    1 / (B + 1). No parameter is estimated, as N(0, I) has none: the question is whether the codes follow the
-    distribution that new ones will be drawn from, not whether they are normal.
+    1 / (B + 1). No parameters are estimated: the hypothesis is that the codes follow N(0, I) itself, from
+    which new codes are drawn, not that they follow some normal distribution.
 
-    Cost: (B + 1) n^2 (Z + a few) operations, about 2 s for n = 2000 and B = 99, and the classifier's. What
-    depends on n, Z, B and the seed alone is kept, so a second model of the same width costs a hundredth.
-    Traps: with many codes any model fails, so look at how far the statistic is from its quantile and at the
-    accuracy, not at p alone. A small p does not say that sampling from N(0, I) looks bad.
+    Cost: (B + 1) n^2 (Z + a few) operations, about 2 s for n = 2000 and B = 99, and the classifier's. The
+    simulated statistics are cached for n, Z, B and the seed, so a second model of the same width costs a
+    hundredth. Limits: with many codes every model is rejected, so also look at how far the statistic is from
+    its quantile, and at the accuracy. A small p does not imply that samples from N(0, I) look bad.
 
     References
     ----------
-    Szekely & Rizzo (2005), A new test for multivariate normality. Gretton et al. (2012), A kernel
+    Székely & Rizzo (2005), A new test for multivariate normality. Gretton et al. (2012), A kernel
     two-sample test. Lopez-Paz & Oquab (2017), Revisiting classifier two-sample tests. Davison & Hinkley
     (1997), Bootstrap methods and their application, section 4.2 (the p value).
     """
@@ -134,7 +134,7 @@ def normality_tests(
     check_count(n_null, "n_null", at_least=_FEWEST_NULL)
     check_count(random_state, "random_state", at_least=0)
     rows = as_matrix(codes, "codes", at_least=_FEWEST_CODES)
-    rng = np.random.default_rng([random_state, 1])  # not the stream that somebody drew the codes with
+    rng = np.random.default_rng([random_state, 1])  # independent of draws made with the seed itself
     order = rng.permutation(len(rows))
     tested, classified = rows[order[:n_codes]], rows[order[:_MOST_CLASSIFIED]]
     observed = normality_statistics(tested)
@@ -171,9 +171,9 @@ def normality_statistics(codes: npt.ArrayLike) -> NormalityStatistics:
         mmd    = (1 / (n (n - 1))) sum_{i != j} k(x_i, x_j) - (2/n) sum_i E k(x_i, Z) + E k(Z, Z'),
         k(x, y) = C / (C + |x - y|^2),  C = 2 d.
 
-    N(0, I) is known, so the expectations over Z are computed, not replaced by draws: that takes the noise
-    of a second sample away, and each set needs the distances among its own points alone. As |x - Z|^2 = W
-    is a noncentral chi-squared variable, phi(t) = E[e^-tW] = (1 + 2t)^(-d/2) exp(-t |x|^2 / (1 + 2t)), and
+    As N(0, I) is known, the expectations over Z are computed exactly instead of from a second sample. This
+    removes that sample's noise, and only distances within each set are needed. As |x - Z|^2 = W is a
+    noncentral chi-squared variable, phi(t) = E[e^-tW] = (1 + 2t)^(-d/2) exp(-t |x|^2 / (1 + 2t)), and
 
         E sqrt(W) = (1 / (2 sqrt(pi))) integral of (1 - phi(t)) t^(-3/2) dt,
         E C / (C + W) = integral of e^-u phi(u / C) du,                           both from 0 to infinity,
@@ -185,7 +185,7 @@ def normality_statistics(codes: npt.ArrayLike) -> NormalityStatistics:
 
     References
     ----------
-    Szekely & Rizzo (2005), A new test for multivariate normality, equation 5. Gretton et al. (2012), A kernel
+    Székely & Rizzo (2005), A new test for multivariate normality, equation 5. Gretton et al. (2012), A kernel
     two-sample test, lemma 6. Tolstikhin et al. (2018), Wasserstein auto-encoders, section 4 (the kernel).
     """
     with threadpool_limits(limits=1, user_api="blas"):  # for the same bits with any number of threads

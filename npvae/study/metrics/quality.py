@@ -1,4 +1,4 @@
-"""How good a set of samples is, in some numbers, judged against one set of real images."""
+"""All metrics of a set of samples, compared with one set of real images."""
 
 import copy
 from dataclasses import dataclass
@@ -14,52 +14,54 @@ from npvae.study.metrics.frechet import frechet_distance
 from npvae.study.metrics.memorisation import TrainingImages
 from npvae.study.metrics.neighbours import NeighbourBalls
 from npvae.study.metrics.two_sample import classifier_two_sample_test
-from npvae.study.validation import as_matrix, check_count
+from npvae.study.sample_arrays import as_matrix, check_count
 
-_FEWEST = 10  # images that can be judged
-_MOST_FITTED = 10_000  # images of which principal components are found
+_FEWEST = 10  # images needed for a comparison
+_MOST_FITTED = 10_000  # training images used for the principal components
 _N_COMPONENTS = 50
 _SURE = 0.95
 
 
 @dataclass(frozen=True)
 class SampleQuality:
-    """What a `SampleJudge` finds; all from n samples against n real images.
+    """Metrics of n samples against n real images, from `SampleJudge.judge`.
 
     Parameters
     ----------
     frechet : float
-        Frechet distance in 50 principal components, in the data's units squared; lower is better.
+        Fréchet distance in 50 principal components, in the data's units squared; lower is better.
     frechet_classifier : float
-        In the classifier's 64 features; lower is better. Not comparable with that of another classifier,
-        nor with published FIDs. NaN without labels.
+        Fréchet distance in the classifier's 64 features; lower is better. Not comparable with distances for
+        other classifiers or with published FIDs. NaN without labels.
     pixel_coverage : float in [0, 1]
-        In pixels; higher is better, .97 is perfect.
+        Coverage in pixels; higher is better. About 0.97 for samples of the real distribution.
     feature_coverage, feature_density, feature_precision, feature_recall : float
-        In the classifier's features, or in principal components without labels; higher is better. The
-        data's own value is .97 for coverage and about 1 for density. The classifier puts what it has never
-        seen, such as noise, among some class: precision and density can be high for that, recall and coverage
-        are not.
+        In the classifier's features or, without labels, in principal components; higher is better. Samples of
+        the real distribution have a coverage of about 0.97 and a density of about 1. The classifier assigns
+        unknown images, such as noise, to some class, so they can have a high precision and density; their
+        recall and coverage are low.
     pixel_precision : float in [0, 1]
-        In pixels. A caution rather than a merit: blur reaches 1, which is more than real images do.
+        Precision in pixels. Blurred samples reach 1, more than real images do, so a high value may only
+        indicate blur.
     two_sample_accuracy, two_sample_error : float
-        Of a classifier of samples against real images, in principal components, and its standard error if
-        they were the same; 1/2 is best, 1 worst.
+        Accuracy of a classifier that distinguishes samples from real images, in principal components, and its
+        standard error; 1/2 is best, 1 worst.
     memorisation, memorisation_train, memorisation_fake : float in [0, 1]
-        Leave-one-out accuracy of nearest neighbours, training images against samples, in pixels, and its two
-        parts: both about 1/2 is best, both well below means copies, one of them alone blur or noise.
+        Leave-one-out accuracy of nearest neighbours in pixels, training images against samples, and its two
+        parts. Both parts about 1/2 is best; both well below indicates copies; one alone, blur or noise.
     near_copies : float in [0, 1]
-        Samples nearer to a training image than 99 % of the real images are; about .01 is none, more is worse.
+        Share of samples nearer to a training image than 99 % of the real images are. About 0.01 by chance;
+        lower is better.
     confidence : float in [0, 1]
-        Samples that the classifier is more than 95 % sure of; higher is better, up to what real images reach.
-        NaN without labels.
+        Share of samples classified with a probability above 95 %; higher is better, up to the value of real
+        images. NaN without labels.
     class_imbalance : float in [0, 1]
-        Total variation distance between the predicted classes' shares in samples and real images, half the
-        sum of |difference|; lower is better. 0 is perfect; by chance, perfect samples have some
-        sqrt((C - 1) / (pi n)) for C classes of equal share, .024 for 10 classes and n = 5000. NaN without
+        Total variation distance between the predicted class frequencies of samples and of real images (half
+        the sum of absolute differences); lower is better. Samples of the real distribution have about
+        sqrt((C - 1) / (pi n)) for C equally frequent classes: 0.024 for 10 classes and n = 5000. NaN without
         labels.
     n : int
-        Samples, real images and training images compared; every figure depends on it.
+        Number of samples, of real images and of training images; every figure depends on it.
     """
 
     frechet: float
@@ -82,7 +84,7 @@ class SampleQuality:
 
 
 class SampleJudge:
-    """Real images, ready for sets of samples to be compared with; made by `fit`.
+    """Real images and feature spaces, prepared to judge sets of samples; made by `fit`.
 
     Parameters
     ----------
@@ -94,10 +96,10 @@ class SampleJudge:
 
     Notes
     -----
-    It pickles. Everything runs on one thread, so that results do not depend on how many there are: let
-    several processes judge. Seconds of a core for n = 5000 images of MNIST: 15 to make, most of it
-    the classifier; 3.3 for each set of samples (memorisation 1.4, coverage in pixels 0.6, the two-sample
-    test 0.6, recall 0.6).
+    It can be pickled. Everything runs on one thread, so results do not depend on the number of threads; use
+    processes to judge in parallel. For n = 5000 images of MNIST, on one core: 15 s for `fit`, most of it for
+    the classifier; 3.3 s for each set of samples (memorisation 1.4, pixel coverage 0.6, two-sample test 0.6,
+    recall 0.6).
     """
 
     def __init__(
@@ -122,21 +124,21 @@ class SampleJudge:
         n: int = 5000,
         random_state: int = 0,
     ) -> Self:
-        """Choose the images to compare with, and learn the feature spaces.
+        """Choose the images to compare with, and fit the feature spaces.
 
         Parameters
         ----------
         X_train : (N, D) array, N >= n
-            uint8 for pixels, or floats. Principal components come from at most 10,000 of these images, the
-            classifier from all, and n are those that samples may be copies of.
+            uint8 for pixels, or floats. All of them train the classifier, at most 10,000 give the principal
+            components, and n are used to detect copies.
         y_train : (N,) array or None
             Labels. Without them, or with a single class, there is no classifier.
         X_test : (M, D) array, M >= n
-            n of these are the real images.
+            n of these become the real images.
         n : int
             At least 10.
         random_state : int
-            Of the choices and of the classifier.
+            Seed of the choices and of the classifier.
 
         Returns
         -------
@@ -168,16 +170,16 @@ class SampleJudge:
 
     @property
     def n(self) -> int:
-        """How many samples are judged at once, and how many real images they are compared with."""
+        """Number of samples that `judge` takes, and of real images that it compares them with."""
         return len(self._real_principal)
 
     def against(self, X_real: npt.ArrayLike) -> Self:
-        """Return a judge with the same feature spaces and other real images.
+        """Return a judge with the same feature spaces and different real images.
 
         Parameters
         ----------
         X_real : (n, D) array
-            At least 10 and at most as many as there are training images here, of which the first n are kept.
+            At least 10, at most as many as this judge's training images, of which the first n are kept.
 
         Returns
         -------
@@ -186,7 +188,7 @@ class SampleJudge:
         Raises
         ------
         ValueError
-            There are too few or too many, they have another width, or a number is not finite.
+            X_real has too few or too many rows, another width, or a number that is not finite.
         """
         real = as_matrix(X_real, "X_real", at_least=_FEWEST)
         if len(real) > len(self.training_images):
@@ -197,7 +199,7 @@ class SampleJudge:
         return other
 
     def accuracy(self, X: npt.ArrayLike, y: npt.ArrayLike | None) -> float:
-        """Return the part of X that the classifier recognises; NaN without classifier or labels y."""
+        """Return the classifier's accuracy on X; NaN without a classifier or labels y."""
         if self.classifier is None or y is None:
             return float("nan")
         return self.classifier.accuracy(X, y)
@@ -208,9 +210,9 @@ class SampleJudge:
         Parameters
         ----------
         X_fake : (n, D) array
-            As many samples as there are real images, in the units of the data; uint8 for pixels.
+            As many samples as real images, in the units of the data; uint8 for pixels.
         random_state : int
-            Of the two-sample test.
+            Seed of the two-sample test.
 
         Returns
         -------
@@ -223,15 +225,15 @@ class SampleJudge:
 
         Notes
         -----
-        Formulas, sources and traps stand in `frechet_distance`, `coverage`, `density`, `precision`,
-        `recall`, `classifier_two_sample_test` and `memorisation`. What real images reach in place of
-        samples belongs beside these figures: see `npvae.study.experiment.controls`.
+        For formulas, sources and limits see `frechet_distance`, `neighbour_metrics`,
+        `classifier_two_sample_test` and `TrainingImages.memorisation`. Compare the figures with those of real
+        images in place of samples: see `npvae.study.experiment.controls`.
         """
         fake = as_matrix(X_fake, "X_fake")
         if len(fake) != self.n:
             raise ValueError(
                 f"X_fake must have {self.n} rows, as many as there are real images, got {len(fake)}; "
-                "figures for other numbers do not compare"
+                "the figures depend on that number"
             )
         with threadpool_limits(limits=1):
             principal = self.features.transform(fake)
@@ -240,7 +242,7 @@ class SampleJudge:
             mingled = self._feature_balls.count(in_features)
             recalled = NeighbourBalls.fit(in_features).count(self._real_in_features)
             test = classifier_two_sample_test(principal, self._real_principal, random_state=random_state)
-            copies = self._training.test(fake)
+            copies = self._training.memorisation(fake)
             frechet = frechet_distance(principal, self._real_principal)
             frechet_classifier = confidence = imbalance = float("nan")
             if probabilities is not None:
@@ -268,7 +270,7 @@ class SampleJudge:
         )
 
     def _set_real(self, real: np.ndarray) -> None:
-        """Compute all that depends on the real images alone."""
+        """Compute everything that depends only on the real images."""
         with threadpool_limits(limits=1):
             self._real_principal = self.features.transform(real)
             self._real_in_features, probabilities = self._see(real, self._real_principal)
@@ -278,20 +280,20 @@ class SampleJudge:
         self._training = TrainingImages(self.training_images, real)
 
     def _see(self, rows: np.ndarray, principal: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the features for neighbours, and the classes' probabilities where there are labels."""
+        """Return the features for neighbours, and class probabilities if there is a classifier."""
         return (principal, None) if self.classifier is None else self.classifier.transform_and_predict(rows)
 
 
 def frechet_field(classifier_accuracy: float) -> str:
-    """Return the name of the Frechet distance to go by: in classifier features where there are any."""
+    """Return the field of the main Fréchet distance: in classifier features if there is a classifier."""
     return "frechet_classifier" if np.isfinite(classifier_accuracy) else "frechet"
 
 
 def choose_rows(X: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Return n rows of X at random, each at most once, in X's order and dtype."""
+    """Return a random subset of n rows of X, in their order."""
     return X[np.sort(rng.choice(len(X), n, replace=False))]
 
 
 def _class_shares(probabilities: np.ndarray) -> np.ndarray:
-    """Return the part of the rows in which each class is the most probable, (C,)."""
+    """Return the frequency of each class as the most probable one, (C,)."""
     return np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1]) / len(probabilities)

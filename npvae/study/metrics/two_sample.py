@@ -1,4 +1,4 @@
-"""Whether a classifier can tell two samples apart."""
+"""Classifier two-sample test (C2ST): whether a classifier can distinguish two samples."""
 
 from dataclasses import dataclass
 
@@ -6,30 +6,30 @@ import numpy as np
 import numpy.typing as npt
 
 from npvae.study.metrics.mlp import quiet_fit
-from npvae.study.validation import as_matrix, check_same_width
+from npvae.study.sample_arrays import as_matrix, check_same_width
 
 _HIDDEN = (64, 64)
 _EPOCHS = 30
-_STEPS = 25  # of an epoch, or more: small samples get small batches
+_STEPS = 25  # per epoch, at least: small samples get small batches
 _WEIGHT_DECAY = 0.015  # without it the network memorises its 5000 rows
 _LEARNING_RATE = 2e-3
-_SQUARES_UP_TO = 9.0  # of standardised numbers; an outlier's square would outweigh the batch
+_SQUARES_UP_TO = 9.0  # limit for squares of standardised inputs, so that no outlier dominates a batch
 
 
 @dataclass(frozen=True)
 class TwoSampleTest:
-    """What `classifier_two_sample_test` finds.
+    """What `classifier_two_sample_test` returns.
 
     Parameters
     ----------
     accuracy : float in [0, 1]
-        Part of the held-out rows whose origin was recognised. 1/2: indistinguishable to this classifier; 1:
-        no overlap. For samples, lower is better.
+        Share of the held-out rows whose origin was predicted correctly. 1/2: indistinguishable for this
+        classifier; 1: no overlap. For samples, lower is better.
     standard_error : float
-        1 / (2 sqrt(n_test)): the accuracy's standard deviation where the two distributions are the same,
-        and at least as much as where they are not.
+        1 / (2 sqrt(n_test)): the accuracy's standard deviation if the two distributions are equal, and an
+        upper bound of it otherwise.
     n_test : int
-        Rows held out, half of them from either sample.
+        Number of held-out rows, half of them from each sample.
     """
 
     accuracy: float
@@ -38,14 +38,15 @@ class TwoSampleTest:
 
 
 def classifier_two_sample_test(a: npt.ArrayLike, b: npt.ArrayLike, *, random_state: int = 0) -> TwoSampleTest:
-    """Train a classifier to tell a from b, and see how often it is right on rows that it has not seen.
+    """Train a classifier to distinguish a from b, and measure its accuracy on held-out rows.
 
     Parameters
     ----------
     a, b : (N, D), (M, D) arrays, N, M >= 10
-        Features or codes; uint8 for pixels. The larger is cut to the size of the smaller at random.
+        Features or codes; uint8 for pixels. A random subset of the larger is used, of the smaller's size.
     random_state : int
-        Seed of the cut, the halves and the network: the same seed, the same bits, on any number of threads.
+        Seed of the subset, the split and the network. The same seed gives the same bits, on any number of
+        threads.
 
     Returns
     -------
@@ -58,23 +59,24 @@ def classifier_two_sample_test(a: npt.ArrayLike, b: npt.ArrayLike, *, random_sta
 
     Notes
     -----
-    Half of each sample trains a classifier f, the other halves test it, n_test rows in all:
+    Half of each sample trains a classifier f, and the other halves, n_test rows in total, test it:
 
         accuracy = (1 / n_test) sum_i [ f(x_i) = origin of x_i ].
 
-    If both samples have one distribution, f is right by chance alone, whatever it is: the accuracy has mean
-    1/2 and variance at most 1 / (4 n_test), and is nearly normal. (With p the probability that f says "a",
-    it is p (1 - p) / n_test, as both origins are held out equally often.) A better f finds more, so 1/2
-    says that this one finds nothing.
+    If both samples have the same distribution, any f is right by chance only: the accuracy has mean 1/2 and
+    variance at most 1 / (4 n_test), and is nearly normal. (With p the probability that f predicts "a", the
+    variance is p (1 - p) / n_test, as both origins are held out equally often.) An accuracy of 1/2 only says
+    that this classifier found no difference.
 
-    f is a network with two hidden layers of 64 (scikit-learn's MLPClassifier), its inputs the standardised
-    columns and their squares: with the squares it sees scales and tails of single columns, which cost a
-    network of this size too many rows to learn.
+    f is a network with two hidden layers of 64 units (scikit-learn's MLPClassifier). Its inputs are the
+    standardised columns and their squares; without the squares, it would need many more rows to learn
+    differences in the scales and tails of columns.
 
-    Cost: O(N D), about 0.6 s on one core for 5000 + 5000 rows in 50 dimensions. Traps: in pixels it reaches
-    1 for anything, as generated pixels are never exactly 0, so use principal components or codes; where a
-    row of a has a copy in b, one may be trained on and the other tested, and the accuracy falls below 1/2;
-    a set that is stored in some order, by writer, say, has to be shuffled before it is cut in two.
+    Cost: O(N D), about 0.6 s on one core for 5000 + 5000 rows in 50 dimensions. Limits: in pixels the
+    accuracy is always near 1, as generated pixels are never exactly 0, so use principal components or codes.
+    If rows of a have copies in b, one may be in the training part and the other in the test part, which
+    lowers the accuracy below 1/2. To compare two halves of an ordered data set (by writer, for example),
+    shuffle it before splitting.
 
     References
     ----------
@@ -116,6 +118,6 @@ def classifier_two_sample_test(a: npt.ArrayLike, b: npt.ArrayLike, *, random_sta
 
 
 def _inputs(standardised: np.ndarray) -> np.ndarray:
-    """Put the squares beside the columns, about equally scaled, (N, 2 D) float32."""
+    """Return the columns and their squares, similarly scaled, (N, 2 D) float32."""
     squares = np.minimum(standardised**2, _SQUARES_UP_TO) - 1
     return np.hstack([standardised, squares / np.sqrt(2)]).astype(np.float32)

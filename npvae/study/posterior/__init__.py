@@ -1,1 +1,1 @@
-"""What a model says of data: its posterior, its likelihood, its reconstructions."""
+"""Measurements of a model on data: its posterior, its likelihood and its reconstructions."""

@@ -1,4 +1,4 @@
-"""How far the aggregate posterior q(z), the mean of q(z | x) over the data, is from the prior."""
+"""Bounds of the KL divergence from the aggregate posterior q(z) = E[q(z | x)] to the prior."""
 
 import warnings
 from collections.abc import Callable
@@ -19,16 +19,16 @@ from npvae.study.posterior.information import (
 if TYPE_CHECKING:
     from npvae.estimators.inputs import RandomState
 
-_COMPONENTS = (1, 4, 16)  # of the Gaussian mixtures that are tried
-_DRAWS = 4  # from each q(z | x) that a mixture is fitted to: they say more of q(z | x) than one does
-_MOST_FITTED = 5000  # samples that mixtures are fitted to
+_COMPONENTS = (1, 4, 16)  # numbers of components of the Gaussian mixtures
+_DRAWS = 4  # draws from each q(z | x) for the fit of a mixture
+_MOST_FITTED = 5000  # samples x for the fit of a mixture
 _ITERATIONS = 10  # of expectation maximisation; more gain nothing on held-out draws
-_REGULARISATION = 1e-6  # of the mixtures' variances, in units of the draws' variances
-_FEWEST = 10  # samples that can be shared out
+_REGULARISATION = 1e-6  # added to the mixtures' variances, in units of the draws' variances
+_FEWEST = 10  # samples needed for the three parts
 
 
 class Bracket(NamedTuple):
-    """A number that is known to lie, in expectation, between two others."""
+    """Estimates of a lower and of an upper bound; the bounds hold in expectation."""
 
     lower: Estimate
     upper: Estimate
@@ -37,19 +37,20 @@ class Bracket(NamedTuple):
 def aggregate_posterior_kl(
     mu: npt.ArrayLike, log_var: npt.ArrayLike, *, random_state: "RandomState" = None
 ) -> Bracket:
-    """Bracket KL(q(z) || N(0, I)), what drawing from N(0, I) in place of q(z) costs.
+    """Estimate bounds of KL(q(z) || N(0, I)), the distance of the aggregate posterior from the prior.
 
     Parameters
     ----------
     mu, log_var : (N, Z) arrays, N >= 10
-        Of q(z | x) for samples drawn independently from the data distribution; log_var from -300 to 300.
+        Parameters of q(z | x) for samples drawn independently from the data distribution; log_var from -300
+        to 300.
     random_state : int, Generator or RandomState, optional
-        Of the draws of z and of how the samples are shared out. None draws anew in every call.
+        Seed of the draws of z and of the division of the samples. None: different in every call.
 
     Returns
     -------
     Bracket
-        Two estimates in nats, at least 0 each.
+        Both in nats, and at least 0.
 
     Raises
     ------
@@ -58,34 +59,31 @@ def aggregate_posterior_kl(
 
     Notes
     -----
-    q(z) = E[q(z | x)] over the data distribution is a mixture without end; only N components are known.
+    q(z) = E[q(z | x)] over the data distribution is an infinite mixture, of which N components are known.
 
-    From below: for any density r that is fixed before z is drawn,
+    Lower bound: for any density r that is fixed before z is drawn,
 
         KL(q || p) = E_q[ln r(z) - ln p(z)] + KL(q || r)  >=  E_q[ln r(z) - ln p(z)].
 
-    The mean over held-out z is an unbiased estimate of the right side, so long as their x had no part in r.
-    Half of the samples make candidates for r: their own q_n(z) = (1/n) sum q(z | x_j), and mixtures
-    of 1, 4 and 16 Gaussians fitted to draws. A tenth chooses among them by the mean of ln r, and the others
-    measure. What is missing is KL(q || r). As a KL is not negative, an estimate below 0 is set to 0.
+    The mean over held-out z is an unbiased estimate of the right side if their x were not used for r. Half of
+    the samples give candidates for r: their own mixture q_n(z) = (1/n) sum_j q(z | x_j), and mixtures of 1, 4
+    and 16 Gaussians fitted to draws. A tenth of the samples selects the candidate with the largest mean of
+    ln r, and the others give the estimate. The gap is KL(q || r). A negative estimate is set to 0.
 
-    From above: by the mixture q_N(z) = (1/N) sum_j q(z | x_j) of all samples at draws of its own components,
+    Upper bound: the mixture q_N(z) = (1/N) sum_j q(z | x_j) of all samples, at draws of its own components,
 
         (1/N) sum_n E[ln q_N(z) - ln p(z)],  z ~ q(z | x_n)   =   KL(q_N || p)   =   mean KL - I_N(x; z),
 
-    which is estimated with the same draws as in `mutual_information` with the same seed. Why this is an
-    upper bound: over the choice of x_1 .. x_N, E[q_N(z)] = q(z) at every z, and KL(. || p) is convex, so by
-    Jensen's inequality E[KL(q_N || p)] >= KL(E[q_N] || p) = KL(q || p). In other words, ln q_N at draws of
-    its own components is on average larger than ln q there, as z was drawn from one of them. What is too
-    much is E[KL(q_N || q)] = I(x; z) - E[I_N(x; z)], which falls to 0 as N grows, and is large as long as
-    I_N is near its cap, ln N. This holds in expectation over the samples, not for each choice of them,
-    hence the standard error (of first order: the spread of the terms). It assumes that the x are
-    independent draws of the distribution that q(z) is meant over: with copies among them, or images seen in
-    training where unseen ones are meant, it is a statement about another q(z).
+    estimated with the same draws as in `mutual_information` with the same seed. Over the choice of
+    x_1 .. x_N, E[q_N(z)] = q(z) at every z, and KL(. || p) is convex, so by Jensen's inequality
+    E[KL(q_N || p)] >= KL(E[q_N] || p) = KL(q || p). The gap, E[KL(q_N || q)] = I(x; z) - E[I_N(x; z)],
+    falls to 0 as N grows, and is large while I_N is near its maximum, ln N. The bound holds in expectation
+    over the samples, not for each choice of them; the standard error measures the spread of the terms. It
+    assumes that the x are independent draws: with duplicates, or with training images where held-out ones
+    are meant, it describes another q(z).
 
-    Cost: as for `mutual_information` one and a quarter times, and about 3 s for the mixtures with 5000
-    samples in 50 dimensions, less in fewer. Trap: both ends depend on N, the upper one strongly: compare at
-    equal N.
+    Cost: 1.25 times that of `mutual_information`, and at most about 3 s for the mixtures (5000 samples in 50
+    dimensions). Limit: both bounds depend on N, the upper one strongly, so compare at equal N.
 
     References
     ----------
@@ -115,7 +113,7 @@ def _from_below(mu: np.ndarray, log_var: np.ndarray, rng: np.random.Generator) -
 
 
 def _gaussian_mixture(draws: np.ndarray, k: int, seed: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Fit k Gaussians to draws, and return their log density as a function of rows."""
+    """Fit a mixture of k Gaussians to draws, and return its log density as a function of rows."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
     from threadpoolctl import threadpool_limits
@@ -123,8 +121,8 @@ def _gaussian_mixture(draws: np.ndarray, k: int, seed: int) -> Callable[[np.ndar
     mean, scale = draws.mean(axis=0), draws.std(axis=0)
     scale[scale == 0] = 1
     mixture = GaussianMixture(k, reg_covar=_REGULARISATION, max_iter=_ITERATIONS, random_state=seed)
-    with threadpool_limits(limits=1), warnings.catch_warnings():  # k-means' threads would add in any order
-        warnings.simplefilter("ignore", ConvergenceWarning)  # any r will do
+    with threadpool_limits(limits=1), warnings.catch_warnings():  # the order of sums in k-means depends on it
+        warnings.simplefilter("ignore", ConvergenceWarning)  # any r gives a bound
         mixture.fit((draws - mean) / scale)
     return lambda rows: mixture.score_samples((rows - mean) / scale) - np.log(scale).sum()
 

@@ -1,15 +1,15 @@
-"""What should be known before the figures of a model are believed: a sentence each, or None."""
+"""Warnings about the figures of a model: functions that return a sentence, or None."""
 
 import numpy as np
 
 from npvae.data.scaling import as_floats
 
-LEAST_EFFECTIVE = 10.0  # importance samples, of at least as many
-_BLOCK = 1024  # rows worked on at once
+LEAST_EFFECTIVE = 10.0  # effective importance samples below which there is a warning
+_BLOCK = 1024  # rows per block
 
 
 def grey_caution(X: np.ndarray, likelihood: str) -> str | None:
-    """Say so where data that are not binary are given to the Bernoulli likelihood.
+    """Return a warning if data that are not binary are used with the Bernoulli likelihood.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def grey_caution(X: np.ndarray, likelihood: str) -> str | None:
     Returns
     -------
     str or None
-        A sentence if a number lies strictly between 0 and 1 and the likelihood is Bernoulli's.
+        A warning if the likelihood is "bernoulli" and a value lies strictly between 0 and 1.
     """
     if likelihood != "bernoulli":
         return None
@@ -31,14 +31,13 @@ def grey_caution(X: np.ndarray, likelihood: str) -> str | None:
     if not n_grey:
         return None
     return (
-        f"{n_grey} of {X.size} numbers lie strictly between 0 and 1, but the likelihood is Bernoulli's: the "
-        "figures are a cross-entropy, not ln p of binary data. Do not compare them with those of binarised "
-        "data."
+        f"{n_grey} of {X.size} values lie strictly between 0 and 1, but the Bernoulli likelihood is for "
+        "binary data. The figures are cross-entropies and not comparable with those of binarised data."
     )
 
 
 def effective_caution(effective_sample_size: float, n_importance_samples: int) -> str | None:
-    """Say so where a few importance samples carry all of the weight.
+    """Return a warning if a few importance samples carry nearly all of the weight.
 
     Parameters
     ----------
@@ -50,15 +49,15 @@ def effective_caution(effective_sample_size: float, n_importance_samples: int) -
     Returns
     -------
     str or None
-        A sentence if the effective sample size is below 10, although K is larger: a smaller K is no attempt
-        at ln p(x). None where it is NaN, of log-variances that `npvae.estimators.diagnosis.log_var_warning`
-        speaks of.
+        A warning if K is larger than 10 and the effective sample size below 10. None if it is NaN, which
+        `npvae.estimators.diagnosis.log_var_warning` explains.
     """
     if n_importance_samples <= LEAST_EFFECTIVE or np.isnan(effective_sample_size):
         return None
     if effective_sample_size >= LEAST_EFFECTIVE:
         return None
     return (
-        f"Of K = {n_importance_samples} importance samples only {effective_sample_size:.1f} carry weight on "
-        "average, so ln p(x) is estimated too low, by more than its standard error says. Take a larger K."
+        f"The effective sample size of K = {n_importance_samples} importance samples is only "
+        f"{effective_sample_size:.1f} on average, so ln p(x) is underestimated by more than its standard "
+        "error. Use a larger K."
     )

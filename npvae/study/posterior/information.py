@@ -1,4 +1,4 @@
-"""What the encoder's q(z | x) says: which dimensions it uses, and how much it tells about x."""
+"""Information in the encoder's q(z | x): KL per dimension, active units, mutual information I(x; z)."""
 
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -8,25 +8,25 @@ from threadpoolctl import threadpool_limits
 
 from npvae.core.gaussian import reparameterize_forward
 from npvae.core.likelihoods import LOG_2PI
-from npvae.study.validation import as_matrix, check_same_width
+from npvae.study.sample_arrays import as_matrix, check_same_width
 
 if TYPE_CHECKING:
     from npvae.estimators.inputs import RandomState
 
-LARGEST_LOG_VAR = 300  # in size: products of its exponentials, three at a time, are finite in float64
-_PAIRS = 2**18  # pairs of a draw and a component that are worked on at once
-_NEGLIGIBLE = -700.0  # a logarithm whose exponential is still a normal number: subnormal ones are slow
+LARGEST_LOG_VAR = 300  # absolute value; products of three such exponentials are finite in float64
+_PAIRS = 2**18  # pairs of a draw and a component per block
+_NEGLIGIBLE = -700.0  # smallest exponent used: below -708, exp gives subnormal numbers, which are slow
 
 
 class Estimate(NamedTuple):
-    """A mean and its standard error, in the same units; the standard error of one sample is NaN."""
+    """A mean and its standard error, in the same units. With one sample, the standard error is NaN."""
 
     value: float
     standard_error: float
 
     @classmethod
     def mean_of(cls, samples: np.ndarray) -> Self:
-        """Return the mean of samples (N,), with their standard deviation over sqrt(N)."""
+        """Return the mean of samples (N,), and their standard deviation divided by sqrt(N)."""
         n = len(samples)
         with np.errstate(over="ignore", invalid="ignore"):  # infinite samples have no standard deviation
             error = samples.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
@@ -34,12 +34,12 @@ class Estimate(NamedTuple):
 
 
 def kl_per_dimension(mu: npt.ArrayLike, log_var: npt.ArrayLike) -> np.ndarray:
-    """Measure how far each latent dimension is from the prior.
+    """Compute the KL divergence to the prior of each latent dimension.
 
     Parameters
     ----------
     mu, log_var : (N, Z) arrays
-        As `VAE.encode` returns them; log_var from -300 to 300.
+        From `VAE.encode`; log_var from -300 to 300.
 
     Returns
     -------
@@ -68,12 +68,12 @@ def active_units(mu: npt.ArrayLike, threshold: float = 0.01) -> np.ndarray:
     mu : (N, Z) array, N >= 2
         Posterior means.
     threshold : float
-        Variance from which on a dimension counts.
+        Variance above which a dimension is active.
 
     Returns
     -------
     active : (Z,) array of bool
-        True where the variance of mu over the samples (N - 1 in the denominator) is larger.
+        True if the variance of mu over the samples (N - 1 in the denominator) is above the threshold.
 
     Raises
     ------
@@ -82,9 +82,9 @@ def active_units(mu: npt.ArrayLike, threshold: float = 0.01) -> np.ndarray:
 
     Notes
     -----
-    A_j = Var_x(E[z_j | x]) > 0.01. The figure hardly depends on the threshold, as variances of trained models
-    lie near 0 or near 1. Cost: O(N Z). Trap: for an autoencoder it says nothing, as its codes have no prior
-    and so no scale.
+    A_j = Var_x(E[z_j | x]) > 0.01. The result hardly depends on the threshold, as the variances of trained
+    models are near 0 or near 1. Cost: O(N Z). Not meaningful for an autoencoder, whose codes have no fixed
+    scale.
 
     References
     ----------
@@ -101,14 +101,14 @@ def active_units(mu: npt.ArrayLike, threshold: float = 0.01) -> np.ndarray:
 def mutual_information(
     mu: npt.ArrayLike, log_var: npt.ArrayLike, *, random_state: "RandomState" = None
 ) -> Estimate:
-    """Estimate how many nats z carries about which of the N samples it comes from.
+    """Estimate the mutual information between z and x, with x uniform over the N samples.
 
     Parameters
     ----------
     mu, log_var : (N, Z) arrays, N >= 2
-        As `VAE.encode` returns them; log_var from -300 to 300.
+        From `VAE.encode`; log_var from -300 to 300.
     random_state : int, Generator or RandomState, optional
-        Of the one z that is drawn for each sample. None draws anew in every call.
+        Seed of the one draw of z for each sample. None: different in every call.
 
     Returns
     -------
@@ -127,15 +127,15 @@ def mutual_information(
         I(x; z) = E[ ln q(z | x) - ln q_N(z) ],    x uniform, z ~ q(z | x),
         mean KL(q(z | x) || p(z)) = I(x; z) + KL(q_N(z) || p(z)).
 
-    So the KL term of the loss pays for two things: for what z tells about x, and for the distance of the
-    aggregate posterior from the prior. All N components are in the mixture. The standard error is the terms'
-    standard deviation over sqrt(N), which counts the spread between samples as well as that of the draws.
+    So the KL term of the loss is the information that z carries about x, plus the distance of the aggregate
+    posterior from the prior. All N components are in the mixture. The standard error is the terms' standard
+    deviation over sqrt(N), and includes the spread between samples as well as that of the draws.
 
-    Trap: q_N(z) >= q(z | x) / N, so I(x; z) <= ln N. A value near ln N says that N samples are too few to
-    tell how much more z carries: each z gives its x away.
+    Limit: q_N(z) >= q(z | x) / N, so I(x; z) <= ln N. A value near ln N means that each z identifies its x,
+    and that N samples are too few to measure the mutual information.
 
-    Cost: N^2 exponentials, and two matrix products of N^2 Z; about 2 s for 10,000 samples in 50 dimensions.
-    Memory: a few MB at a time beside arrays of (N, Z).
+    Cost: N^2 exponentials and two matrix products of N^2 Z; about 2 s for 10,000 samples in 50 dimensions.
+    Memory: a few MB, and some arrays of (N, Z).
 
     References
     ----------
@@ -165,8 +165,8 @@ def log_mixture_density(
     z : (M, Z) array, float64
     mu, log_var : (N, Z) arrays, float64
     own : (N,) array, optional
-        The logarithm of component m at z_m, where it is known and M = N. It takes the place of the
-        same number from the matrix product, which a very small variance may have left without digits.
+        Log density of component m at z_m, if it is known and M = N. It replaces the value from the matrix
+        product, which is inaccurate for very small variances.
 
     Returns
     -------
@@ -179,11 +179,11 @@ def log_mixture_density(
 
         -(1/2) [ z^2 . P_j - 2 z . (mu_j P_j) + mu_j^2 . P_j + sum(log_var_j) + Z ln(2 pi) ],
 
-    so all of them are a matrix product, and no (M, N, Z) array is needed. Where z is close to mu_j, digits
-    cancel; what rounding may push above the density at the component's own mean is cut there.
+    so all of them are one matrix product, and no (M, N, Z) array is needed. If z is close to mu_j, digits
+    cancel; values that rounding puts above the density at the component's mean are clipped to it.
     """
     n, latent_dim = mu.shape
-    centre = mu.mean(axis=0)  # moved to the origin, the numbers that cancel are smaller
+    centre = mu.mean(axis=0)  # smaller numbers cancel after centring
     mu, z = mu - centre, z - centre
     precision = np.exp(-log_var)
     at_the_mean = -(log_var.sum(axis=1) + latent_dim * LOG_2PI) / 2
@@ -210,7 +210,7 @@ def log_mixture_density(
 def as_posteriors(
     mu: npt.ArrayLike, log_var: npt.ArrayLike, *, at_least: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return mu and log_var as (N, Z) float64; raise ValueError where they are no normal distributions."""
+    """Return mu and log_var as (N, Z) float64; raise ValueError if they are unsuitable."""
     mu, log_var = as_matrix(mu, "mu", at_least=at_least), as_matrix(log_var, "log_var", at_least=at_least)
     check_same_width(mu, log_var, ("mu", "log_var"))
     if len(mu) != len(log_var):
@@ -220,7 +220,7 @@ def as_posteriors(
     largest = np.abs(log_var).max()
     if largest > LARGEST_LOG_VAR:
         raise ValueError(
-            f"log_var must lie from -{LARGEST_LOG_VAR} to {LARGEST_LOG_VAR}, got one of size {largest:.3g}; "
-            "the model has diverged, or the data are far from those that it was trained on"
+            f"log_var must be at most {LARGEST_LOG_VAR} in absolute value, got {largest:.3g}; "
+            "the model has diverged, or the data are far outside its training data"
         )
     return mu, log_var

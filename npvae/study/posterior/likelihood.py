@@ -1,4 +1,4 @@
-"""ln p(x) under a VAE, estimated with its encoder as the proposal."""
+"""ln p(x) under a VAE, by importance sampling with its encoder as the proposal distribution."""
 
 from contextlib import closing
 from contextvars import copy_context
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npvae.data.scaling import as_floats, check_unit_interval
-from npvae.study.validation import check_count
+from npvae.study.sample_arrays import check_count
 from npvae.training.threads import team_for_blocks
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from npvae.estimators import VAE
     from npvae.estimators.inputs import RandomState
 
-_ROWS = 128  # samples whose weights a thread sums at once
-_POINTS = 512  # latent points that it decodes at once, at most
+_ROWS = 128  # samples per block; a thread works on one block
+_POINTS = 512  # latent points decoded at once, at most
 
 
 class LogMarginalLikelihood(NamedTuple):
@@ -30,9 +30,9 @@ class LogMarginalLikelihood(NamedTuple):
     log_likelihood : (N,) array
         In nats.
     standard_error : (N,) array
-        Of `log_likelihood`, in nats; NaN where there is one importance sample.
+        Standard errors of `log_likelihood`, in nats; NaN for K = 1.
     effective_sample_size : (N,) array
-        From 1, where a single weight outweighs all others, to K, where all are equal.
+        From 1, if one weight dominates, to K, if all are equal.
     """
 
     log_likelihood: np.ndarray
@@ -52,9 +52,9 @@ def log_marginal_likelihood(
     X : (N, D) array
         As for `VAE.score_samples`; may be a memory map.
     n_samples : int
-        K, the importance samples drawn for each x.
+        K, the number of importance samples for each x.
     random_state : int, Generator or RandomState, optional
-        The same seed gives the same bits for the same X and K. None draws anew in every call.
+        The same seed gives the same bits for the same X and K. None: different in every call.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def log_marginal_likelihood(
     Raises
     ------
     TypeError
-        `vae` is no VAE. (An autoencoder defines no p(x).)
+        `vae` is not a VAE. (An autoencoder does not define p(x).)
     NotFittedError, ValueError
         Not fitted; `n_samples` is not a positive integer; X is unsuitable, as for `VAE.score_samples`.
 
@@ -75,16 +75,16 @@ def log_marginal_likelihood(
         ln p(x) ~ ln (1/K) sum_k w_k = m + ln sum_k exp(ln w_k - m) - ln K,    m = max_k ln w_k,
         ln p(z) - ln q(z | x) = (1/2) sum_j [ eps_j^2 - z_j^2 + log_var_j ].
 
-    The logarithm is concave, so the expectation of the estimate is a lower bound of ln p(x): at K = 1 the
-    ELBO, rising with K. With W = sum_k w_k and V = sum_k w_k^2, the effective sample size is W^2 / V. The
-    standard error is the delta method's: the standard deviation of w_k / mean(w), over sqrt(K).
+    The logarithm is concave, so the expectation of the estimate is a lower bound of ln p(x): the ELBO for
+    K = 1, and rising with K. With W = sum_k w_k and V = sum_k w_k^2, the effective sample size is W^2 / V.
+    The standard error is the delta method's: the standard deviation of w_k / mean(w), over sqrt(K).
 
-    Traps: where the effective sample size is a few, the estimate lies lower than its standard error, which is
-    at most 1, admits: what carries the integral was not drawn. Compare at equal K. Under the Bernoulli
-    likelihood, p(x) is a likelihood for binary x only. beta plays no part.
+    Limits: if the effective sample size is small, the estimate is too low by more than its standard error
+    (which is at most 1), as the draws missed the region that dominates the integral. Compare at equal K.
+    Under the Bernoulli likelihood, p(x) is a likelihood for binary x only. beta does not enter.
 
     Cost: N K passes through the decoder, in X's floating type (float32 for uint8); the weights are summed in
-    float64. Memory: a few thousand rows at a time, whatever K, beside mu and log_var of all samples.
+    float64. Memory: a few thousand rows at a time, for any K, and mu and log_var of all samples.
 
     References
     ----------
@@ -95,14 +95,14 @@ def log_marginal_likelihood(
     from npvae.estimators.inputs import make_generator
 
     if not isinstance(vae, VAE):
-        raise TypeError(f"ln p(x) needs a VAE, with its q(z | x); got {type(vae).__name__}")
+        raise TypeError(f"ln p(x) is only defined for a VAE; got {type(vae).__name__}")
     check_count(n_samples, "n_samples")
     mu, log_var = vae.encode(X)
     rows, rng = np.asarray(X), make_generator(random_state)
     params = vae.params_.astype(mu.dtype)
     estimates = np.empty((3, len(mu)))
     starts = range(0, len(mu), _ROWS)
-    # Each block draws from a stream of its own, so that it does not matter which one comes first.
+    # Each block has a random stream of its own, so results do not depend on the order of blocks.
     streams = rng.spawn(len(starts))
 
     def estimate(block: int) -> None:
@@ -114,13 +114,13 @@ def log_marginal_likelihood(
         estimates[:, some] = sums.estimate()
 
     with closing(team_for_blocks(len(starts), vae.n_threads)) as team:
-        context = copy_context()  # np.errstate, which other threads do not see
+        context = copy_context()  # passes np.errstate on to the threads
         team.run([partial(context.copy().run, estimate, block) for block in range(len(starts))])
     return LogMarginalLikelihood(*estimates)
 
 
 class _WeightSums:
-    """Sums over the importance weights of n samples, in units of the largest weight so far."""
+    """Running sums of the importance weights of n samples, normalised by the largest weight so far."""
 
     def __init__(self, n: int) -> None:
         self.count = 0

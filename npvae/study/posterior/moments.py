@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import as_matrix
+from npvae.study.sample_arrays import as_matrix
 
 
 @dataclass(frozen=True, eq=False)
 class CodeMoments:
-    """First and second moments of codes; for N(0, I) they are 0 and 1.
+    """First and second moments of codes. For N(0, I) the mean is 0, and variances and eigenvalues are 1.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ class CodeMoments:
     std : (Z,) array
         Standard deviation of each dimension.
     eigenvalues : (Z,) array
-        Of the covariance, descending: the variances along the principal axes.
+        Eigenvalues of the covariance, descending: the variances along the principal axes.
     n_codes : int
         N.
     """
@@ -33,12 +33,12 @@ class CodeMoments:
 
 
 def code_moments(codes: npt.ArrayLike) -> CodeMoments:
-    """Measure mean and covariance of codes.
+    """Compute the mean, standard deviations and covariance eigenvalues of codes.
 
     Parameters
     ----------
     codes : (N, Z) array, N >= 2
-        As `draw_codes` or `transform` returns them.
+        From `draw_codes` or `transform`.
 
     Returns
     -------
@@ -52,9 +52,9 @@ def code_moments(codes: npt.ArrayLike) -> CodeMoments:
 
     Notes
     -----
-    Cost: O(N Z^2). Traps: moments of 0 and 1 do not make a distribution normal. And a VAE's posterior means,
-    which `transform` returns, spread less than z: where z follows N(0, I) exactly, they have variances
-    1 - E[exp(log_var)]. To compare with N(0, I), take what `draw_codes` returns.
+    Cost: O(N Z^2). Limits: a distribution with these moments need not be normal. A VAE's posterior means,
+    which `transform` returns, have smaller variances than z: 1 - E[exp(log_var)] if z follows N(0, I)
+    exactly. To compare with N(0, I), use `draw_codes`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How well a model gives back what it was given."""
+"""Reconstruction error of a model."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from npvae.data.scaling import as_floats, check_unit_interval
 if TYPE_CHECKING:
     from npvae.estimators.base import LatentVariableModel
 
-_BLOCK = 1024  # rows worked on at once
+_BLOCK = 1024  # rows per block
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class ReconstructionError:
     Parameters
     ----------
     squared_error : float
-        Summed over the features of a sample, in the data's units squared; pixels in [0, 1].
+        Sum over the features of a sample, in the data's units squared; pixels in [0, 1].
     negative_log_likelihood : float
         -ln p(x | z) in nats, with z the code; for a VAE the posterior mean.
     n_samples : int
@@ -33,14 +33,14 @@ class ReconstructionError:
 
 
 def reconstruction_error(estimator: "LatentVariableModel", X: npt.ArrayLike) -> ReconstructionError:
-    """Measure how well X is reconstructed from its codes.
+    """Measure the error of reconstructions of X from its codes.
 
     Parameters
     ----------
     estimator : VAE or Autoencoder
         Fitted.
     X : (N, D) array
-        Data that the training has not seen.
+        Held-out data.
 
     Returns
     -------
@@ -49,18 +49,19 @@ def reconstruction_error(estimator: "LatentVariableModel", X: npt.ArrayLike) -> 
     Raises
     ------
     NotFittedError, ValueError
-        The estimator is not fitted; X is not finite, has another width, or lies outside of [0, 1] where the
-        likelihood is Bernoulli's.
+        The estimator is not fitted; X is not finite, has another width, or has values outside [0, 1] with the
+        Bernoulli likelihood.
 
     Notes
     -----
     With x' = E[x | z = code(x)], the squared error is the mean over samples of sum_d (x_d - x'_d)^2. It
-    depends on the images alone, so it compares an AE with a VAE, whatever their likelihoods. -ln p(x | z)
-    compares models of one likelihood with one noise variance. Cost: one pass through the network.
+    only depends on the reconstructions, so it can be compared between AEs and VAEs with any likelihood;
+    -ln p(x | z) only between models with the same likelihood and noise variance. Cost: one pass through the
+    network.
 
-    Trap: a VAE is trained to reconstruct from draws of z, and this measures at the posterior mean, as
-    `reconstruct` does. So -ln p(x | z) is mostly below the reconstruction term of its loss here. And it says
-    nothing about ln p(x): of that, `score` is a bound.
+    Limits: a VAE is trained to reconstruct from draws of z, but this uses the posterior mean, as
+    `reconstruct` does, so -ln p(x | z) is usually below the reconstruction term of its loss. It is not a
+    bound of ln p(x); `score` is.
     """
     codes = estimator.transform(X)
     rows = np.asarray(X)

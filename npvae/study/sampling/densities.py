@@ -1,4 +1,4 @@
-"""Distributions over the latent space: the prior, and what can be fitted to the codes of data."""
+"""Distributions over the latent space: the prior, and densities fitted to the codes of data."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self
@@ -6,10 +6,10 @@ from typing import Literal, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import as_matrix, check_count
+from npvae.study.sample_arrays import as_matrix, check_count
 
 _REGULARISATION = 1e-6  # added to the variances of a mixture's components, in units of the codes' variances
-_MOST_CODES = 10_000  # that a mixture is fitted to
+_MOST_CODES = 10_000  # codes used to fit a mixture
 
 
 class Sampler(Protocol):
@@ -56,21 +56,20 @@ class StandardNormal:
         check_count(self.latent_dim, "latent_dim")
 
     def draw(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw as `Sampler.draw` says; the same bits as in the estimators' method ``sample``."""
+        """Draw as described at `Sampler.draw`; gives the same bits as the estimators' method `sample`."""
         check_count(n_samples, "n_samples")
         return rng.standard_normal((n_samples, self.latent_dim), dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class FittedGaussian:
-    """A normal distribution with the moments of the codes.
+    """A normal distribution with the mean and covariance of the codes.
 
     Parameters
     ----------
     mean : (Z,) array
     factor : (R, Z) array
-        A square root of the covariance, factor^T factor; R is Z, or less where there were fewer codes than
-        dimensions.
+        The covariance is factor^T factor. R is Z, or the number of codes if that is smaller.
     """
 
     mean: np.ndarray
@@ -78,13 +77,13 @@ class FittedGaussian:
 
     @classmethod
     def fit(cls, codes: npt.ArrayLike, covariance: Literal["diagonal", "full"] = "full") -> Self:
-        """Take mean and covariance from codes.
+        """Compute the mean and covariance of codes.
 
         Parameters
         ----------
         codes : (N, Z) array, N >= 2
         covariance : {"diagonal", "full"}
-            "diagonal" takes the dimensions as independent.
+            "diagonal" treats the dimensions as independent.
 
         Returns
         -------
@@ -93,13 +92,13 @@ class FittedGaussian:
         Raises
         ------
         ValueError
-            There are fewer than two codes, a code is not finite, or `covariance` is neither.
+            There are fewer than two codes, a code is not finite, or `covariance` is unknown.
 
         Notes
         -----
         The centred codes are C = Q R, so the covariance is C^T C / (N - 1) = R^T R / (N - 1), and
-        R / sqrt(N - 1) is a factor of it. It need not be positive definite: along a dead dimension all draws
-        are the same.
+        R / sqrt(N - 1) is a factor of it. The covariance may be singular: in an unused dimension all draws
+        are equal.
         """
         codes = as_matrix(codes, "codes", at_least=2)
         mean = codes.mean(axis=0)
@@ -117,7 +116,7 @@ class FittedGaussian:
         return self.factor.T @ self.factor
 
     def draw(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw as `Sampler.draw` says: mean + eps factor, with eps ~ N(0, I)."""
+        """Draw as described at `Sampler.draw`: mean + eps factor, with eps ~ N(0, I)."""
         check_count(n_samples, "n_samples")
         eps = rng.standard_normal((n_samples, len(self.factor)))
         return (self.mean + eps @ self.factor).astype(np.float32)
@@ -137,8 +136,8 @@ class FittedMixture:
 
     Notes
     -----
-    With K large and few codes for each component the mixture remembers codes, and its draws decode to the
-    training images: good figures for sample quality are then no achievement. N / K should be well above Z.
+    If K is large and there are few codes per component, the mixture memorises codes, and its draws decode to
+    training images, which makes the figures of sample quality too good. N / K should be well above Z.
     """
 
     weights: np.ndarray
@@ -147,12 +146,12 @@ class FittedMixture:
 
     @classmethod
     def fit(cls, codes: npt.ArrayLike, n_components: int = 10, *, seed: int = 0) -> Self:
-        """Fit by expectation maximisation, from k-means (scikit-learn's GaussianMixture).
+        """Fit by expectation maximisation, initialised by k-means (scikit-learn's GaussianMixture).
 
         Parameters
         ----------
         codes : (N, Z) array
-            Of more than 10,000 codes, 10,000 drawn by `seed` are used.
+            At most 10,000 of them, chosen at random, are used.
         n_components : int
             K.
         seed : int
@@ -165,20 +164,20 @@ class FittedMixture:
         Raises
         ------
         ValueError
-            Fewer distinct codes than components, a code that is not finite, `n_components` not a positive
-            integer.
+            There are fewer distinct codes than components, a code is not finite, or `n_components` is not a
+            positive integer.
 
         Warns
         -----
         ConvergenceWarning
-            500 iterations were not enough. The fit is usable.
+            The fit did not converge in 500 iterations. It can still be used.
 
         Notes
         -----
         The dimensions are scaled to unit variance for the fit, and 10^-6 is added to the variances of every
-        component: so the regularisation has no units, and a component may lie in fewer than Z dimensions.
-        Along a dead dimension all draws are the same. Cost: O(N K Z^2) an iteration; a few seconds for 10,000
-        codes in 50 dimensions.
+        component, so the regularisation does not depend on units, and covariances may be singular. In an
+        unused dimension all draws are equal. Cost: O(N K Z^2) per iteration; a few seconds for 10,000 codes
+        in 50 dimensions.
 
         References
         ----------
@@ -196,20 +195,20 @@ class FittedMixture:
         n_distinct = len(np.unique(codes, axis=0))
         if n_distinct < n_components:
             raise ValueError(
-                f"a mixture of {n_components} components needs at least {n_components} different codes, got "
-                f"{n_distinct} among {len(codes)}; take fewer components"
+                f"a mixture of {n_components} components needs at least {n_components} distinct codes, got "
+                f"{n_distinct} among {len(codes)}; use fewer components"
             )
         mean, scale = codes.mean(axis=0), codes.std(axis=0)
         mixture = GaussianMixture(
             n_components, reg_covar=_REGULARISATION, max_iter=500, random_state=int(rng.integers(2**31))
         )
-        with threadpool_limits(limits=1):  # k-means' threads would add in any order; nothing here is large
+        with threadpool_limits(limits=1):  # the order of sums in k-means depends on it
             mixture.fit((codes - mean) / np.where(scale > 0, scale, 1))
         factors = np.linalg.cholesky(mixture.covariances_).transpose(0, 2, 1) * scale
         return cls(mixture.weights_ / mixture.weights_.sum(), mean + scale * mixture.means_, factors)
 
     def draw(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw as `Sampler.draw` says: first the component, then from it."""
+        """Draw as described at `Sampler.draw`: first a component, then a point from it."""
         check_count(n_samples, "n_samples")
         components = rng.choice(len(self.weights), size=n_samples, p=self.weights)
         Z = rng.standard_normal((n_samples, self.means.shape[1]))
@@ -221,7 +220,7 @@ class FittedMixture:
 
 @dataclass(frozen=True, eq=False)
 class ResampledCodes:
-    """The codes themselves, chosen at random.
+    """The empirical distribution of the codes.
 
     Parameters
     ----------
@@ -229,26 +228,27 @@ class ResampledCodes:
 
     Notes
     -----
-    Of draws from each q(z | x) it is the aggregate posterior q(z) = (1/N) sum_n q(z | x_n): what the prior is
-    asked to be. Of the codes that `transform` returns, its draws decode to reconstructions. Trap: both need
-    the data, and give back what training has seen: a ceiling for other ways to sample, not one of them.
+    With one draw from each q(z | x), it samples the aggregate posterior q(z) = (1/N) sum_n q(z | x_n), which
+    the prior should match. With the codes from `transform`, its draws decode to reconstructions. Both need
+    the training data and reproduce it, so they are an upper limit for the other samplers rather than a way
+    to generate new data.
     """
 
     codes: np.ndarray
 
     @classmethod
     def fit(cls, codes: npt.ArrayLike) -> Self:
-        """Keep the codes (N, Z).
+        """Store the codes (N, Z).
 
         Raises
         ------
         ValueError
-            There is no code, or one is not finite.
+            There are no codes, or one is not finite.
         """
         return cls(as_matrix(codes, "codes"))
 
     def draw(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw as `Sampler.draw` says; no code comes twice before each has come once."""
+        """Draw as described at `Sampler.draw`, without replacement until all codes are used."""
         check_count(n_samples, "n_samples")
         n_rounds = -(-n_samples // len(self.codes))
         rows = np.concatenate([rng.permutation(len(self.codes)) for _ in range(n_rounds)])

@@ -1,10 +1,12 @@
-"""Ways to draw latent points: from the prior, and from densities fitted to the codes of data.
+"""Samplers of latent points: the prior, and densities fitted to the codes of data.
 
-A VAE is trained so that N(0, I) is the right place to draw from. An AE is not; but its codes have some
-distribution, and one may fit a density to them afterwards and draw from that. `SAMPLERS` lists the ways.
+A VAE is trained so that latent points can be drawn from N(0, I). An AE is not, but one can fit a density to
+its codes after training and draw from that. `SAMPLERS` lists the samplers.
 
-They are fitted to what `draw_codes` returns: for a VAE a draw from each q(z | x), not its mean. The means
-spread less than z does, and hardly at all in a dimension that the VAE does not use.
+They are fitted to the result of `draw_codes`: for a VAE a draw from each q(z | x), not its mean. The means
+have smaller variances than z, near 0 in dimensions that the VAE does not use.
+
+To generate images: ``estimator.inverse_transform(sampler.draw(n_samples, rng))``.
 """
 
 from collections.abc import Callable
@@ -29,16 +31,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SamplerKind:
-    """One way to draw latent points.
+    """A kind of sampler of latent points.
 
     Parameters
     ----------
     label : str
-        For tables and pictures.
+        Name in tables and pictures.
     fit : callable
         ``fit(codes, seed)`` returns a `Sampler` for codes (N, Z).
     means : bool
-        The codes to fit to are those that `transform` returns, not draws of `draw_codes`.
+        Whether it is fitted to the codes from `transform` rather than to those from `draw_codes`.
     """
 
     label: str
@@ -58,8 +60,8 @@ SAMPLERS = {
     ),
 }
 
-#: Those that make sense for an AE and for a VAE. An AE's aggregate posterior is its codes, whose decoded
-#: draws are the reconstructions.
+#: Samplers for each kind of model. The aggregate posterior of an AE would be its codes, which are already
+#: the sampler "reconstructions".
 WAYS = {
     "AE": ("prior", "diagonal", "full", "mixture", "reconstructions"),
     "VAE": ("prior", "diagonal", "full", "mixture", "aggregate", "reconstructions"),
@@ -67,12 +69,12 @@ WAYS = {
 
 
 def _fit_mixture(codes: np.ndarray, seed: int) -> FittedMixture:
-    """Fit a mixture of 10, or of fewer where a collapsed model has fewer codes to fit to."""
+    """Fit a mixture of 10 components, or fewer if a collapsed model has fewer distinct codes."""
     return FittedMixture.fit(codes, min(10, len(np.unique(codes[:10_000], axis=0))), seed=seed)
 
 
 def draw_codes(estimator: "LatentVariableModel", X: npt.ArrayLike, rng: np.random.Generator) -> np.ndarray:
-    """Draw a latent point for each sample, as the decoder meets them in training.
+    """Draw a latent point for each sample, as in training.
 
     Parameters
     ----------
@@ -85,8 +87,8 @@ def draw_codes(estimator: "LatentVariableModel", X: npt.ArrayLike, rng: np.rando
     Returns
     -------
     codes : (N, Z) array
-        For a VAE one draw from each q(z | x), together draws from the aggregate posterior q(z); for an AE the
-        codes themselves.
+        For a VAE one draw from each q(z | x), so together a sample of the aggregate posterior q(z). For an AE
+        the codes themselves.
 
     Raises
     ------
@@ -101,31 +103,3 @@ def draw_codes(estimator: "LatentVariableModel", X: npt.ArrayLike, rng: np.rando
     eps = rng.standard_normal(mu.shape).astype(mu.dtype)
     z, _ = reparameterize_forward(mu, log_var, eps)
     return z
-
-
-def draw_images(
-    estimator: "LatentVariableModel", sampler: Sampler, n_samples: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Draw latent points and decode them.
-
-    Parameters
-    ----------
-    estimator : VAE or Autoencoder
-        Fitted.
-    sampler : Sampler
-        Over the estimator's latent space.
-    n_samples : int
-    rng : Generator
-
-    Returns
-    -------
-    X : (n_samples, D) array, float32
-        E[x | z] of each draw, in the units of the training data; pixels in [0, 1].
-
-    Raises
-    ------
-    NotFittedError, ValueError
-        The estimator is not fitted; `n_samples` is not a positive integer, or the sampler has another latent
-        dimension.
-    """
-    return estimator.inverse_transform(sampler.draw(n_samples, rng))

@@ -1,1 +1,1 @@
-"""Walks through the latent space: between images, along its axes, over its plane."""
+"""Walks through the latent space: between images, along latent dimensions, over a plane, to one point."""

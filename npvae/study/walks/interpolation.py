@@ -1,11 +1,11 @@
-"""From one latent point, or one image, to another."""
+"""Interpolation between two latent points, or between two images."""
 
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import check_count
+from npvae.study.sample_arrays import check_count
 
 if TYPE_CHECKING:
     from npvae.estimators.base import LatentVariableModel
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 def interpolate(
     z0: npt.ArrayLike, z1: npt.ArrayLike, n: int, kind: Literal["linear", "spherical"] = "linear"
 ) -> np.ndarray:
-    """Go from one latent point to another in equal steps.
+    """Interpolate between two latent points in equal steps.
 
     Parameters
     ----------
     z0, z1 : (Z,) arrays
     n : int
-        Number of points, both ends included; at least 2.
+        Number of points, including both ends; at least 2.
     kind : {"linear", "spherical"}
-        On the straight line, or along the arc around the origin.
+        Along the straight line, or along an arc around the origin.
 
     Returns
     -------
@@ -32,17 +32,17 @@ def interpolate(
     Raises
     ------
     ValueError
-        The ends are not two vectors of one length, n is not an integer of at least 2, or `kind` is neither.
+        z0 and z1 are not vectors of the same length, n is not an integer of at least 2, or `kind` is unknown.
 
     Notes
     -----
-    In many dimensions N(0, I) lies near the sphere of radius sqrt(Z), and the middle of a straight line well
-    inside of it, where there are hardly any codes of a VAE. With the angle a between the ends, the arc is
+    In many dimensions, draws from N(0, I) lie near the sphere of radius sqrt(Z), and the middle of a straight
+    line lies well inside it, where a VAE has hardly any codes. With a the angle between the ends, the arc is
 
         z(t) = [sin((1 - t) a) z0 + sin(t a) z1] / sin(a),     0 <= t <= 1;
 
-    it keeps the norm where both ends have the same. Where sin(a) is 0 (parallel and opposite ends) or one
-    end is the origin there is no such arc, and the line is taken.
+    which keeps the norm if both ends have the same. If sin(a) is 0 (parallel or opposite ends) or one end is
+    the origin, there is no such arc, and the straight line is used.
 
     References
     ----------
@@ -79,7 +79,7 @@ def _angle(a: np.ndarray, b: np.ndarray) -> float:
     if norm_a == 0 or norm_b == 0:
         return 0.0
     a, b = a / norm_a, b / norm_b
-    return float(2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b)))  # exact near 0, unlike arccos
+    return float(2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b)))  # arccos is inaccurate near 0
 
 
 def interpolate_images(
@@ -89,28 +89,28 @@ def interpolate_images(
     n: int,
     kind: Literal["linear", "spherical"] = "linear",
 ) -> np.ndarray:
-    """Go from one image to another through the latent space.
+    """Interpolate between two images through the latent space.
 
     Parameters
     ----------
     estimator : VAE or Autoencoder
         Fitted.
     x0, x1 : (D,) arrays
-        As the estimator was trained on; uint8 for pixels.
+        In the units of the training data; uint8 for pixels.
     n : int
-        Number of images, both ends included; at least 2.
+        Number of images, including both ends; at least 2.
     kind : {"linear", "spherical"}
         As for `interpolate`.
 
     Returns
     -------
     X : (n, D) array
-        Decoded points between the two codes; the ends are reconstructions of x0 and x1, not the images.
+        Decoded points between the two codes. The first and last are reconstructions of x0 and x1.
 
     Raises
     ------
     NotFittedError, ValueError
-        The estimator is not fitted; an image has another width, or as for `interpolate`.
+        The estimator is not fitted, an image has another width, or as for `interpolate`.
     """
     z0, z1 = (estimator.transform(np.asarray(x)[None])[0] for x in (x0, x1))
     return estimator.inverse_transform(interpolate(z0, z1, n, kind))

@@ -1,25 +1,25 @@
-"""One latent point: what it decodes to, and which code is nearest to it."""
+"""Decode one latent point, and find the code nearest to it."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import as_matrix
+from npvae.study.sample_arrays import as_matrix
 
 if TYPE_CHECKING:
     from npvae.estimators.base import LatentVariableModel
 
 
 def decode_point(estimator: "LatentVariableModel", z: npt.ArrayLike) -> np.ndarray:
-    """Decode a latent point of one's own.
+    """Decode one latent point.
 
     Parameters
     ----------
     estimator : VAE or Autoencoder
         Fitted.
     z : (Z,) array
-        Such as (-2.5, 2) for ``latent_dim=2``.
+        For example (-2.5, 2) for ``latent_dim=2``.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def decode_point(estimator: "LatentVariableModel", z: npt.ArrayLike) -> np.ndarr
     Raises
     ------
     NotFittedError, ValueError
-        The estimator is not fitted; z does not have `latent_dim` numbers, or they are not finite.
+        The estimator is not fitted, or z does not have `latent_dim` finite numbers.
     """
     from sklearn.utils.validation import check_is_fitted
 
@@ -39,7 +39,7 @@ def decode_point(estimator: "LatentVariableModel", z: npt.ArrayLike) -> np.ndarr
     if point.shape != (latent_dim,):
         got = f"{len(point)}" if point.ndim == 1 else f"an array of shape {point.shape}"
         raise ValueError(
-            f"z must have {latent_dim} numbers, as the model has latent_dim={latent_dim}, got {got}"
+            f"z must have {latent_dim} numbers, as the model has latent_dim={latent_dim}; got {got}"
         )
     return estimator.inverse_transform(point[None])[0]
 
@@ -55,18 +55,18 @@ def nearest_code(codes: npt.ArrayLike, z: npt.ArrayLike) -> tuple[int, float]:
     Returns
     -------
     index : int
-        Row of `codes`; the first one if several are equally near.
+        Row of `codes`; the first if several are equally near.
     distance : float
         Euclidean, in the units of the latent space.
 
     Raises
     ------
     ValueError
-        z has another length than a code; a number is not finite.
+        z does not have the length of a code, or a number is not finite.
 
     Notes
     -----
-    Cost: O(N Z). Trap: distances in two latent spaces do not compare; relate them to `CodeMoments.std`.
+    Cost: O(N Z). Distances in different latent spaces cannot be compared; relate them to `CodeMoments.std`.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def nearest_code(codes: npt.ArrayLike, z: npt.ArrayLike) -> tuple[int, float]:
     codes = as_matrix(codes, "codes")
     point = np.asarray(z, dtype=np.float64)
     if point.shape != codes.shape[1:] or not np.isfinite(point).all():
-        raise ValueError(f"z must be {codes.shape[1]} finite numbers, as the codes are, got {z!r}")
+        raise ValueError(f"z must have {codes.shape[1]} finite numbers, like the codes; got {z!r}")
     distances = np.linalg.norm(codes - point, axis=1)
     index = int(distances.argmin())
     return index, float(distances[index])

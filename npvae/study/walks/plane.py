@@ -1,4 +1,4 @@
-"""The decoded plane: what a decoder with two latent dimensions makes of every place in a region."""
+"""Decode a grid of points in a two-dimensional latent space."""
 
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -6,38 +6,40 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from npvae.study.validation import as_matrix, check_count
+from npvae.study.sample_arrays import as_matrix, check_count
 
 if TYPE_CHECKING:
     from npvae.estimators.base import LatentVariableModel
 
 
 def latent_plane(n_side: int, codes: npt.ArrayLike | None = None) -> np.ndarray:
-    """Return a grid over the plane whose columns, and rows, stand for the same probability each.
+    """Return a grid of latent points at equally spaced quantiles in both dimensions.
 
     Parameters
     ----------
     n_side : int
         Points in each direction.
     codes : (N, 2) array, optional
-        Without them the probability is that of N(0, I), and with them their own: for an AE.
+        Use the quantiles of these codes, for an AE. By default those of N(0, I).
 
     Returns
     -------
     Z : (n_side, n_side, 2) array, float32
-        As a picture is read: z1 grows from left to right, and the first row, at the top, has the largest z2.
+        In the layout of a picture: z1 rises from left to right, and the first row, the top, has the largest
+        z2.
 
     Raises
     ------
     ValueError
-        `n_side` is not a positive integer; the codes are no finite pairs, or take so few values that points
-        of the grid coincide.
+        `n_side` is not a positive integer; the codes are not (N, 2) or not finite, or have so few values that
+        quantiles coincide.
 
     Notes
     -----
-    The coordinates are the quantiles at (i + 1/2) / n_side, i = 0 .. n_side - 1, of N(0, 1) or of the codes'
-    two dimensions, each by itself. Traps: an AE's codes may all lie outside of the grid of N(0, I), or in one
-    corner; and where the dimensions depend on each other, a grid over the codes has points far from any code.
+    The coordinates are the quantiles at (i + 1/2) / n_side, i = 0 .. n_side - 1, of N(0, 1), or of each
+    dimension of the codes separately. Limits: an AE's codes may all lie outside the grid of N(0, I), or in a
+    corner of it; if the two dimensions of the codes are dependent, a grid over them has points far from any
+    code.
 
     References
     ----------
@@ -61,7 +63,8 @@ def latent_plane(n_side: int, codes: npt.ArrayLike | None = None) -> np.ndarray:
         z1, z2 = np.quantile(codes, shares, axis=0).astype(np.float32).T
         if np.any(np.diff([z1, z2]) <= 0):
             raise ValueError(
-                f"the codes take too few values in one dimension for {n_side} different quantiles; take fewer"
+                f"the codes have too few distinct values in one dimension for {n_side} different quantiles; "
+                "use a smaller grid"
             )
     return np.stack(np.meshgrid(z1, z2[::-1]), axis=-1)
 
@@ -71,7 +74,7 @@ def decode_plane(
     n_side: int,
     codes: npt.ArrayLike | None = None,
 ) -> np.ndarray:
-    """Decode `latent_plane`.
+    """Decode the grid of `latent_plane`.
 
     Parameters
     ----------
@@ -90,7 +93,7 @@ def decode_plane(
     Raises
     ------
     NotFittedError, ValueError
-        The estimator is not fitted; its latent space is not a plane; or as for `latent_plane`.
+        The estimator is not fitted, does not have two latent dimensions, or as for `latent_plane`.
     """
     from sklearn.utils.validation import check_is_fitted
 

@@ -1,4 +1,4 @@
-"""Traversals: one latent dimension is varied at a time, and everything else held."""
+"""Latent traversals: vary one latent dimension at a time, with the others fixed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from npvae.study.posterior.information import kl_per_dimension
-from npvae.study.validation import as_matrix, check_count
+from npvae.study.sample_arrays import as_matrix, check_count
 
 if TYPE_CHECKING:
     from npvae.estimators.base import LatentVariableModel
 
-_MOST_DIMS = 8  # that are chosen where none are named
+_MOST_DIMS = 8  # default number of dimensions
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +26,12 @@ class Traversal:
     dims : (R,) array of int
         The dimension of each row, counted from 0.
     centre : (Z,) array
-        The point that all rows go through, at their middle.
+        The point in the middle of all rows.
     values : (R, C) array
-        What each row's dimension is set to; rising, C is odd, and the middle is the centre's.
+        Values of each row's dimension, ascending; C is odd, and the middle value is the centre's.
     activity : (R,) array or None
-        How much each row's dimension is used: for a VAE its mean KL in nats, or None where no data was given;
-        for an AE the codes' standard deviation.
+        How much each row's dimension is used: for a VAE its mean KL in nats (None without data), for an AE
+        the codes' standard deviation.
     points : (R, C, Z) array
     images : (R, C, D) array
         E[x | z] of each point, in the units of the training data.
@@ -61,20 +61,20 @@ def traverse(
     estimator : VAE or Autoencoder
         Fitted.
     x : (D,) array, optional
-        The image; uint8 for pixels. Without it the middle is where N(0, I) has its own, the origin, for a
-        VAE, and the mean code of X for an AE.
+        The image whose code is the centre; uint8 for pixels. By default the centre is the origin for a VAE,
+        and the mean code of X for an AE.
     X : (N, D) array, N >= 2, optional
-        Data. An AE needs it: nothing but the codes of data says how far its dimensions reach. For a VAE it
-        says which dimensions are used.
+        Data. Required for an AE, where the range of each dimension is that of the codes. For a VAE it
+        determines which dimensions are used.
     dims : sequence of int, optional
-        Which dimensions, counted from 0, in this order. By default the 8 most active of X, the most active
-        first: by mean KL for a VAE, by the codes' standard deviation for an AE. For a VAE without X the
+        Dimensions, counted from 0, in the order of the rows. By default the 8 most active ones, most active
+        first: by mean KL for a VAE, by the codes' standard deviation for an AE. For a VAE without X, the
         first 8.
     n_steps : int
         Odd, at least 3.
     tail : float between 0 and 0.5
-        What is left out at either end: a row goes from the quantile `tail` to the quantile 1 - `tail`, of
-        N(0, 1) for a VAE, of the codes of X for an AE. 0.01 goes to -2.33 and 2.33, 0.00135 to -3 and 3.
+        A row extends from the quantile `tail` to the quantile 1 - `tail`, of N(0, 1) for a VAE, of the codes
+        of X for an AE. For N(0, 1), 0.01 means -2.33 to 2.33, and 0.00135 means -3 to 3.
 
     Returns
     -------
@@ -83,19 +83,19 @@ def traverse(
     Raises
     ------
     NotFittedError, ValueError
-        The estimator is not fitted; x or X has another width or is not finite; an AE without X; a dimension
-        that is not there; `n_steps` or `tail` out of range.
+        The estimator is not fitted; x or X has another width or is not finite; X is missing for an AE; a
+        dimension does not exist; `n_steps` or `tail` is out of range.
 
     Notes
     -----
     Row r, column c is decoded from z with z_d = values[r, c] for d = dims[r], and z_j = centre_j for all j
-    other than d. From the lower end to the centre steps are equal, and so are those from there to the upper
-    end; where the centre lies outside of an end, that half of the row stands still. The middle column is the
-    reconstruction of x in every row.
+    other than d. Steps from the lower end to the centre are equal, and so are those from the centre to the
+    upper end. If the centre lies beyond an end, the values on that side are all the centre's. The middle
+    column is the reconstruction of x in every row.
 
-    Cost: R C passes through the decoder, and one of X through the encoder. Traps: single dimensions of an AE
-    mean nothing by themselves, as any invertible linear map of its codes would serve it as well. In a VAE a
-    dimension that is not used, of KL near 0, does not change the image.
+    Cost: R C passes through the decoder, and one of X through the encoder. Limits: single dimensions of an AE
+    have no meaning of their own, as any invertible linear map of its codes would do as well. In a VAE, an
+    unused dimension (KL near 0) does not change the image.
 
     References
     ----------
@@ -138,13 +138,13 @@ def traverse(
 def _check(n_steps: int, tail: float, dims: Sequence[int] | None, latent_dim: int) -> None:
     check_count(n_steps, "n_steps", at_least=3)
     if n_steps % 2 == 0:
-        raise ValueError(f"n_steps must be odd, so that the image itself is in the middle, got {n_steps}")
+        raise ValueError(f"n_steps must be odd, so that the centre is in the middle; got {n_steps}")
     if not 0 < tail < 0.5:
         raise ValueError(f"tail must be between 0 and 0.5, got {tail!r}")
     if dims is None:
         return
     if len(dims) == 0:
-        raise ValueError("dims must name at least one dimension; None chooses them")
+        raise ValueError("dims is empty; give at least one dimension, or None for the most active ones")
     for d in dims:
         if not isinstance(d, int | np.integer) or isinstance(d, bool) or not 0 <= d < latent_dim:
             raise ValueError(f"dims must be integers from 0 to {latent_dim - 1}, got {d!r}")
@@ -153,5 +153,5 @@ def _check(n_steps: int, tail: float, dims: Sequence[int] | None, latent_dim: in
 def _codes_of_data(estimator: "LatentVariableModel", X: npt.ArrayLike | None) -> np.ndarray:
     """Return the codes of X in float64."""
     if X is None:
-        raise ValueError("an AE's dimensions have scales of their own: give X, data whose codes show them")
+        raise ValueError("a traversal of an AE needs X, whose codes give the range of each dimension")
     return as_matrix(estimator.transform(X), "the codes of X", at_least=2)

@@ -1,1 +1,1 @@
-"""Pictures, one in each file, and what they are drawn with."""
+"""Pictures, one per file, and the styles and helpers that they share."""

@@ -1,4 +1,4 @@
-"""Names of classes, written where the classes lie."""
+"""Class names, written at the classes' points in a scatter plot."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,12 +10,12 @@ _ROUNDS = 60
 
 
 def draw_class_names(ax: Axes, points: np.ndarray, classes: np.ndarray, members: np.ndarray) -> None:
-    """Write every class's name at the median of its points, moved aside where names would overlap.
+    """Write each class name at the median of its points, moved so that names do not overlap.
 
     Parameters
     ----------
     ax : Axes
-        With its final limits.
+        Its limits must be final.
     points : (N, 2) array
     classes : (K,) array
         Names.
@@ -46,17 +46,17 @@ def readable_on(colour: str) -> str:
 
 
 def move_apart(centres: np.ndarray, extents: np.ndarray) -> np.ndarray:
-    """Move boxes as little as it takes until they overlap no more.
+    """Move boxes by small steps until they no longer overlap.
 
     Parameters
     ----------
     centres, extents : (K, 2) arrays
-        Middles of the boxes, and their widths and heights.
+        Centres of the boxes, and their widths and heights.
 
     Returns
     -------
     moved : (K, 2) array
-        New middles; after a fixed number of rounds, so that boxes without room may still overlap.
+        New centres. As the number of rounds is limited, boxes without room may still overlap.
 
     Examples
     --------

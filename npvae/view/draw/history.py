@@ -1,4 +1,4 @@
-"""Loss curves: total, reconstruction and KL apart."""
+"""Loss curves: total, reconstruction and KL."""
 
 from collections.abc import Mapping, Sequence
 
@@ -28,7 +28,7 @@ def draw_history(
     validation_name: str = "validation",
     figure: Figure | SubFigure | None = None,
 ) -> tuple[Axes, ...]:
-    """Draw how the loss and its two parts fell, for one or several models.
+    """Draw the loss and its two terms by epoch, for one or several models.
 
     Parameters
     ----------
@@ -36,17 +36,18 @@ def draw_history(
         Lists with an entry for each epoch, in nats per sample: "loss", "reconstruction", "kl" (VAE only), and
         "validation_loss" where there is one (dashed).
     validation_name : str
-        What the data were that "validation_loss" was measured on.
+        Name of the data of "validation_loss".
     figure : Figure or SubFigure, optional
 
     Returns
     -------
     tuple of Axes
-        Total and reconstruction; KL too, if a model has it.
+        Total and reconstruction, and KL if a model has it.
 
     Notes
     -----
-    Each line ends in its model's name and last value. Values that are not finite are left out.
+    Each line is labelled at its end with the model's name and last value. Values that are not finite are
+    omitted.
     """
     names = [name for name in _PANELS if name != "kl" or any("kl" in h for h in histories.values())]
     figure = figure_or_new(figure, 4.6 * len(names), 5)
@@ -81,7 +82,7 @@ def _draw_panel(ax: Axes, name: str, histories: Mapping[str, History], validatio
 def _draw_line(
     ax: Axes, label: str, values: np.ndarray, colour: str, style: str
 ) -> tuple[str, float, float, str] | None:
-    """Draw one line; return its label, the place where it ends and its colour."""
+    """Draw one line; return its label, the position of its end, and its colour."""
     epochs = np.arange(1, len(values) + 1)
     known = np.isfinite(values)
     marker = "o" if len(values) == 1 else ""
@@ -90,7 +91,7 @@ def _draw_line(
 
 
 def _label_ends(ax: Axes, ends: list[tuple[str, float, float, str]]) -> None:
-    """Write each line's name and last value to the right of its end, names apart from each other."""
+    """Write each line's name and last value to the right of its end, without overlaps."""
     if not ends:
         ax.text(0.5, 0.5, "no complete epoch", transform=ax.transAxes, ha="center", fontsize=TEXT_SIZE)
         return
@@ -107,7 +108,7 @@ def _label_ends(ax: Axes, ends: list[tuple[str, float, float, str]]) -> None:
 
 
 def _spread(heights: np.ndarray, gap: float) -> np.ndarray:
-    """Move rising heights as little as it takes to put `gap` between neighbours (least squares).
+    """Move ascending heights to be at least `gap` apart, with the least squared change.
 
     Examples
     --------

@@ -1,9 +1,9 @@
-"""Rows of features as pictures: grids of images, and labelled rows of them.
+"""Grids and labelled rows of images.
 
-With an `image_shape` the rows are drawn as grey images, white on black as they are stored. Rows that are no
-images (`image_shape` None) are drawn as bar codes: one bar for each feature, brighter where it is larger.
-uint8 means pixels 0..255; anything else is drawn over `value_range`, which is [0, 1] for images and the
-range of the given values for bar codes unless it is said otherwise; what lies outside is clipped.
+Samples with an `image_shape` are drawn as grey images, where larger values are brighter. Samples that are not
+images (`image_shape` None) are drawn as bar codes, with one bar per feature, brighter for larger values.
+uint8 means pixels 0..255. Other values are drawn from black to white over `value_range`, by default [0, 1]
+for images and the range of the given values for bar codes; values outside are clipped.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ def draw_image_grid(
     images : (n, D) array
     image_shape : (height, width) or None
     n_columns : int, optional
-        Without it the grid has about as many rows as columns; bar codes stand in one column.
+        By default about as many as rows, and one for bar codes.
     title : str, optional
     value_range : (float, float), optional
     ax : Axes, optional
@@ -73,7 +73,7 @@ def draw_samples(
     Parameters
     ----------
     samples : mapping from a source's name to (n, D) array
-        The names become titles.
+        The names become the titles.
     image_shape : (height, width) or None
     value_range : (float, float), optional
     figure : Figure or SubFigure, optional
@@ -81,7 +81,7 @@ def draw_samples(
     Returns
     -------
     tuple of Axes
-        One for each source; up to four stand side by side, more in two lines.
+        One for each source; up to four side by side, more in two rows.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def draw_samples(
         ax.remove()
     for ax, (source, images) in zip(panels, samples.items(), strict=False):
         draw_image_grid(images, image_shape, value_range=value_range, ax=ax)
-        set_title(ax, source, size=TEXT_SIZE if n_columns <= 4 else TITLE_SIZE + 3)  # wider is shown smaller
+        set_title(ax, source, size=TEXT_SIZE if n_columns <= 4 else TITLE_SIZE + 3)  # shown smaller
     return tuple(panels[: len(samples)])
 
 
@@ -110,7 +110,7 @@ def draw_image_rows(
     value_range: ValueRange = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw labelled rows of images, one below the other: originals and their reconstructions, for example.
+    """Draw labelled rows of images, for example originals and their reconstructions.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def draw_image_rows(
         All of the same shape.
     image_shape : (height, width) or None
     column_names : sequence of str
-        Written below the columns.
+        Shown below the columns.
     title : str, optional
     value_range : (float, float), optional
     ax : Axes, optional
@@ -137,7 +137,7 @@ def draw_image_rows(
         raise ValueError(f"all rows must have the same shape, but they have {sorted(shapes)}")
     stacked = np.stack([as_floats(images) for images in rows.values()])
     height, width = image_shape or (1, 1)
-    names_width = 0.12 * max(map(len, rows))  # inches, about
+    names_width = 0.12 * max(map(len, rows))  # inches, approximately
     tile_height = (12.9 - names_width) / stacked.shape[1] * height / width
     margin = 0.1 + 0.4 * (title is not None) + 0.3 * bool(column_names)
     ax = axes_or_new(ax, 13, min(tile_height * len(rows) + margin, 7.3))

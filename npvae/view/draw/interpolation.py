@@ -1,4 +1,4 @@
-"""The way from one image to another through the latent space, beside the two images themselves."""
+"""Interpolations between two images, next to the images themselves."""
 
 from collections.abc import Mapping
 
@@ -19,15 +19,15 @@ def draw_interpolation(
     value_range: ValueRange = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw ways from one image to another, one below the other, between the framed images.
+    """Draw interpolations between two images, one per row, between the two framed images.
 
     Parameters
     ----------
-    paths : mapping from a way's name to (n, D) array
-        As `npvae.study.interpolate_images` returns them: of the first end's reconstruction to the other's.
-        The names are those of kinds ("linear", "spherical") or of models ("AE", "VAE").
+    paths : mapping from a name to (n, D) array
+        From `npvae.study.interpolate_images`. The names are, for example, kinds ("linear", "spherical") or
+        models ("AE", "VAE").
     ends : (2, D) array
-        The images that are encoded: from which, to which.
+        The images at the start and at the end.
     image_shape : (height, width) or None
     title : str, optional
     value_range : (float, float), optional
@@ -36,20 +36,18 @@ def draw_interpolation(
     Returns
     -------
     Axes
-        Column 0 holds the first image, column n + 1 the other, and those between them the way.
+        Column 0 contains the first image, column n + 1 the other, and columns 1 to n the interpolation.
 
     Raises
     ------
     ValueError
-        If shapes contradict each other.
+        The shapes do not match.
     """
     if len({np.shape(path) for path in paths.values()}) != 1:
-        raise ValueError(
-            f"all ways must have the same shape, but they have {[*map(np.shape, paths.values())]}"
-        )
+        raise ValueError(f"all paths must have the same shape, but have {[*map(np.shape, paths.values())]}")
     first = next(iter(paths.values()))
     if first.ndim != 2 or np.shape(ends) != (2, first.shape[1]):
-        raise ValueError(f"ways of {first.shape} need ends of (2, D), but those are {np.shape(ends)}")
+        raise ValueError(f"paths of shape {first.shape} need ends of shape (2, D), got {np.shape(ends)}")
     start, stop = as_floats(ends)[:, None]
     rows = {name: np.concatenate([start, as_floats(path), stop]) for name, path in paths.items()}
     shares = [f"{share:.0%}" for share in np.linspace(0, 1, len(first))]
@@ -61,7 +59,7 @@ def draw_interpolation(
         value_range=value_range,
         ax=ax,
     )
-    ax.tick_params(pad=6)  # clear of the frames
+    ax.tick_params(pad=6)  # room for the frames
     for column in (0, len(first) + 1):
         frame_tiles(ax, (column - 0.5, -0.5), 1, len(rows))
     return ax

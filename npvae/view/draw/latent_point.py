@@ -1,7 +1,7 @@
-"""A latent point of one's own, and what each model makes of it.
+"""One latent point, and the image that each model decodes from it.
 
-For an autoencoder nothing says that an arbitrary point means anything to the decoder; how far away the
-nearest code is says how much of a guess the image is.
+An autoencoder's decoder is only trained at the codes of data. The distance from the point to the nearest code
+shows how far it has to extrapolate.
 """
 
 from collections.abc import Mapping
@@ -27,16 +27,16 @@ def draw_latent_point(
     value_range: ValueRange = None,
     figure: Figure | SubFigure | None = None,
 ) -> tuple[Axes, ...]:
-    """Draw for each model its latent space with the point marked, and beside it the decoded image.
+    """Draw each model's latent space with the point marked, and next to it the decoded image.
 
     Parameters
     ----------
     point : (Z,) array, Z >= 2
-        Such as (-2.5, 2).
+        For example (-2.5, 2).
     images : mapping from a model's name to (D,) array
-        What the model decodes from `point`.
+        The image decoded from `point`.
     codes : mapping from the same names to (N, Z) array
-        Drawn as by `draw_latent_codes`.
+        Drawn as in `draw_latent_codes`.
     labels : (N,) array, optional
         Classes of the codes.
     image_shape : (height, width) or None
@@ -51,7 +51,7 @@ def draw_latent_point(
     Raises
     ------
     ValueError
-        `images` and `codes` name different models, or shapes contradict each other.
+        `images` and `codes` name different models, or the shapes do not match.
     """
     if images.keys() != codes.keys():
         raise ValueError(f"images are of {list(images)}, but codes of {list(codes)}")

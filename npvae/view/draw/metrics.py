@@ -1,4 +1,4 @@
-"""How well each model can be sampled and how well it reconstructs, over the latent dimensions."""
+"""Sample quality and reconstruction error of each model, by latent dimension."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -39,23 +39,23 @@ class _Panel:
 
 
 def draw_metrics(comparison: Comparison, *, figure: Figure | SubFigure | None = None) -> tuple[Axes, ...]:
-    """Draw sample quality and reconstruction error against the latent dimension.
+    """Draw sample quality and reconstruction error by latent dimension.
 
     Parameters
     ----------
     comparison : Comparison
-        Of several latent dimensions.
+        With several latent dimensions.
     figure : Figure or SubFigure, optional
 
     Returns
     -------
     tuple of Axes
-        Frechet distance, coverage, two-sample accuracy, reconstruction error.
+        Fréchet distance, pixel coverage, two-sample accuracy, reconstruction error.
 
     Notes
     -----
-    Lines are means over the seeds, bars reach from the least to the greatest. The thin grey line is what real
-    images in place of samples reach.
+    Lines are means over the seeds, and error bars span the range over the seeds. The thin grey line is the
+    value of training images in place of samples.
     """
     figure = figure_or_new(figure, 16, 10.5)
     panels = tuple(figure.subplots(2, 2).ravel())
@@ -63,8 +63,8 @@ def draw_metrics(comparison: Comparison, *, figure: Figure | SubFigure | None = 
     features = "classifier features" if frechet == "frechet_classifier" else "principal components"
     quality_panels = (
         _Panel(frechet, f"Frechet distance in {features}: lower is better", True),
-        _Panel("pixel_coverage", "coverage of the test images, in pixels: higher is better"),
-        _Panel("two_sample_accuracy", "accuracy of a classifier against samples: 1/2 is best"),
+        _Panel("pixel_coverage", "coverage of test images, in pixels: higher is better"),
+        _Panel("two_sample_accuracy", "classifier accuracy, samples vs test images: 1/2 is best"),
     )
     for ax, panel in zip(panels, quality_panels, strict=False):
         _draw_quality(ax, comparison, panel)
@@ -105,7 +105,7 @@ def _draw_reconstruction(ax: Axes, comparison: Comparison) -> None:
 
 def _draw_line(ax: Axes, values: list[np.ndarray], colour: str, style: LineStyle) -> None:
     means = np.array([of_seeds.mean() for of_seeds in values])
-    # The mean of equal numbers may be off by a rounding, and matplotlib refuses bars below zero.
+    # Rounding may put the mean of equal numbers outside their range, and error bars must not be negative.
     below = np.maximum(means - [of_seeds.min() for of_seeds in values], 0)
     above = np.maximum([of_seeds.max() for of_seeds in values] - means, 0)
     ax.errorbar(

@@ -1,4 +1,4 @@
-"""Samples above the training images that are nearest to them."""
+"""Samples and the training images nearest to them."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,13 +22,13 @@ def draw_nearest(
     value_range: ValueRange = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw samples in a framed row, and below each its nearest training images with their distances.
+    """Draw samples in a framed row, and below each one its nearest training images with their distances.
 
     Parameters
     ----------
     samples : (n, D) array
     neighbours : (n, k, D) array
-        The images of the rows that `npvae.study.nearest_images` returns, nearest first.
+        The images whose rows `npvae.study.nearest_images` returns, nearest first.
     distances : (n, k) array
     image_shape : (height, width) or None
     title, subtitle : str, optional
@@ -38,18 +38,18 @@ def draw_nearest(
     Returns
     -------
     Axes
-        Column i is sample i; row 0 holds the samples, row j the j-th nearest images.
+        Column i belongs to sample i. Row 0 contains the samples, row j the j-th nearest images.
 
     Raises
     ------
     ValueError
-        If shapes contradict each other, or `image_shape` does not fit.
+        The shapes do not match, or `image_shape` does not fit.
     """
     n, k = np.shape(distances)
     if np.shape(neighbours)[:2] != (n, k) or np.shape(samples) != (n, *np.shape(neighbours)[2:]):
         raise ValueError(
-            f"distances of {(n, k)} need neighbours of ({n}, {k}, D) and samples of ({n}, D), but those are "
-            f"{np.shape(neighbours)} and {np.shape(samples)}"
+            f"distances of shape {(n, k)} need neighbours of shape ({n}, {k}, D) and samples of shape ({n}, "
+            f"D), got {np.shape(neighbours)} and {np.shape(samples)}"
         )
     images = np.concatenate([as_floats(samples)[None], as_floats(neighbours).swapaxes(0, 1)])
     captions = [[""] * n, *([f"{distance:.2f}" for distance in row] for row in distances.T)]

@@ -1,4 +1,4 @@
-"""The decoded latent plane: what the decoder makes of every place in it."""
+"""The decoded latent plane: images decoded on a grid of latent points."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,15 +18,15 @@ def draw_decoded_plane(
     value_range: ValueRange = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the decoder's images at a grid of latent points as one tiled image.
+    """Draw the images decoded from a grid of latent points as one tiled picture.
 
     Parameters
     ----------
     images : (R, C, D) array
-        ``images[i, j]`` is decoded from ``points[i, j]``, as `npvae.study.decode_plane` returns them.
+        From `npvae.study.decode_plane`: ``images[i, j]`` is decoded from ``points[i, j]``.
     points : (R, C, 2) array
-        As `npvae.study.latent_plane` returns them: z1 rises from column to column, z2 falls from row to
-        row, so that the picture has z1 to the right and z2 upwards.
+        From `npvae.study.latent_plane`: z1 rises from column to column and z2 falls from row to row, so in
+        the picture z1 points right and z2 up.
     image_shape : (height, width) or None
     title : str, optional
     value_range : (float, float), optional
@@ -35,18 +35,18 @@ def draw_decoded_plane(
     Returns
     -------
     Axes
-        The tile of ``images[i, j]`` is centred at x = j, y = i, y downwards; the ticks say z1 and z2.
+        The tile of ``images[i, j]`` is centred at x = j, y = i, with y downwards; tick labels give z1 and z2.
 
     Raises
     ------
     ValueError
-        If the shapes contradict each other, or the points are no such grid.
+        The shapes do not match, or the points are not such a grid.
     """
     if images.ndim != 3 or points.shape != (*images.shape[:2], 2):
-        raise ValueError(f"images of {images.shape} need points of (R, C, 2), but those are {points.shape}")
+        raise ValueError(f"images of shape {images.shape} need points of shape (R, C, 2), got {points.shape}")
     z1, z2 = points[0, :, 0], points[:, 0, 1]
     if np.any(np.diff(z1) <= 0) or np.any(np.diff(z2) >= 0) or not _is_grid(points, z1, z2):
-        raise ValueError("points must be a grid: z1 rises from column to column, z2 falls from row to row")
+        raise ValueError("points must be a grid: z1 must rise from column to column, z2 fall from row to row")
     ax = axes_or_new(ax, 8, 8.3)
     draw_tiles(ax, images, image_shape, value_range, black_gaps=True)
     columns, rows = _tick_indices(len(z1)), _tick_indices(len(z2))
@@ -64,6 +64,6 @@ def _is_grid(points: np.ndarray, z1: np.ndarray, z2: np.ndarray) -> bool:
 
 
 def _tick_indices(n: int) -> np.ndarray:
-    """Return at most _MOST_TICKS evenly spaced indices below n, as far from either end."""
+    """Return at most _MOST_TICKS evenly spaced indices below n, equally far from both ends."""
     step = -(-n // _MOST_TICKS)
     return np.arange(((n - 1) % step) // 2, n, step)

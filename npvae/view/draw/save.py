@@ -1,4 +1,4 @@
-"""Figures to files."""
+"""Save figures to PNG files."""
 
 import os
 from pathlib import Path
@@ -12,14 +12,14 @@ _DPI = 150  # 12 inches are 1800 pixels: sharp on a projected slide
 
 
 def save_figure(drawn: Figure | Axes, path: str | os.PathLike[str]) -> None:
-    """Write a figure as PNG and close it; an existing file is replaced only once the new one is complete.
+    """Write a figure to a PNG file and close it; an existing file is replaced atomically.
 
     Parameters
     ----------
     drawn : Figure or Axes
-        A figure, or any of its axes, as the drawing functions return them.
+        A figure, or any of its axes, which the drawing functions return.
     path : path
-        Ends in .png. Its folder is made where it is missing. The same figure gives the same bytes.
+        Must end in .png. Its folder is created if it is missing. Equal figures give equal bytes.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def save_figure(drawn: Figure | Axes, path: str | os.PathLike[str]) -> None:
     assert figure is not None, "these axes were removed from their figure"
     path = Path(path)
     if path.suffix.lower() != ".png":
-        raise ValueError(f"{path}: pictures are written as PNG; use a name that ends in .png")
+        raise ValueError(f"{path}: pictures are saved as PNG; use a name that ends in .png")
     try:
         write_atomically(
             path,

@@ -1,4 +1,4 @@
-"""What the pictures have in common: colours, text sizes, new figures."""
+"""Shared style of all pictures: colours, text sizes, titles, frames, new figures."""
 
 from typing import Final
 
@@ -6,12 +6,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 
-# petroff10 (Petroff 2021, arXiv:2107.02270): ten colours that stay apart under colour vision deficiencies.
+# petroff10 (Petroff 2021, arXiv:2107.02270): ten colours for all kinds of colour vision.
 CLASS_COLOURS: Final = (
     "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
     "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
 )  # fmt: skip
-MODEL_COLOURS: Final = ("#bd1f01", "#3f90da", "#832db6", "#e76300")  # those that also carry a line on white
+MODEL_COLOURS: Final = ("#bd1f01", "#3f90da", "#832db6", "#e76300")  # dark enough for lines on white
 INK: Final = "#222222"
 
 TITLE_SIZE: Final = 17  # points, on figures about as wide as a slide (12 inches)
@@ -20,27 +20,27 @@ TICK_SIZE: Final = 12
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of so many inches, with constrained layout, unknown to pyplot."""
+    """Return an empty figure of this size in inches, with constrained layout, outside of pyplot."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
-    """Return `ax`, or the axes of a new figure of so many inches."""
+    """Return `ax`, or the axes of a new figure of this size in inches."""
     return ax if ax is not None else new_figure(width, height).add_subplot()
 
 
 def figure_or_new(figure: Figure | SubFigure | None, width: float, height: float) -> Figure | SubFigure:
-    """Return `figure`, or a new one of so many inches."""
+    """Return `figure`, or a new one of this size in inches."""
     return figure if figure is not None else new_figure(width, height)
 
 
 def halo(width: float = 3.0) -> list[AbstractPathEffect]:
-    """Return the path effect that keeps text and markers legible on top of points: a white rim."""
+    """Return a path effect that draws a white outline, so that text is legible on top of points."""
     return [withStroke(linewidth=width, foreground="white")]
 
 
 def set_title(ax: Axes, title: str | None, subtitle: str | None = None, size: float = TITLE_SIZE) -> None:
-    """Write a title, and a smaller line between it and the axes; None writes nothing."""
+    """Write a title, and a subtitle in smaller type below it; without a title, nothing."""
     if title is None:
         return
     ax.set_title(title, fontsize=size, color=INK, pad=6 if subtitle is None else 12 + 1.2 * TEXT_SIZE)
@@ -53,6 +53,6 @@ def set_title(ax: Axes, title: str | None, subtitle: str | None = None, size: fl
 
 
 def open_frame(ax: Axes) -> None:
-    """Leave of the frame the two sides that carry ticks."""
+    """Remove the frame's top and right sides, which have no ticks."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=TICK_SIZE)

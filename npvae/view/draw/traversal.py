@@ -1,4 +1,4 @@
-"""Traversals: what each latent dimension does to an image."""
+"""Latent traversals: how each latent dimension changes an image."""
 
 from matplotlib.axes import Axes
 
@@ -19,15 +19,15 @@ def draw_traversal(
     value_range: ValueRange = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw one row for each dimension, above its values; the middle column, framed, is where they meet.
+    """Draw one row of images per dimension, with its values below; the centre is the framed column.
 
     Parameters
     ----------
     traversal : Traversal
-        As `npvae.study.traverse` returns it.
+        From `npvae.study.traverse`.
     image_shape : (height, width) or None
     activity_name : str
-        Of what stands on the right of each row, ``traversal.activity``.
+        Name of ``traversal.activity``, which is shown to the right of each row.
     title, subtitle : str, optional
     value_range : (float, float), optional
     ax : Axes, optional
@@ -35,7 +35,7 @@ def draw_traversal(
     Returns
     -------
     Axes
-        The ticks name the rows' dimensions, counted from 1 as the axes z1 and z2 of a plane are.
+        The tick labels are the rows' dimensions, counted from 1 like the axes z1 and z2 of a plane.
 
     Raises
     ------
@@ -59,5 +59,5 @@ def draw_traversal(
 
 
 def _number(value: float) -> str:
-    """Write a latent coordinate in at most five characters, unless it is very large."""
+    """Format a latent coordinate in at most five characters, unless it is very large."""
     return f"{round(value, 2) + 0.0:.2f}" if abs(value) < 9.995 else f"{value:.1f}"  # + 0.0: no minus at 0

@@ -13,7 +13,7 @@ from npvae.persistence import write_text_atomically
 from npvae.study.comparison import Comparison
 from npvae.study.findings import comparison_findings
 from npvae.study.table import escaped
-from npvae.view.tables.comparison import heading, tables
+from npvae.view.tables.comparison_tables import heading, tables
 
 _CAPTIONS = {
     "metrics": "How well each model can be sampled and how well it reconstructs, over latent dimensions.",

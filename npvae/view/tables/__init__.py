@@ -1,1 +1,1 @@
-"""Results as tables for the terminal and for the report."""
+"""Tables of results for the terminal and the report."""

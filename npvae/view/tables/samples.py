@@ -1,4 +1,4 @@
-"""Sample quality as a table: a row for each set of samples, a column for each figure."""
+"""Sample quality as a table: one row per set of samples, one column per metric."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,31 +12,31 @@ from npvae.study.table import Table, with_spread
 
 Figures = Callable[[str], np.ndarray]  # from the name of a field of SampleQuality to its value for every seed
 
-# Field of SampleQuality and header, after the Frechet distance; the last two need a classifier.
+# Fields of SampleQuality with their headers, after the Frechet distance; the last two need a classifier.
 _SHARES = (
     ("pixel_coverage", "pixel\ncoverage"),
     ("feature_precision", "feature\npreci-\nsion"),
     ("feature_recall", "feature\nrecall"),
     ("two_sample_accuracy", "two-\nsample"),
     ("near_copies", "near\ncopies"),
-    ("confidence", "sure"),
-    ("class_imbalance", "classes"),
+    ("confidence", "confi-\ndent"),
+    ("class_imbalance", "class\nimbal-\nance"),
 )
 
 
 def samples_table(
     groups: Mapping[str, Mapping[str, Figures]], n: int, classifier_accuracy: float, note: str = ""
 ) -> Table:
-    """Return the table.
+    """Return the table of samples.
 
     Parameters
     ----------
     groups : mapping
-        From a heading to the sets of samples below it: from a label to its figures.
+        From each heading to a mapping from labels to figures, the rows below it.
     n : int
-        Samples in each set.
+        Number of samples in each set.
     classifier_accuracy : float
-        On the test samples, of the classifier in whose features they are compared; NaN if there is none.
+        Accuracy on the test samples of the classifier whose features are used; NaN if there is none.
     note : str
         Added to the explanation of the columns.
 
@@ -58,7 +58,7 @@ def samples_table(
 
 
 def judged_table(judged: JudgedModel) -> Table:
-    """Return the table of one model's samples beside the controls."""
+    """Return the table of one model's samples and the controls."""
     groups = {
         "controls": control_rows(judged.controls, judged.n_compared),
         f"samples of the {judged.kind}": {
@@ -69,7 +69,7 @@ def judged_table(judged: JudgedModel) -> Table:
 
 
 def control_rows(controls: Mapping[str, SampleQuality], n: int) -> dict[str, Figures]:
-    """Return the controls' figures by their labels, with the number of images where it is not n."""
+    """Return the controls' figures by label; the label includes the number of images if it is not n."""
     return {
         CONTROLS[name].label + ("" if quality.n == n else f", {quality.n}"): single(quality)
         for name, quality in controls.items()
@@ -82,7 +82,7 @@ def single(quality: SampleQuality) -> Figures:
 
 
 def way_label(way: str) -> str:
-    """Return what a way to sample, of `WAYS`, is called in tables."""
+    """Return the name of a sampler in tables."""
     return f"z ~ {SAMPLERS[way].label}" if way == "prior" else SAMPLERS[way].label
 
 
@@ -90,17 +90,16 @@ def _note(n: int, classifier_accuracy: float) -> str:
     features, sure = "principal components of the data", ""
     if np.isfinite(classifier_accuracy):
         right = f"{100 * classifier_accuracy:.1f} %"
-        features = f"features of a classifier that is right on {right} of the test samples"
+        features = f"features of a classifier with an accuracy of {right} on the test samples"
         sure = (
-            " Sure: share of the samples that the classifier is more than 95 % sure of. Classes: total "
-            "variation distance between the classes of samples and data, best 0."
+            " Confident: share of samples classified with > 95 % confidence. Class imbalance: total "
+            "variation distance between the class frequencies of samples and data, best 0."
         )
     return (
-        f"{n} of each, against as many test samples. Frechet distance (lower is better), feature "
+        f"{n} of each, compared with as many test samples. Frechet distance (lower is better), feature "
         f"precision and recall (higher) in {features}; pixel coverage (higher) in the data themselves. "
-        "Two-sample: accuracy of a classifier that tells samples from data, best 0.5. Near copies: share of "
-        f"the samples nearer to one of {n} training images than 99 % of the test samples are, 0.01 by "
-        "chance; what copies of training images reach stands among the controls. Reconstructions are those "
-        "of training images."
+        "Two-sample: accuracy of a classifier, samples vs data, best 0.5. Near copies: share of samples "
+        f"nearer to one of {n} training images than 99 % of the test samples are, 0.01 by chance; the "
+        "control of training images shows its value for copies. Reconstructions are of training images."
         f"{sure}"
     )

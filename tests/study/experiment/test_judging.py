@@ -184,7 +184,7 @@ def test_it_tells_its_stages(data, models):
     stages = []
     judge_model(models["AE"], data, n_samples=10, report=stages.append)
     assert [stage.split(":")[0] for stage in stages[:2]] == [
-        "learning what real images are like",
+        "preparing the metrics",
         "judging the controls",
     ]
     assert stages[2:] == [f"judging samples: {SAMPLERS[way].label}" for way in WAYS["AE"]]

@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
-from npvae.study import TrainingImages, memorisation
+from npvae.study import TrainingImages
+
+
+def memorisation(train, held_out, fake):
+    return TrainingImages(train, held_out).memorisation(fake)
 
 
 def by_brute_force(train, held_out, fake):
@@ -49,12 +53,12 @@ def test_one_distribution_over_several_seeds():
 def test_copies_are_found(rng):
     train, held_out, others = rng.random((3, 300, 20))
     training_images = TrainingImages(train, held_out)
-    noisy = training_images.test(train + 0.01 * rng.standard_normal(train.shape))
+    noisy = training_images.memorisation(train + 0.01 * rng.standard_normal(train.shape))
     assert (noisy.accuracy, noisy.train, noisy.fake, noisy.near_copies) == (0, 0, 0, 1)
-    exact = training_images.test(rng.permutation(train))
+    exact = training_images.memorisation(rng.permutation(train))
     assert (exact.accuracy, exact.near_copies) == (0, 1)
-    half = training_images.test(np.concatenate([train[:150], others[:150]]))
-    alone = training_images.test(others)
+    half = training_images.memorisation(np.concatenate([train[:150], others[:150]]))
+    alone = training_images.memorisation(others)
     assert half.near_copies == pytest.approx(0.5, abs=0.03)
     assert half.accuracy == pytest.approx(alone.accuracy / 2, abs=0.06)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from npvae.study import NeighbourBalls, coverage, density, precision, recall
+from npvae.study import NeighbourBalls, neighbour_metrics
 
 
 def distance(x, y):
@@ -29,31 +29,28 @@ def by_brute_force(real, fake, k):
     }
 
 
-METRICS = {"coverage": coverage, "density": density, "precision": precision, "recall": recall}
-
-
 @pytest.mark.parametrize("k", [1, 3, 5])
 @pytest.mark.parametrize("width", [2, 40])
 def test_against_brute_force(k, width, rng):
     real = rng.standard_normal((60, width))
     fake = rng.standard_normal((45, width)) + 0.3
-    for name, expected in by_brute_force(real, fake, k).items():
-        assert 0 < expected < 1.3
-        assert METRICS[name](real, fake, k) == pytest.approx(expected, abs=1e-12)
+    expected = by_brute_force(real, fake, k)
+    assert 0 < min(expected.values()) < max(expected.values()) < 1.3
+    assert neighbour_metrics(real, fake, k)._asdict() == pytest.approx(expected, abs=1e-12)
 
 
 def test_ties_and_rows_far_from_the_origin(rng):
-    """Distances that equal a radius do not count, though products of float32 cannot tell them apart."""
+    """Distances that equal a radius do not count, although rounding hides that they are equal."""
     grid = rng.integers(4, size=(80, 3)) / 3 + 1000
     real, fake = grid[:50], np.concatenate([grid[50:], grid[:10]])
     expected = by_brute_force(real, fake, 3)
-    assert {name: metric(real, fake, 3) for name, metric in METRICS.items()} == pytest.approx(expected)
+    assert neighbour_metrics(real, fake, 3)._asdict() == pytest.approx(expected)
 
 
 def test_duplicates_have_balls_of_radius_0(rng):
     real = np.repeat(rng.standard_normal((20, 30)), 6, axis=0)
     np.testing.assert_array_equal(NeighbourBalls.fit(real).squared_radii, 0)
-    assert coverage(real, real) == 0
+    assert neighbour_metrics(real, real).coverage == 0
 
 
 def test_balls_are_made_once(rng):
@@ -63,8 +60,9 @@ def test_balls_are_made_once(rng):
         fake = rng.standard_normal((200, 20)) + shift
         counts = balls.count(fake)
         assert counts.per_ball.sum() == counts.per_point.sum()
+        metrics = neighbour_metrics(real, fake, 3)
         for name in ("coverage", "density", "precision"):
-            assert getattr(counts, name) == METRICS[name](real, fake, 3)
+            assert getattr(counts, name) == getattr(metrics, name)
     with pytest.raises(ValueError, match="fake must have 20 columns, as the rows of the balls, got 2"):
         balls.count(fake[:, :2])
 
@@ -75,18 +73,20 @@ def test_a_mode_dropped(rng):
     real = rng.standard_normal((1200, 2)) + np.repeat(modes, 300)[:, None]
     fake = rng.standard_normal((1200, 2)) + np.repeat(modes[:3], 400)[:, None]
     whole = rng.standard_normal((1200, 2)) + np.repeat(modes, 300)[:, None]
-    for metric in (coverage, recall):
-        assert metric(real, fake) == pytest.approx(0.75 * metric(real, whole), abs=0.02)
-    assert precision(real, fake) == pytest.approx(precision(real, whole), abs=0.02)
-    assert precision(real, whole) > 0.95
+    found, of_whole = neighbour_metrics(real, fake), neighbour_metrics(real, whole)
+    assert found.coverage == pytest.approx(0.75 * of_whole.coverage, abs=0.02)
+    assert found.recall == pytest.approx(0.75 * of_whole.recall, abs=0.02)
+    assert found.precision == pytest.approx(of_whole.precision, abs=0.02)
+    assert of_whole.precision > 0.95
 
 
 def test_a_mode_invented(rng):
     """A quarter of the samples lies where no real ones do: precision loses it, recall does not."""
     real = rng.standard_normal((600, 2))
     fake = np.concatenate([rng.standard_normal((600, 2)), rng.standard_normal((200, 2)) + 100])
-    assert precision(real, fake) == pytest.approx(0.75, abs=0.02)
-    assert recall(real, fake) > 0.95
+    found = neighbour_metrics(real, fake)
+    assert found.precision == pytest.approx(0.75, abs=0.02)
+    assert found.recall > 0.95
 
 
 @pytest.mark.parametrize("width", [2, 50])
@@ -95,50 +95,49 @@ def test_samples_of_the_same_distribution(width, rng):
     halves = rng.permutation(rng.standard_normal((2000, width)) * np.arange(1, width + 1))
     real, fake = halves[:1000], halves[1000:]
     expected = 1 - np.prod((1000 - np.arange(1, 6)) / (2000 - np.arange(1, 6)))
-    assert coverage(real, fake) == pytest.approx(expected, abs=0.03)
-    assert density(real, fake) == pytest.approx(1, abs=0.15)
+    found = neighbour_metrics(real, fake)
+    assert found.coverage == pytest.approx(expected, abs=0.03)
+    assert found.density == pytest.approx(1, abs=0.15)
 
 
 def test_samples_far_away_cover_nothing(rng):
     real = rng.standard_normal((200, 3))
-    assert coverage(real, real + 100) == 0
-    assert density(real, real + 100) == 0
-    assert precision(real, real + 100) == 0
-    assert recall(real, real + 100) == 0
+    assert neighbour_metrics(real, real + 100) == (0, 0, 0, 0)
 
 
 def test_copies_cover_everything(rng):
     real = rng.standard_normal((200, 30))
-    assert coverage(real, real) == precision(real, real) == recall(real, real) == 1
+    found = neighbour_metrics(real, real)
+    assert found.coverage == found.precision == found.recall == 1
 
 
 def test_one_mode_of_two(rng):
     real = np.concatenate([rng.standard_normal((300, 2)), rng.standard_normal((300, 2)) + 50])
-    assert coverage(real, rng.standard_normal((600, 2))) == pytest.approx(0.5, abs=0.03)
+    assert neighbour_metrics(real, rng.standard_normal((600, 2))).coverage == pytest.approx(0.5, abs=0.03)
 
 
 def test_chunks_make_no_difference(rng, monkeypatch):
     real, fake = rng.standard_normal((400, 8)), rng.standard_normal((300, 8))
-    whole = [metric(real, fake) for metric in METRICS.values()]
+    whole = neighbour_metrics(real, fake)
     monkeypatch.setattr("npvae.study.metrics.neighbours._MEBIBYTES", 0.01)
-    assert [metric(real, fake) for metric in METRICS.values()] == whole
+    assert neighbour_metrics(real, fake) == whole
 
 
 def test_bytes_are_pixels(rng):
     real = rng.integers(256, size=(100, 6), dtype=np.uint8)
     fake = rng.random((80, 6))
-    assert coverage(real, fake) == coverage(real / np.float32(255), fake) > 0
+    assert neighbour_metrics(real, fake) == neighbour_metrics(real / np.float32(255), fake)
+    assert neighbour_metrics(real, fake).coverage > 0
 
 
 def test_errors(rng):
-    real = rng.standard_normal((5, 3))
-    with pytest.raises(ValueError, match="real must have at least 6 rows, got 5"):
-        coverage(real, real)
-    with pytest.raises(ValueError, match="k must be an integer of at least 1, got 0"):
-        density(real, real, 0)
-    with pytest.raises(ValueError, match="real and fake must have the same number of columns, got 3 and 2"):
-        coverage(real, real[:, :2], 1)
-    with pytest.raises(ValueError, match="fake holds NaN"):
-        coverage(real, real * np.nan, 1)
-    with pytest.raises(ValueError, match="fake must have at least 6 rows, got 5"):
-        recall(rng.standard_normal((9, 3)), real)
+    real = rng.standard_normal((9, 3))
+    for a, b, k, message in [
+        (real[:5], real, 5, "real .* 6 rows, got 5"),
+        (real, real[:5], 5, "fake .* 6 rows, got 5"),
+        (real, real, 0, "k must be .* got 0"),
+        (real, real[:, :2], 1, "columns, got 3 and 2"),
+        (real, real * np.nan, 1, "fake holds NaN"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            neighbour_metrics(a, b, k)

@@ -7,13 +7,10 @@ from threadpoolctl import threadpool_limits
 from npvae.data import load_digits
 from npvae.study import (
     SampleJudge,
+    TrainingImages,
     classifier_two_sample_test,
-    coverage,
-    density,
     frechet_distance,
-    memorisation,
-    precision,
-    recall,
+    neighbour_metrics,
 )
 from npvae.study.metrics.quality import SampleQuality, frechet_field
 
@@ -53,18 +50,19 @@ def test_it_bundles_the_metrics(judge, real, fake):
     principal = [judge.features.transform(X) for X in (real, fake)]
     features = [judge.classifier.transform(X) for X in (real, fake)]
     test = classifier_two_sample_test(*principal[::-1], random_state=3)
-    copies = memorisation(judge.training_images, real, fake)
+    copies = TrainingImages(judge.training_images, real).memorisation(fake)
+    in_pixels, in_features = neighbour_metrics(real, fake), neighbour_metrics(*features)
     probabilities = [judge.classifier.predict_proba(X) for X in (real, fake)]
     shares = [np.bincount(p.argmax(axis=1), minlength=10) / N for p in probabilities]
     expected = {
         "frechet": frechet_distance(*principal),
         "frechet_classifier": frechet_distance(*features),
-        "pixel_coverage": coverage(real, fake),
-        "feature_coverage": coverage(*features),
-        "feature_density": density(*features),
-        "feature_precision": precision(*features),
-        "feature_recall": recall(*features),
-        "pixel_precision": precision(real, fake),
+        "pixel_coverage": in_pixels.coverage,
+        "feature_coverage": in_features.coverage,
+        "feature_density": in_features.density,
+        "feature_precision": in_features.precision,
+        "feature_recall": in_features.recall,
+        "pixel_precision": in_pixels.precision,
         "two_sample_accuracy": test.accuracy,
         "two_sample_error": test.standard_error,
         "memorisation": copies.accuracy,
@@ -83,9 +81,9 @@ def test_without_labels_principal_components_take_their_place(blind, real, fake)
     quality = blind.judge(fake)
     for name in LABELLED:
         assert np.isnan(getattr(quality, name))
-    principal = [blind.features.transform(X) for X in (real, fake)]
-    assert quality.feature_density == pytest.approx(density(*principal))
-    assert quality.feature_recall == pytest.approx(recall(*principal))
+    expected = neighbour_metrics(*(blind.features.transform(X) for X in (real, fake)))
+    assert quality.feature_density == pytest.approx(expected.density)
+    assert quality.feature_recall == pytest.approx(expected.recall)
     assert np.isnan(blind.accuracy(real, np.zeros(N)))
 
 
@@ -143,7 +141,7 @@ def test_against_other_images(blind, data, fake):
     others = data.X_train[:100]
     judge = blind.against(others)
     assert (judge.n, blind.n) == (100, N)
-    assert judge.judge(fake[:100]).pixel_coverage == coverage(others, fake[:100])
+    assert judge.judge(fake[:100]).pixel_coverage == neighbour_metrics(others, fake[:100]).coverage
     with pytest.raises(ValueError, match=f"X_real must have at most {N} rows, got {N + 1}"):
         blind.against(data.X_train[: N + 1])
 

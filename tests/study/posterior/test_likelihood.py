@@ -110,7 +110,7 @@ def test_equal_weights_have_no_error():
 
 
 def test_very_unlikely_samples_do_not_underflow(linear, X):
-    with pytest.warns(UserWarning, match="3 of 3 rows lie far outside"):
+    with pytest.warns(UserWarning, match="3 of 3 rows"):
         found = log_marginal_likelihood(linear, X[:3] + 100, n_samples=10, random_state=0)
     assert np.all(found.log_likelihood < -1000)
     assert np.all(np.isfinite(found.log_likelihood))
@@ -169,7 +169,7 @@ def test_memory_does_not_grow_with_the_number_of_draws(n, n_samples):
 
 
 def test_what_it_refuses(linear, curved, X):
-    with pytest.raises(TypeError, match=r"needs a VAE, .*got Autoencoder"):
+    with pytest.raises(TypeError, match="got Autoencoder"):
         log_marginal_likelihood(Autoencoder(hidden=(), max_epochs=1).fit(X), X)
     with pytest.raises(NotFittedError, match="This VAE instance is not fitted yet"):
         log_marginal_likelihood(VAE(), X)

@@ -71,9 +71,9 @@ def test_the_mixture_uses_some_of_many_codes(rng):
 
 def test_errors(rng):
     codes = rng.standard_normal((50, 2))
-    with pytest.raises(ValueError, match=r"needs at least 10 different codes, got 3 among 3"):
+    with pytest.raises(ValueError, match=r"at least 10 distinct codes, got 3 among 3"):
         FittedMixture.fit(codes[:3])
-    with pytest.raises(ValueError, match=r"needs at least 10 different codes, got 5 among 50"):
+    with pytest.raises(ValueError, match=r"at least 10 distinct codes, got 5 among 50"):
         FittedMixture.fit(codes[np.arange(50) % 5])
     with pytest.raises(ValueError, match="n_components must be an integer of at least 1, got 0"):
         FittedMixture.fit(codes, 0)

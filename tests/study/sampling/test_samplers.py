@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from npvae import VAE, Autoencoder
-from npvae.study import SAMPLERS, WAYS, StandardNormal, draw_codes, draw_images
+from npvae.study import SAMPLERS, WAYS, StandardNormal, draw_codes
 from tests.study.sampling.codes import assert_moments, correlated_codes
 
 N_DRAWS = 40_000
@@ -57,7 +57,7 @@ def test_ways():
 def test_what_is_drawn_again_decodes_to_what_the_decoder_has_met(name, models, rng):
     vae, X = models[1], rng.random((40, 12))
     codes = vae.transform(X) if SAMPLERS[name].means else draw_codes(vae, X, rng)
-    images = draw_images(vae, SAMPLERS[name].fit(codes, 0), 40, rng)
+    images = vae.inverse_transform(SAMPLERS[name].fit(codes, 0).draw(40, rng))
     expected = vae.inverse_transform(codes.astype(np.float32))
     np.testing.assert_allclose(np.sort(images, axis=0), np.sort(expected, axis=0), rtol=1e-5)
 
@@ -79,13 +79,8 @@ def test_the_number_of_samples_is_checked(name, n_samples, rng):
 
 def test_images_from_the_prior_are_those_of_the_estimator(models):
     for model in models:
-        images = draw_images(model, StandardNormal(3), 5, np.random.default_rng(8))
+        images = model.inverse_transform(StandardNormal(3).draw(5, np.random.default_rng(8)))
         np.testing.assert_array_equal(images, model.sample(5, random_state=8))
-
-
-def test_images_from_another_latent_dimension(models, rng):
-    with pytest.raises(ValueError, match="Z must have 3 columns"):
-        draw_images(models[0], StandardNormal(2), 5, rng)
 
 
 def test_codes_of_an_autoencoder_are_its_codes(models, rng):

@@ -8,9 +8,9 @@ from npvae.study import decode_point, nearest_code
 
 def test_a_point_of_ones_own(model):
     np.testing.assert_array_equal(decode_point(model, (-2.5, 2)), model.inverse_transform([[-2.5, 2.0]])[0])
-    with pytest.raises(ValueError, match=r"z must have 2 numbers, as the model has latent_dim=2, got 3"):
+    with pytest.raises(ValueError, match=r"latent_dim=2.* got 3"):
         decode_point(model, (1, 2, 3))
-    with pytest.raises(ValueError, match=r"latent_dim=2, got an array of shape \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"latent_dim=2; got an array of shape \(1, 2\)"):
         decode_point(model, [[1, 2]])
     with pytest.raises(ValueError, match="NaN"):
         decode_point(model, (1, np.nan))
@@ -26,5 +26,5 @@ def test_the_nearest_code(rng):
     assert index == np.argmin(distances)
     assert distance == pytest.approx(min(distances))
     assert nearest_code(codes, codes[7]) == (7, 0.0)
-    with pytest.raises(ValueError, match="z must be 3 finite numbers"):
+    with pytest.raises(ValueError, match="3 finite numbers"):
         nearest_code(codes, [1.0, 2.0])

@@ -119,7 +119,7 @@ def test_without_data_a_vae_shows_its_first_dimensions_around_the_origin(vae):
 
 
 def test_errors(vae, ae):
-    with pytest.raises(ValueError, match="an AE's dimensions have scales of their own: give X"):
+    with pytest.raises(ValueError, match="AE needs X"):
         traverse(ae, PIXELS[0])
     with pytest.raises(ValueError, match="at least 2 rows, got 1"):
         traverse(ae, X=PIXELS[:1])

@@ -28,5 +28,5 @@ def test_shapes_that_contradict_each_other(rng):
     with pytest.raises(ValueError, match="same shape"):
         draw_interpolation({"a": path, "b": path[:3]}, path[:2], (3, 2))
     for ends in (path[:3], path[:2, :5], path[0]):
-        with pytest.raises(ValueError, match=r"need ends of \(2, D\)"):
+        with pytest.raises(ValueError, match=r"need ends of shape \(2, D\)"):
             draw_interpolation({"a": path}, ends, (3, 2))

@@ -70,7 +70,7 @@ def test_shapes_that_contradict_each_other(found):
         (samples, neighbours[:, :1], distances),
         (samples[:, :3], neighbours, distances),
     ):
-        with pytest.raises(ValueError, match=r"need neighbours of \(5, 2, D\)"):
+        with pytest.raises(ValueError, match=r"need neighbours of shape \(5, 2, D\)"):
             draw_nearest(*wrong, (4, 3))
     with pytest.raises(ValueError, match="5 x 3 pixels does not have 12"):
         draw_nearest(samples, neighbours, distances, (5, 3))

@@ -45,7 +45,7 @@ def test_ticks_are_at_the_middles_of_their_tiles():
 def test_upside_down_and_shuffled_grids_are_refused(rng):
     points = latent_plane(4)
     for wrong in (points[::-1], points[:, ::-1], rng.permuted(points, axis=0), points.swapaxes(0, 1)):
-        with pytest.raises(ValueError, match="z1 rises"):
+        with pytest.raises(ValueError, match="z1 must rise"):
             draw_decoded_plane(picture_of(wrong), wrong, (2, 3))
 
 

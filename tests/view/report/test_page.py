@@ -13,7 +13,7 @@ from npvae.study.findings import comparison_findings
 from npvae.view.draw import save
 from npvae.view.report.page import write_report
 from npvae.view.report.pictures import write_pictures
-from npvae.view.tables.comparison import heading, tables
+from npvae.view.tables.comparison_tables import heading, tables
 from tests.comparisons import enlarged, small_comparison
 
 RECORD = {"settings": {"data": "a<b>&c", "beta": 1.0}, "versions": {"npvae": "9.8.7"}}

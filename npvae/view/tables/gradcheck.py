@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Sequence
 
 from npvae.checks.own import DTYPES, Label
-from npvae.checks.planted import Kills
+from npvae.checks.planted import FaultResult
 from npvae.gradcheck import Report
 from npvae.kernels import CHOICES
 
@@ -13,7 +13,7 @@ _COLUMNS = [(dtype, choice) for dtype in DTYPES for choice in CHOICES]
 
 
 def own_table(results: Sequence[tuple[Label, Report]]) -> str:
-    """Return npvae's own checks as text: a line for each part, a column for each dtype and kernel set.
+    """Format npvae's own checks as text: one line per part, one column per dtype and set of kernels.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def own_table(results: Sequence[tuple[Label, Report]]) -> str:
     Returns
     -------
     str
-        The reports that did not pass follow the table in full; they may be wider.
+        Followed by the full reports of checks that did not pass, which may be wider.
     """
     by_part: dict[str, dict[tuple[str, str], Report]] = {}
     for label, report in results:
@@ -44,12 +44,12 @@ def own_table(results: Sequence[tuple[Label, Report]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def planted_table(kills: Sequence[Kills]) -> str:
-    """Return what became of the planted faults as text: two lines for each, and a summary by groups.
+def planted_table(results: Sequence[FaultResult]) -> str:
+    """Format the results of planted faults as text: two lines per fault, and a summary by group.
 
     Parameters
     ----------
-    kills : sequence of Kills
+    results : sequence of FaultResult
         From `npvae.checks.planted.run_planted_faults`.
 
     Returns
@@ -58,28 +58,31 @@ def planted_table(kills: Sequence[Kills]) -> str:
     """
     lines = [f"{'planted fault':<40}{'caught':>14}{'correct twin cleared':>26}"]
     group = ""
-    for row in kills:
+    for row in results:
         if row.fault.group != group:
             group = row.fault.group
             lines += ["", group]
         caught = f"{row.runs - len(row.missed)} of {row.runs}"
         cleared = f"{row.runs - len(row.alarms)} of {row.runs}"
-        remark = "" if row.as_it_should_be else "   <--"
+        remark = "" if row.as_expected else "   <--"
         name = row.fault.name + (" *" if not row.fault.decidable else "")
         lines.append(f"  {name:<38}{caught:>14}{cleared:>26}{remark}")
         lines += textwrap.wrap(row.fault.story, 94, initial_indent="      ", subsequent_indent="      ")
-    if not all(row.fault.decidable for row in kills):
-        lines += ["", '* nothing can be decided there: "inconclusive" counts as caught, and as cleared']
-    groups: dict[str, list[Kills]] = {}
-    for row in kills:
+    if not all(row.fault.decidable for row in results):
+        lines += [
+            "",
+            '* cannot be decided: "inconclusive" counts as caught for the fault, and as cleared for its twin',
+        ]
+    groups: dict[str, list[FaultResult]] = {}
+    for row in results:
         groups.setdefault(row.fault.group, []).append(row)
     lines += ["", f"{'':<24}{'faults':>8}{'checks':>10}{'caught':>10}{'correct twins not cleared':>28}"]
-    for name, rows in [*groups.items(), ("all", list(kills))]:
+    for name, rows in [*groups.items(), ("all", list(results))]:
         runs = sum(row.runs for row in rows)
         missed = sum(len(row.missed) for row in rows)
         alarms = sum(len(row.alarms) for row in rows)
         lines.append(f"{name:<24}{len(rows):>8}{runs:>10}{runs - missed:>10}{alarms:>28}")
-    for row in kills:
+    for row in results:
         for what, places in (("missed", row.missed), ("its correct twin was not cleared", row.alarms)):
             if places:
                 size, seed = places[0]

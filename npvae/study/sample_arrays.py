@@ -1,4 +1,4 @@
-"""Samples as the metrics take them: rows of finite float64."""
+"""Check and convert the arrays and counts that the functions of `npvae.study` take."""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,9 @@ def as_matrix(X: npt.ArrayLike, name: str, *, at_least: int = 1) -> np.ndarray:
     X : (N, D) array
         Images, features or codes. uint8 means pixels 0..255, which are scaled to [0, 1].
     name : str
-        Of X, for the errors.
+        What error messages call X.
     at_least : int
-        The fewest rows that make sense.
+        Minimum number of rows.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def as_matrix(X: npt.ArrayLike, name: str, *, at_least: int = 1) -> np.ndarray:
 
 
 def check_same_width(a: np.ndarray, b: np.ndarray, names: tuple[str, str]) -> None:
-    """Raise ValueError unless two matrices have the same number of columns; `names` are for the message."""
+    """Raise a ValueError unless two matrices have the same number of columns; it contains their `names`."""
     if a.shape[1] != b.shape[1]:
         raise ValueError(
             f"{names[0]} and {names[1]} must have the same number of columns, "
@@ -48,6 +48,6 @@ def check_same_width(a: np.ndarray, b: np.ndarray, names: tuple[str, str]) -> No
 
 
 def check_count(value: int, name: str, *, at_least: int = 1) -> None:
-    """Raise ValueError unless `value` is an integer of at least `at_least`."""
+    """Raise a ValueError unless `value` is an integer of at least `at_least`."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < at_least:
         raise ValueError(f"{name} must be an integer of at least {at_least}, got {value!r}")

@@ -1,4 +1,4 @@
-"""A comparison as tables: latent spaces, and samples of every kind beside the controls."""
+"""Tables of a comparison: latent spaces, and the quality of samples and controls."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +18,7 @@ _Figures = Callable[[Comparison, str, int], np.ndarray]
 
 
 def compare_text(comparison: Comparison) -> str:
-    """Return the comparison as text of at most 100 columns, with what it shows in a sentence each.
+    """Format the comparison as text of at most 100 columns: tables, and one-sentence findings.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def compare_text(comparison: Comparison) -> str:
 
 
 def heading(comparison: Comparison) -> tuple[str, str]:
-    """Return two lines: what was compared on which data, and how."""
+    """Return two lines: the data, and the models with their settings."""
     data, dims, seeds = comparison.data, comparison.latent_dims, comparison.seeds
     ae, vae = (comparison.study(kind, dims[0]).estimator for kind in KINDS)
     network = vae.network_
@@ -51,7 +51,7 @@ def heading(comparison: Comparison) -> tuple[str, str]:
 
 
 def objective(vae: VAE) -> str:
-    """Say what a VAE was trained on, unless it is the ELBO with one draw."""
+    """Name the training objective of a VAE unless it is the ELBO with one draw and beta = 1."""
     network, parts = vae.network_, []
     if network.objective != "elbo":
         parts.append("the importance-weighted bound")
@@ -65,7 +65,7 @@ def objective(vae: VAE) -> str:
 
 
 def tables(comparison: Comparison) -> list[Table]:
-    """Return the tables: latent spaces, three latent dimensions at a time; then samples and controls."""
+    """Return the tables: latent spaces, three latent dimensions in each; then samples and controls."""
     dims = comparison.latent_dims
     latent = [_latent_table(comparison, dims[i : i + _MOST_DIMS]) for i in range(0, len(dims), _MOST_DIMS)]
     return [*latent, _samples_table(comparison)]
@@ -83,26 +83,26 @@ def _extreme(choose: Callable[..., np.ndarray], *path: str) -> _Figures:
     return lambda comparison, kind, latent_dim: choose(comparison.figures(kind, latent_dim, *path), axis=1)
 
 
-# Label, figures, what N(0, I) has, decimals.
+# Label, figures, value for N(0, I), decimals.
 _LATENT_ROWS: list[tuple[str, _Figures, str, int | None]] = [
     ("z: distance of its mean from 0", _of("moments", "mean_norm"), "0", None),
     ("z: smallest standard deviation", _extreme(np.min, "moments", "std"), "1", None),
     ("z: largest standard deviation", _extreme(np.max, "moments", "std"), "1", None),
     ("covariance: smallest eigenvalue", _extreme(np.min, "moments", "eigenvalues"), "1", None),
     ("covariance: largest eigenvalue", _extreme(np.max, "moments", "eigenvalues"), "1", None),
-    ("z told from N(0, I): accuracy", _of("normality", "classifier", "accuracy"), "0.5", 3),
+    ("classifier accuracy, z vs N(0, I)", _of("normality", "classifier", "accuracy"), "0.5", 3),
     ("energy test against N(0, I): p", _of("normality", "energy", "p_value"), "", 2),
     ("MMD test against N(0, I): p", _of("normality", "mmd", "p_value"), "", 2),
     ("reconstruction: squared error", _of("reconstruction", "squared_error"), "", None),
     ("-ln p(x | code), nats", _of("reconstruction", "negative_log_likelihood"), "", None),
     ("KL(q(z | x) || N(0, I)), nats", _of("posterior", "kl", "value"), "", None),
-    ("KL(q(z) || N(0, I)): at least", _of("posterior", "aggregate_kl", "lower", "value"), "0", None),
-    ("KL(q(z) || N(0, I)): at most", _of("posterior", "aggregate_kl", "upper", "value"), "0", None),
+    ("KL(q(z) || N(0, I)), lower bound", _of("posterior", "aggregate_kl", "lower", "value"), "0", None),
+    ("KL(q(z) || N(0, I)), upper bound", _of("posterior", "aggregate_kl", "upper", "value"), "0", None),
     ("I(x; z), nats", _of("posterior", "mutual_information", "value"), "", None),
     ("active units", _of("posterior", "n_active"), "", 0),
-    ("minus ELBO, nats", _minus("posterior", "elbo", "value"), "", None),
-    ("minus ELBO, some images", _minus("posterior", "log_likelihoods", 0, "value"), "", None),
-    ("-ln p(x), the same images", _minus("posterior", "log_likelihoods", -1, "value"), "", None),
+    ("negative ELBO, nats", _minus("posterior", "elbo", "value"), "", None),
+    ("negative ELBO (subset), nats", _minus("posterior", "log_likelihoods", 0, "value"), "", None),
+    ("-ln p(x) (subset), nats", _minus("posterior", "log_likelihoods", -1, "value"), "", None),
 ]
 
 
@@ -116,10 +116,10 @@ def _latent_table(comparison: Comparison, dims: tuple[int, ...]) -> Table:
     study = comparison.study("VAE", dims[0])
     last = study.figures["posterior"]["log_likelihoods"][-1]
     note = (
-        f"z: the AE's codes, a draw from each q(z | x) of the VAE. -ln p(x | code): "
-        f"{study.estimator.likelihood} likelihood. I(x; z) cannot exceed "
-        f"{study.figures['posterior']['most_information']:.2f}, the logarithm of the number of images. "
-        f"-ln p(x): {last['n_importance_samples']} importance samples for each of {last['n_images']} images."
+        f"z: the AE's codes, and one draw from each q(z | x) of the VAE. -ln p(x | code): "
+        f"{study.estimator.likelihood} likelihood. Classifier accuracy: 0.5 = indistinguishable. I(x; z) "
+        f"cannot exceed {study.figures['posterior']['most_information']:.2f}, the logarithm of the number of "
+        f"images. Subset: {last['n_images']} images, {last['n_importance_samples']} importance samples each."
     )
     return Table("", header, rows, note + _spread_note(comparison))
 
@@ -141,4 +141,4 @@ def _samples_table(comparison: Comparison) -> Table:
 def _spread_note(comparison: Comparison) -> str:
     if len(comparison.seeds) == 1:
         return ""
-    return " In brackets: the standard deviation over the seeds, in units of the last digit."
+    return " In brackets: standard deviation over the seeds, in units of the last digit."
