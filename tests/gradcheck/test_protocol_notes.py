@@ -110,28 +110,6 @@ class TestArgumentsOfAStructure:
         assert check_vjp(lambda x: (np.std(x), x), backward, [draw(6)]).verdict == "pass"
 
 
-class TestBranchesOutOfReach:
-    @pytest.mark.parametrize(
-        ("forward", "wrong", "x"),
-        [
-            (lambda x: (np.clip(x, -6, 6), x), lambda dy, x: dy.copy(), draw(5, 4)),
-            (
-                lambda x: (np.where(x > 0, x, 0.01 * x), x),
-                lambda dy, x: dy * np.where(x > 0, 1, 0.1),
-                np.abs(draw(5, 4)) + 0.1,
-            ),
-        ],
-    )
-    def test_they_are_noted(self, forward, wrong, x):
-        report = check_vjp(forward, wrong, [x])
-        assert report.verdict == "pass"
-        assert "other branches" in notes(report)
-
-    def test_right_ones_are_not(self):
-        report = check_vjp(lambda x: (np.clip(x, -6, 6), x), lambda dy, x: dy * (np.abs(x) < 6), [draw(5, 4)])
-        assert notes(report) == set()
-
-
 def test_running_averages_may_be_updated_in_place():
     def forward(x, mean):
         mean *= 0.9
@@ -218,7 +196,7 @@ def test_plain_numbers_masks_and_targets_need_no_gradient(name):
         (lambda: check_vjp(lambda x: (x, x, x), lambda dy, c: dy, [draw(3)]), "not 3 things"),
         (
             lambda: check_vjp(lambda x: ((x, x), None), lambda d1, d2, d3, c: d1, [draw(3)]),
-            "dy is one argument, a tuple where y is one",
+            r"backward\(d1, d2, d3, c\)",
         ),
         (
             lambda: check_gradient(lambda x: x[0], lambda x: x, [1.0, 2.0]),

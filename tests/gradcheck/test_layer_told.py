@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from npvae.gradcheck import check_layer
-from tests.gradcheck.test_check_layer_places import Dense, Sequential, x
+from tests.gradcheck.test_layer_parameters import Dense, Sequential, x
 
 
 class Hidden(Dense):
