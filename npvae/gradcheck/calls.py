@@ -127,14 +127,7 @@ class Calls:
         return leaves(y)[0] if self.upstream is Upstream.FIRST else y
 
     def settle(self, ran: Callable[[], Any], y: Any, dy: Any) -> None:
-        """Find out how backward takes dy.
-
-        Parameters
-        ----------
-        ran : callable
-            ``ran()`` returns a new copy of the layer after a forward that returned y.
-        y, dy : object
-            Its results, and an upstream gradient.
+        """Find out how backward takes dy, from copies ``ran()`` of the layer after a forward that returned y.
 
         Raises
         ------

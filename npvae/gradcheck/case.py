@@ -73,16 +73,9 @@ class Pair:
         return cls(forward, backward, (), shapes_in((forward, backward)), owner, noise)
 
     def run(self, args: Sequence[Any]) -> tuple[Any, Any]:
-        """Run forward, with every random generator in the state in which it was given.
+        """Return y and the cache, with every random generator in the state in which it was given.
 
-        Parameters
-        ----------
-        args : sequence
-            Handed over as they are, except generators, which are copied.
-
-        Returns
-        -------
-        y, cache
+        The arguments are handed over as they are, except generators, which are copied.
 
         Raises
         ------

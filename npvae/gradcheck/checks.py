@@ -72,17 +72,15 @@ def examine(
 
     Parameters
     ----------
-    pair : Pair
-    args : sequence
-        The point.
-    labels : list of str
-        The names of the arguments.
+    pair, args, labels
+        The functions, the point and the names of its arguments.
     wrt, options
         As for `check_vjp`.
     constants : collection of str
         Arguments that need no gradient although y depends on them.
     advice : str
-        How to say so: a format of the names that have one and of the one that has none.
+        What to write for an argument that needs no gradient: a format of the names that have a gradient and
+        of the name that has none.
     """
     args = _bridged(pair, args)
     told = [wrt] if isinstance(wrt, int | str) else wrt
@@ -656,14 +654,7 @@ def assert_gradients(
 ) -> Report:
     """Check a backward as `check_vjp` does, and raise unless it passes.
 
-    Parameters
-    ----------
-    forward, backward, args, **options
-        As for `check_vjp`.
-
-    Returns
-    -------
-    Report
+    The parameters are those of `check_vjp`.
 
     Raises
     ------

@@ -30,15 +30,8 @@ _CONDITION = 64.0  # multiples of what float32 rounding of the inputs changes in
 def check_variations(case: Case, rng: np.random.Generator, *, smooth: bool = True) -> list[Check]:
     """Run a pair on variations of its inputs.
 
-    Parameters
-    ----------
-    case : Case
-        The pair, and its inputs as they were given.
-    rng : numpy.random.Generator
-        Draws upstream gradients and directions.
-    smooth : bool
-        Whether the point is no kink. At a kink another order of summation may end on the other side, so
-        another gradient is only noted there.
+    Where the point is not smooth, another order of summation may end on the other side of a kink, so another
+    gradient is only noted.
     """
     checks = []
     for name, look in _VARIATIONS.items():

@@ -1,4 +1,4 @@
-"""Layers as people write them: the right ones pass, and nothing that was not looked at looks like a pass."""
+"""Layers as people write them: the right ones pass, and what was not checked is never a plain pass."""
 
 import random
 import time

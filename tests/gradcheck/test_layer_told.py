@@ -1,4 +1,4 @@
-"""What is done about arrays for which no gradient is found, and what can be told about them."""
+"""Arrays for which no gradient is found: what is reported, and how `params` names them."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Networks that draw noise, hold state, or are called with something else than a dict of arrays."""
+"""Networks that draw noise, hold state, or take something other than a dict of arrays."""
 
 import random
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Copies of a layer that are used again, and random generators in the state in which they were."""
+"""Copies of a layer that are restored and reused, and random generators that are reset."""
 
 import collections
 import random

@@ -1,4 +1,4 @@
-"""What is unusual, or cannot be judged from here, is noted and not failed."""
+"""What is unusual or undecidable gives a note and no failure."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ class SquaredError:
 
 
 class TestWhatTheFunctionHolds:
-    """Where one row is broadcast against targets that the function holds, it is no batch of one."""
+    """One row that is broadcast against targets that the function holds is not a batch of one."""
 
     def test_a_closure(self):
         for x in (draw(5), draw(5, 4)):
@@ -50,7 +50,7 @@ SYMMETRIC = draw(4, 4) @ draw(4, 4).T + 4 * np.eye(4)
 
 
 class TestArgumentsOfAStructure:
-    """Formulas that hold for symmetric or sorted arguments alone are right there."""
+    """Formulas that hold only for symmetric or sorted arguments pass where these are given."""
 
     def test_the_determinant_of_a_symmetric_matrix(self):
         report = check_vjp(
@@ -220,7 +220,7 @@ def test_gradients_in_another_order():
 
 
 def test_an_argument_that_must_stay_as_it_is_matters():
-    """Whether y depends on it cannot be seen: it is not taken for one that makes no difference."""
+    """Whether y depends on it cannot be seen, so the report must not say that y does not."""
     rotation = np.array([[0.6, -0.8], [0.8, 0.6]])
 
     def forward(x, Q):
