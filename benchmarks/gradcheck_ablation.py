@@ -90,9 +90,9 @@ def no_terms(allowance: Callable[..., float]) -> Callable[..., float]:
 # What is switched off, and how: for each name in npvae.gradcheck, what takes its place.
 OFF: dict[str, dict[str, Switch]] = {
     "complex step": {"measure._by_complex_step": always((None, "switched off"))},
-    "float64 copies": {"case.evaluation_dtype": always(None)},
-    "finer steps": {"oracles.central_difference": one_level},
-    "noise estimates": {"oracles.rounding_noise": always(0.0), "oracles.noise_in_table": always(0.0)},
+    "float64 copies": {"objective.in_float64": always(None)},
+    "finer steps": {"differences.central_difference": one_level},
+    "noise estimates": {"differences.rounding_noise": always(0.0), "differences.noise_in_table": always(0.0)},
     "lie detection": {"judge._complex_step_lies": always(False)},
     "random projections": {"measure.choose_probes": without_probes(single=False)},
     "single entries of large arrays": {"measure.choose_probes": without_probes(single=True)},
@@ -108,7 +108,7 @@ OFF: dict[str, dict[str, Switch]] = {
     "rounding of the upstream gradient": {"measure.Measurement.confirmed": always_confirmed},
     "conditioning": {"case.Case.condition": no_condition},
     "vacuous gradients": {"judge.Comparison._vacuous": always(Reason.NONE)},
-    "a forward that does not repeat": {"examine.fresh_noise": always("")},
+    "a forward that does not repeat": {"checks.fresh_noise": always("")},
     **{f"protocol: {name}": {"protocol._CHECKS": omitting(name)} for name in _CHECKS},
     **{f"variation: {name}": {"variations._VARIATIONS": omitting(name)} for name in _VARIATIONS},
 }

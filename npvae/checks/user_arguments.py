@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npvae.gradcheck.state import noise_kept
+from npvae.gradcheck.objects import Noise
 
 DEFAULT_SHAPE = (5, 4)
 _POSITIVE = (0.5, 1.5)
@@ -103,7 +103,7 @@ def make_inputs(
 
 def _is_finite(run: Callable[..., Any], args: list[Any]) -> bool | None:
     """Say whether y is finite; None where the function raises."""
-    with noise_kept(), np.errstate(all="ignore"), warnings.catch_warnings():
+    with Noise().kept(), np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             y = run(*[arg.copy() for arg in args])

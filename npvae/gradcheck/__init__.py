@@ -29,13 +29,13 @@ Code is checked in the form in which it was written:
 ``f(x)`` and ``f_prime(x)`` of each entry        ``check_gradient(f, f_prime, x)``
 ===============================================  ===================================================
 
-To read the code, begin with `oracles` (two ways to differentiate numerically), then `objective` (what is
+To read the code, begin with `differences` (two ways to differentiate numerically), then `objective` (what is
 differentiated, and in which directions), `measure` (both oracles in all directions), `kinks` (where there is
 no derivative), `judge` (what to conclude) and `hints` (what a wrong gradient looks like). `case` brings a
-forward and a backward into that form; `protocol` and `variations` look beyond the values; `examine` makes all
-of these checks, for the functions of `checks` and for `layer`. `calls`, `layer_survey` and
-`layer_parameters` say how to call a layer and what it holds; `objects` and `state` look into anybody's
-objects and set them back.
+forward and a backward into that form; `protocol` and `variations` look beyond the values; `checks` runs all
+of these, for functions and for `layer`. `calls` and `layer_parameters` find out how to call a layer and
+which parameters it has; `arguments` matches gradients with arguments, and `objects` looks into other people's
+objects and restores them.
 
 A gradient check shows that a backward agrees with its forward. It cannot show that the forward is right.
 
@@ -47,7 +47,7 @@ A backward with a forgotten factor:
 >>> from npvae.gradcheck import check_vjp
 >>> report = check_vjp(lambda x: (x**2, x), lambda dy, x: dy * x, [np.array([1.0, -3.0])])
 >>> report.verdict, report.entries[0].hint
-('fail', 'half the right value: a factor 2 lost, or a 1/2 too many?')
+('fail', 'half the right value: a missing factor 2, or a 1/2 too many?')
 """
 
 from .checks import assert_gradients, check_gradient, check_hvp, check_vjp

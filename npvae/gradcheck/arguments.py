@@ -1,12 +1,15 @@
-"""The arguments of the function under check: copied, in other dtypes, evaluated without warnings."""
+"""The arguments of a function: copied, in other dtypes, unpacked, and matched with their gradients."""
 
 from __future__ import annotations
 
 import copy
 import inspect
+import re
+import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,10 @@ import numpy.typing as npt
 from .objects import GENERATORS
 
 Array = npt.NDArray[Any]
+
+# What begins like this, without underscores, is no parameter.
+_CONSTANTS = {"t", "pe", "causal", "tril", "triu", "positions", "ytrue"}
+_CONSTANT = ("running", "moving", "mask", "eps", "momentum", "const", "buffer", "target", "ema", "label")
 
 
 @contextmanager
@@ -45,29 +52,23 @@ def copied(value: Any, dtype: npt.DTypeLike | None = None) -> Any:
     return np.asarray(value, dtype=dtype)[()] if is_floating(value) else value
 
 
-def evaluation_dtype(evaluate: Callable[[], Any], values: Iterable[Any]) -> type[np.float64] | None:
-    """Choose the dtype of the oracle's real evaluations.
+def moved(value: Any, shift: Any) -> Any:
+    """Return an argument with something added, in its own dtype."""
+    x = np.asarray(value)
+    return np.asarray(x + shift, x.dtype)[()]
 
-    Parameters
-    ----------
-    evaluate : callable
-        Evaluates the function with float64 arguments.
-    values : iterable
-        The arguments as they were given.
 
-    Returns
-    -------
-    dtype or None
-        float64 where the function takes it; None, for the dtypes as they are, where it raises.
+def shuffled(value: Any, rng: np.random.Generator) -> tuple[Any, Any]:
+    """Return an argument with its entries shuffled and shrunk, and with its entries shrunk alone.
+
+    Signs, intervals around zero and sets of positive numbers stay what they are. Entries that are all the
+    same are moved.
     """
-    if all(np.asarray(value).dtype == np.float64 for value in values if is_floating(value)):
-        return np.float64
-    try:
-        with quiet():
-            evaluate()
-    except Exception:  # someone else's code, perhaps compiled for float32 alone: it may raise anything
-        return None
-    return np.float64
+    x = np.asarray(value)
+    other, shrink = rng.permutation(x.ravel()).reshape(x.shape), rng.uniform(0.25, 0.75, x.shape)
+    if x.size > 1 and np.all(x == x.flat[0]):
+        other = other + 0.5 * rng.standard_normal(x.shape)
+    return np.asarray(other * shrink, x.dtype)[()], np.asarray(x * shrink, x.dtype)[()]
 
 
 def coarsest(values: Iterable[Any]) -> np.dtype[Any]:
@@ -104,6 +105,377 @@ def signature_of(f: Callable[..., Any]) -> inspect.Signature:
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """Return a function's name, a method's with that of its class, or an object's type's."""
+    """Return a function's name, a method's with its class, or the name of an object's type."""
     name = getattr(function, "__name__", type(function).__name__)
     return f"{type(function.__self__).__name__}.{name}" if inspect.ismethod(function) else name
+
+
+def kind_of(value: Any) -> str:
+    """Return a value's dtype, or its type where it has none."""
+    return str(getattr(value, "dtype", type(value).__name__))
+
+
+def normal(name: Any) -> str:
+    """Return a name in lower case, without underscores and without the class of a private name."""
+    return re.sub(r"^_[A-Z]\w*?__(?=.)", "", str(name)).replace("_", "").lower()
+
+
+def looks_constant(name: str) -> bool:
+    """Say whether something with this name is usually not trained, such as a mask or a target."""
+    return normal(name).startswith(_CONSTANT) or normal(name) in _CONSTANTS
+
+
+def labels_of(forward: Callable[..., Any], args: Sequence[Any], names: Sequence[str] | None) -> list[str]:
+    """Name the arguments: by `names` where they are given, else as forward names its parameters."""
+    if names is not None:
+        if len(names) != len(args):
+            raise ValueError(f"{len(names)} names for {len(args)} arguments")
+        return list(names)
+    parameters = signature_of(forward).parameters.values()
+    found = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return [found[k] if k < len(found) else f"arg{k}" for k in range(len(args))]
+
+
+def positions_of(args: list[Any], labels: list[str], wrt: Sequence[int | str] | None) -> list[int]:
+    """Find the positions of the arguments to differentiate."""
+    if wrt is None:
+        positions = [k for k, arg in enumerate(args) if is_floating(arg)]
+        if not positions:
+            kinds = ", ".join(f"{n} is {kind_of(arg)}" for n, arg in zip(labels, args, strict=True))
+            raise ValueError(
+                f"there is nothing to differentiate: no argument is floating ({kinds or 'there is none'})"
+            )
+        return positions
+    positions = [position_of(labels, item) for item in wrt]
+    if not positions:
+        raise ValueError("wrt is empty: there is nothing to differentiate")
+    for position in positions:
+        if not is_floating(args[position]):
+            raise ValueError(f"wrt has {labels[position]}, which is {kind_of(args[position])}, not floating")
+    return positions
+
+
+def position_of(labels: Sequence[str], item: int | str) -> int:
+    """Find the position of an argument that is given by position or name."""
+    if isinstance(item, str) and item not in labels:
+        raise ValueError(f"wrt names {item!r}, but the arguments are {labels}")
+    position = labels.index(item) if isinstance(item, str) else item
+    if not 0 <= position < len(labels):
+        raise ValueError(f"wrt has {item!r}, but the arguments are numbered 0 to {len(labels) - 1}")
+    return position
+
+
+def leaves(y: Any) -> list[Any]:
+    """Return the results that y consists of: its items, or y itself."""
+    return list(y) if isinstance(y, tuple | list) else [y]
+
+
+def parts_of(y: Any) -> list[Array]:
+    """Return the floating arrays, real or complex, that y consists of.
+
+    Raises
+    ------
+    TypeError
+        When there is none.
+    """
+    if isinstance(y, Mapping):
+        raise TypeError("y is a dict; return its items as a tuple")
+    parts = [np.asarray(part) for part in leaves(y)]
+    floating = [part for part in parts if part.dtype.kind in "fc"]
+    if not floating:
+        raise TypeError(f"y holds dtype {parts[0].dtype}; only floating results have a gradient")
+    return floating
+
+
+def like(y: Any, parts: Sequence[Any]) -> Any:
+    """Put parts together the way y is: arrays without axes become scalars, what is not floating None."""
+    found = iter([part if np.ndim(part) else np.asarray(part)[()] for part in parts])
+    if not isinstance(y, tuple | list):
+        return next(found)
+    items: list[Any] = [next(found) if np.asarray(part).dtype.kind in "fc" else None for part in y]
+    return _rebuilt(y, items)
+
+
+def _rebuilt(value: Any, items: Sequence[Any]) -> Any:
+    """Return a tuple, NamedTuple or list of the same type with other items."""
+    return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+
+
+def mapped(function: Callable[[Any], Any], value: Any) -> Any:
+    """Apply a function to all that nested dicts, lists and tuples hold."""
+    if isinstance(value, Mapping):
+        return {key: mapped(function, item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return _rebuilt(value, [mapped(function, item) for item in value])
+    return function(value)
+
+
+def in_numpy(value: Any) -> Any:
+    """Return a value with NumPy arrays in place of PyTorch's, JAX's and the like, at any depth."""
+
+    def convert(x: Any) -> Any:
+        return np.asarray(x.detach() if hasattr(x, "detach") else x).copy() if _is_foreign(x) else x
+
+    return mapped(convert, value)
+
+
+def maker_of(value: Any) -> Callable[[Any], Any] | None:
+    """Return the function that makes another library's arrays, as in an argument; None for NumPy's."""
+    if isinstance(value, Mapping | tuple | list):
+        return next((make for _, item in _items(value) if (make := maker_of(item))), None)
+    if not _is_foreign(value):
+        return None
+    library = sys.modules[type(value).__module__.partition(".")[0]]
+    space = value.__array_namespace__() if hasattr(value, "__array_namespace__") else library
+    return lambda x: space.asarray(x) if isinstance(x, np.ndarray | np.generic) else x
+
+
+def _is_foreign(value: Any) -> bool:
+    return hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray | np.generic | type)
+
+
+def assign_gradients(
+    returned: Any, args: Sequence[Any], candidates: Sequence[int], told: bool
+) -> list[tuple[int, int]]:
+    """Find out which returned gradient belongs to which argument.
+
+    Parameters
+    ----------
+    returned : object
+        What backward returned: an array, or a tuple or list of arrays and None.
+    args : sequence
+        All arguments of forward.
+    candidates : sequence of int
+        Positions of the arguments that may have a gradient, in order.
+    told : bool
+        Whether the caller chose the candidates: then there is one gradient for each.
+
+    Returns
+    -------
+    list of (int, int)
+        Position of the argument and place of its gradient in what was returned.
+
+    Raises
+    ------
+    ValueError
+        When the gradients do not fit the arguments, or fit them in more than one way.
+
+    Notes
+    -----
+    As many gradients as floating arguments, or as arguments: in order. Fewer: by shape, in the order of the
+    arguments where that is possible, provided that there is one way to do it. None stands for an argument
+    that is not differentiable.
+    """
+    gradients = leaves(returned)
+    count = len(gradients)
+    if told:
+        if count != len(candidates):
+            raise ValueError(
+                f"backward returned {count} gradients for {len(candidates)} arguments; "
+                "wrt says which arguments they are for"
+            )
+        return list(zip(candidates, range(count), strict=True))
+    if count == len(candidates):
+        pairs = list(zip(candidates, range(count), strict=True))
+    elif count == len(args):
+        pairs = [(k, k) for k in candidates]
+    else:
+        slots = [slot for slot, gradient in enumerate(gradients) if gradient is not None]
+        fits = fits_by_shape([np.shape(gradients[s]) for s in slots], [np.shape(args[k]) for k in candidates])
+        if len(fits) != 1:
+            how = f"fit in {len(fits)} ways" if fits else "do not fit"
+            raise ValueError(
+                f"backward returned {len(slots)} gradients for {len(candidates)} arguments, and their shapes "
+                f"{how}; wrt says which arguments they are for"
+            )
+        pairs = [(candidates[k], slot) for k, slot in zip(fits[0], slots, strict=True)]
+    pairs = [(k, slot) for k, slot in pairs if gradients[slot] is not None]
+    if not pairs:
+        raise ValueError("backward returned no gradient: there is nothing to check")
+    return pairs
+
+
+def fits_by_shape(
+    shapes: Sequence[tuple[int, ...]], available: Sequence[tuple[int, ...]]
+) -> list[tuple[int, ...]]:
+    """Return the ways in which gradients fit some of several arrays by shape.
+
+    Returns
+    -------
+    list of tuple of int
+        For each gradient the position of its array: in the order of the arrays where that is possible, or
+        else in any order.
+    """
+    for choices in (combinations, permutations):
+        if len(shapes) > len(available) or (choices is permutations and len(available) > 7):
+            break
+        fits = [
+            chosen
+            for chosen in choices(range(len(available)), len(shapes))
+            if all(available[k] == shape for k, shape in zip(chosen, shapes, strict=True))
+        ]
+        if fits:
+            return fits
+    return []
+
+
+def other_order(gradients: Sequence[Any], args: Sequence[Any], pairs: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the arguments in the one order in which the gradients fit them, where that is another.
+
+    Empty where the shapes fit as they are, or in no other way, or in several.
+    """
+    shapes = [np.shape(gradients[slot]) for _, slot in pairs]
+    positions = [k for k, _ in pairs]
+    own = [np.shape(args[k]) for k in positions]
+    fits = [] if own == shapes else fits_by_shape(shapes, own)
+    return [positions[k] for k in fits[0]] if len(fits) == 1 else []
+
+
+class Flattening:
+    """Makes arguments out of the arrays inside others.
+
+    Parameters
+    ----------
+    args : sequence
+        The arguments as they were given.
+    labels : sequence of str
+        Their names.
+
+    Attributes
+    ----------
+    args : list
+        The arguments with each nested one replaced by the floating arrays in it.
+    labels : list of str
+        Their names: ``params['W']``.
+    nested : bool
+        Whether there is anything to flatten.
+    """
+
+    def __init__(self, args: Sequence[Any], labels: Sequence[str]) -> None:
+        self._given = list(args)
+        self._names = list(labels)
+        self._counts: list[int | None] = []  # arrays in each nested argument
+        self.args: list[Any] = []
+        self.labels: list[str] = []
+        for arg, label in zip(args, labels, strict=True):
+            found = list(_arrays_of(arg)) if isinstance(arg, Mapping | list | tuple) else []
+            self._counts.append(len(found) if found else None)
+            self.args += [array for _, array in found] or [arg]
+            self.labels += [label + path for path, _ in found] or [label]
+        self.nested = any(count is not None for count in self._counts)
+
+    def positions(self, k: int) -> list[int]:
+        """Return the positions of the arrays that argument k became."""
+        start = sum(1 if count is None else count for count in self._counts[:k])
+        return list(range(start, start + (self._counts[k] or 1)))
+
+    def forward(self, forward: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap a forward that takes the arguments as they were given."""
+
+        def put_back(value: Any, arrays: Iterator[Any]) -> Any:
+            return mapped(lambda x: next(arrays) if _is_array(x) else x, value)
+
+        def flat(*args: Any) -> Any:
+            arrays = iter(args)
+            pairs = zip(self._given, self._counts, strict=True)
+            return forward(*[next(arrays) if n is None else put_back(arg, arrays) for arg, n in pairs])
+
+        return flat
+
+    def backward(self, backward: Callable[..., Any], wrt: Sequence[int] | None) -> Callable[..., Any]:
+        """Wrap a backward that returns gradients in the form of the arguments, or of those in `wrt`."""
+
+        def flat(dy: Any, cache: Any) -> Any:
+            gradients = self._by_argument(backward(dy, cache), wrt)
+            found = []
+            for k in range(len(self._given)) if wrt is None else wrt:
+                own = gradients.get(k)
+                nested = self._counts[k] is not None
+                found += list(_parallel(self._given[k], own, self._names[k])) if nested else [own]
+            return tuple(found)
+
+        return flat
+
+    def _by_argument(self, returned: Any, wrt: Sequence[int] | None) -> dict[int, Any]:
+        """Say which of the returned gradients belongs to which of the given arguments."""
+        able = [k for k, arg in enumerate(self._given) if self._counts[k] is not None or is_floating(arg)]
+        wanted = able if wrt is None else list(wrt)
+        kind = type(self._given[wanted[0]])
+        if len(wanted) == 1 and type(returned) is kind:
+            alone = issubclass(kind, list | tuple) and len(returned) == 1 and type(returned[0]) is kind
+            return {wanted[0]: returned[0] if alone else returned}
+        gradients = leaves(returned)
+        if len(gradients) == len(wanted):
+            return dict(zip(wanted, gradients, strict=True))
+        if wrt is None and len(gradients) == len(self._given):
+            return dict(enumerate(gradients))
+        plain = [k for k in wanted if self._counts[k] is None]
+        if wrt is None and len(gradients) == len(plain):
+            return dict(zip(plain, gradients, strict=True))
+        names = ", ".join(self._names[k] for k in wanted)
+        raise ValueError(
+            f"backward returned {len(gradients)} gradients for {len(wanted)} arguments ({names}); the "
+            "gradient of a dict or list must have the same form, with None for what has no gradient"
+        )
+
+
+def _items(value: Any) -> Iterable[tuple[Any, Any]]:
+    return value.items() if isinstance(value, Mapping) else enumerate(value)
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "dtype") and is_floating(value)
+
+
+def _arrays_of(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the path to each floating array in nested dicts, lists and tuples, and the array."""
+    if isinstance(value, Mapping | list | tuple):
+        for key, inner in _items(value):
+            yield from _arrays_of(inner, f"{path}[{key!r}]")
+    elif _is_array(value):
+        yield path, value
+
+
+def _parallel(value: Any, gradient: Any, path: str) -> Iterator[Any]:
+    """Yield the gradient of each array in a nested argument; None for what is missing."""
+    if isinstance(value, Mapping | list | tuple):
+        by_key = isinstance(value, Mapping)
+        kind = Mapping if by_key else list | tuple
+        if gradient is not None and not (
+            isinstance(gradient, kind) and (by_key or len(gradient) == len(value))
+        ):
+            raise ValueError(
+                f"{path} is a {type(value).__name__} of {len(value)}; its gradient must have the same form, "
+                f"but it is {type(gradient).__name__}"
+            )
+        found = {} if gradient is None else dict(_items(gradient))
+        if unknown := set(found) - {key for key, _ in _items(value)}:
+            raise ValueError(
+                f"the gradient of {path} has keys that {path} lacks: {sorted(map(str, unknown))}"
+            )
+        for key, inner in _items(value):
+            yield from _parallel(inner, found.get(key), f"{path}[{key!r}]")
+    elif _is_array(value):
+        yield gradient
+    elif isinstance(value, float) and gradient is not None:
+        raise ValueError(f"{path} is a Python float, but has a gradient: make it an array or np.float64")
+
+
+def by_name(backward: Callable[..., Any], labels: Sequence[str]) -> Callable[..., Any]:
+    """Wrap a backward that returns a dict: the gradient of x under "x", "dx", "d_x" or "grad_x"."""
+    places = {
+        prefix + label.lower(): k for k, label in enumerate(labels) for prefix in ("grad_", "d_", "d", "")
+    }
+
+    def in_order(dy: Any, cache: Any) -> tuple[Any, ...]:
+        gradients: list[Any] = [None] * len(labels)
+        for key, gradient in backward(dy, cache).items():
+            if str(key).lower() not in places:
+                raise ValueError(
+                    f"backward returned a dict with {key!r}, which names no argument: forward takes "
+                    f"{', '.join(labels)}, and the gradient of {labels[0]} is 'd{labels[0]}'"
+                )
+            gradients[places[str(key).lower()]] = gradient
+        return tuple(gradients)
+
+    return in_order

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import is_floating, signature_of
-from .matching import fits_by_shape, leaves, normal
+from .arguments import is_floating, leaves, normal, signature_of
 from .objects import Place, inside, nodes, same_bits
+from .report import Check
 
 _FORWARD = ("forward", "forward_pass", "fprop", "forward_propagation", "feed_forward")
 _BACKWARD = ("backward", "backward_pass", "bprop", "backprop", "backward_propagation", "back_propagation")
@@ -31,7 +31,7 @@ class Upstream(enum.Enum):
 
     ONE = "as one argument, a tuple where there are several results"
     EACH = "as one argument for each result"
-    FIRST = "as one argument, that of the first result"
+    FIRST = "as one argument, for the first result alone"
     NONE = "not at all: it is the gradient of a single number"
     IGNORED = "as an argument with a default, which makes no difference"
     FACTOR = "not at all: it returns the derivative of each entry"
@@ -43,15 +43,17 @@ class Calls:
     Parameters
     ----------
     layer : object
-    inputs : sequence
-        What its forward takes.
+    x : object, or tuple or list of them
+        What its forward takes; a list may be one input.
     forward, backward : str, optional
         The names of its methods, where they are unusual.
 
     Attributes
     ----------
+    inputs : list
+        What its forward takes.
     names : list of str
-        Those that forward gives to its inputs.
+        The names that forward gives to them.
     upstream : Upstream
         As `settle` finds it.
     rate : str
@@ -63,9 +65,7 @@ class Calls:
         When it is no layer, or does not take these inputs; the message says what was expected.
     """
 
-    def __init__(
-        self, layer: Any, inputs: Sequence[Any], forward: str | None = None, backward: str | None = None
-    ) -> None:
+    def __init__(self, layer: Any, x: Any, forward: str | None = None, backward: str | None = None) -> None:
         kind = type(layer).__name__
         if isinstance(layer, type):
             raise TypeError(f"{layer.__name__} is a class: pass an instance of it, {layer.__name__}(...)")
@@ -80,42 +80,27 @@ class Calls:
                 "names, name them:\n    check_layer(layer, x, forward='propagate', backward='backpropagate')"
             )
         signature = signature_of(layer if self._forward == "__call__" else getattr(layer, self._forward))
-        try:
-            if signature.parameters:
-                signature.bind(*inputs)
-        except TypeError as error:
+        alone = isinstance(x, list) and all(map(is_floating, x)) and bool(signature.parameters)
+        alone = alone and not _refusal(signature, [x])
+        self.inputs = list(x) if isinstance(x, tuple | list) and not alone else [x]
+        if error := _refusal(signature, self.inputs):
+            count = len(self.inputs)
             raise TypeError(
-                f"forward{signature} does not take {len(inputs)} input{'s' * (len(inputs) > 1)} ({error}): "
+                f"forward{signature} does not take {count} input{'s' * (count > 1)} ({error}): "
                 "x must be a tuple of all that it takes"
-            ) from error
+            )
         found = [p.name for p in signature.parameters.values() if p.kind in _POSITIONAL]
-        others = [f"x{k}" for k in range(len(found), len(inputs))] if len(inputs) > 1 else ["x"]
-        self.names = [*found, *others][: len(inputs)]
+        others = [f"x{k}" for k in range(len(found), len(self.inputs))] if len(self.inputs) > 1 else ["x"]
+        self.names = [*found, *others][: len(self.inputs)]
         self.upstream = Upstream.ONE
         self._resets = [(place, name) for place, node in nodes(layer) for name in _methods(node, _ZERO)]
         self._flushes = [(place, name) for place, node in nodes(layer) for name in _methods(node, _FLUSH)]
         self.rate = ""
         self._by_name: dict[str, int] = {}
-        self._count = 1
-
-    @staticmethod
-    def accepts(layer: Any, inputs: Sequence[Any], forward: str | None = None) -> bool:
-        """Say whether forward takes so many inputs."""
-        name = forward or _first_of(layer, _FORWARD) or "__call__"
-        try:
-            signature_of(getattr(layer, name, None) or layer).bind(*inputs)
-        except TypeError:
-            return False
-        return True
-
-    @property
-    def flushes(self) -> bool:
-        """Whether the layer has a method, flush_gradients or the like, that makes it forget its inputs."""
-        return bool(self._flushes)
 
     def flush(self, layer: Any) -> None:
-        """Make a layer that lists its inputs until it is told otherwise forget them."""
-        with contextlib.suppress(Exception):  # it may want a forward first
+        """Make a layer that collects its inputs forget them."""
+        with contextlib.suppress(Exception):  # it may need a forward first
             _call(layer, self._flushes)
 
     def forward(self, layer: Any, inputs: Sequence[Any]) -> Any:
@@ -141,16 +126,8 @@ class Calls:
             )
         return leaves(y)[0] if self.upstream is Upstream.FIRST else y
 
-    def settle(self, ran: Callable[[], Any], inputs: Sequence[Any], y: Any, dy: Any) -> None:
-        """Find out how backward takes dy.
-
-        Parameters
-        ----------
-        ran : callable
-            ``ran()`` returns a new copy of the layer after a forward that returned y.
-        inputs : sequence
-        y, dy : object
-            Its results, and an upstream gradient.
+    def settle(self, ran: Callable[[], Any], y: Any, dy: Any) -> None:
+        """Find out how backward takes dy, from copies ``ran()`` of the layer after a forward that returned y.
 
         Raises
         ------
@@ -159,8 +136,7 @@ class Calls:
         """
         method = getattr(ran(), self._backward)
         accepted, needed = _arguments_of(method)
-        takes = bool(accepted)
-        self._count = len(leaves(y))
+        count, single = len(leaves(y)), sum(np.size(part) for part in leaves(y)) == 1
         self._by_name = {name: self.names.index(name) for name in needed if name in self.names}
         if len(self._by_name) == len(needed):
             self._by_name = {}
@@ -168,34 +144,36 @@ class Calls:
         rates += [name for name in needed if normal(name) in _RATES_WITHOUT_DEFAULT]
         self.rate = next(iter(rates), "")
         needs = len(needed) - len(self._by_name) - (self.rate in needed)
-        single = sum(np.size(part) for part in leaves(y)) == 1
-        if needs > 1 and needs != self._count:
+        if needs > 1 and needs != count:
             raise TypeError(_too_many(method, needed))
         if needs > 1:
             self.upstream = Upstream.EACH
-        elif not takes and single:
+        elif not accepted and single:
             self.upstream = Upstream.NONE
-        elif not takes:
+        elif not accepted:
             self.upstream = Upstream.FACTOR
-            derivative = self.backward(ran(), inputs, dy)
-            shapes = {np.shape(derivative), np.shape(y), *(np.shape(x) for x in inputs if is_floating(x))}
+            derivative = self.backward(ran(), self.inputs, dy)
+            shapes = {np.shape(x) for x in (derivative, y, *filter(is_floating, self.inputs))}
             if len(shapes) > 1 or isinstance(y, tuple | list):
                 raise TypeError(
                     f"backward takes no dy, so y must be a single number; it has shape {np.shape(dy)}"
                 )
         elif not needed and single and not isinstance(y, tuple | list):
-            once, twice = (self._gradients(ran(), inputs, factor * dy) for factor in (1.0, 2.0))
+            once, twice = (
+                [g for g in split(self.backward(ran(), self.inputs, f * dy), self.inputs)[0] if g is not None]
+                for f in (1.0, 2.0)
+            )
             ignored = any(np.any(g) for g in once) and all(map(same_bits, once, twice))
             self.upstream = Upstream.IGNORED if ignored else Upstream.ONE
-        elif self._count > 1 and not self._fits(ran(), inputs, dy):
-            if self._fits(ran(), inputs, leaves(dy)[0]):
+        elif count > 1 and not self._fits(ran(), dy):
+            if self._fits(ran(), leaves(dy)[0]):
                 self.upstream = Upstream.FIRST
-            else:
-                try:
-                    self.backward(ran(), inputs, dy)
-                except Exception as error:
-                    error.add_note(_several(self._count))
-                    raise
+                return
+            try:
+                self.backward(ran(), self.inputs, dy)
+            except Exception as error:
+                error.add_note(_SEVERAL.format(count))
+                raise
 
     def backward(self, layer: Any, inputs: Sequence[Any], dy: Any) -> Any:
         """Return what backward returns, after the gradients were set to zero where the layer can do that.
@@ -227,29 +205,34 @@ class Calls:
 
     @property
     def targets(self) -> list[str]:
-        """The inputs of a loss, a backward without dy, whose names are those of targets."""
+        """The inputs of a loss (a backward without dy) that are named like targets."""
         is_loss = self.upstream in (Upstream.NONE, Upstream.IGNORED)
         return [name for name in self.names[1:] if is_loss and normal(name) in _TARGETS]
 
-    def remarks(self) -> list[tuple[str, str]]:
-        """Return what there is to say about the calls: names and texts of notes."""
-        found = []
-        if self.upstream is Upstream.IGNORED:
-            text = "backward ignores its upstream gradient, so it is right only where that is 1"
-            found.append(("dy ignored", text))
-        if self.upstream is Upstream.FIRST:
-            text = "backward takes the gradient of the first result only, so only that was checked"
-            found.append(("first result", text))
-        if self.upstream is Upstream.FACTOR:
-            text = "backward() returns the derivative of each entry; it was multiplied by dy"
-            found.append(("derivative", text))
+    def remarks(self) -> list[Check]:
+        """Return what there is to say about the calls, as notes."""
+        flushes = ", ".join(dict.fromkeys(f"{name}()" for _, name in self._flushes))
+        upstream = {
+            Upstream.IGNORED: (
+                "dy ignored",
+                "backward ignores its upstream gradient, so it is right only where that is 1",
+            ),
+            Upstream.FIRST: (
+                "first result",
+                "backward takes the gradient of the first result only, so only that was checked",
+            ),
+            Upstream.FACTOR: (
+                "derivative",
+                "backward() returns the derivative of each entry; it was multiplied by dy",
+            ),
+        }
+        found = [upstream[self.upstream]] if self.upstream in upstream else []
         if self.rate:
             text = f"backward was called with {self.rate}=1, so the gradients are what it subtracts"
             found.append(("learning rate", text))
-        if self.flushes:
-            names = ", ".join(dict.fromkeys(f"{name}()" for _, name in self._flushes))
-            found.append(("flushed", f"{names} was called before each forward"))
-        return found
+        if flushes:
+            found.append(("flushed", f"{flushes} was called before each forward"))
+        return [Check(name, "note", text) for name, text in found]
 
     def _kept(self, layer: Any, inputs: Sequence[Any]) -> Any:
         """Return the gradients of the inputs that a layer keeps in attributes; None where there is none."""
@@ -260,7 +243,7 @@ class Calls:
             own = normal(self.names[k])
             names = [f"d{own}", f"grad{own}", f"{own}grad", *(_DX if len(floating) == 1 else ())]
             for name in names:
-                found = held.get(name)  # a plain number, such as a step dt beside a time t, is none
+                found = held.get(name)  # not a plain number, such as a time step dt
                 if isinstance(found, np.ndarray | np.floating) and found.ndim == np.ndim(inputs[k]):
                     gradients[k] = np.asarray(found)
                     break
@@ -268,17 +251,14 @@ class Calls:
             return None
         return gradients[0] if len(inputs) == 1 else tuple(gradients)
 
-    def _fits(self, layer: Any, inputs: Sequence[Any], dy: Any) -> bool:
+    def _fits(self, layer: Any, dy: Any) -> bool:
         """Say whether backward takes this dy, and returns gradients of the inputs' shapes."""
         try:
-            gradients = split(self.backward(layer, inputs, dy), inputs)[0]
+            gradients = split(self.backward(layer, self.inputs, dy), self.inputs)[0]
         except Exception:  # someone else's code: it may expect a tuple, or not expect one
             return False
-        pairs = zip(gradients, inputs, strict=True)
+        pairs = zip(gradients, self.inputs, strict=True)
         return all(g is None or not is_floating(x) or np.shape(g) == np.shape(x) for g, x in pairs)
-
-    def _gradients(self, layer: Any, inputs: Sequence[Any], dy: Any) -> list[Any]:
-        return [g for g in split(self.backward(layer, inputs, dy), inputs)[0] if g is not None]
 
 
 def forward_of(layer: Any) -> Callable[..., Any] | None:
@@ -292,7 +272,7 @@ def forward_of(layer: Any) -> Callable[..., Any] | None:
 
 
 def split(returned: Any, inputs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """Part what backward returned into the gradients of the inputs, and those of parameters.
+    """Separate what backward returned into the gradients of the inputs and of the parameters.
 
     Returns
     -------
@@ -319,30 +299,6 @@ def split(returned: Any, inputs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     return gradients, [item for thing in found[len(inputs) :] for item in _flat(thing)]
 
 
-def match(rest: list[Any], names: list[str], shapes: list[tuple[int, ...]]) -> dict[int, int]:
-    """Say which of the returned gradients belongs to which parameter.
-
-    Returns
-    -------
-    dict of int to int
-        For the position of each parameter that has one, the position in `rest`.
-
-    Raises
-    ------
-    ValueError
-        When shapes do not tell.
-    """
-    own = [np.shape(gradient) for gradient in rest]
-    fits = fits_by_shape(own, shapes)
-    if len(fits) == 1:
-        return {k: slot for slot, k in enumerate(fits[0])}
-    listed = ", ".join(f"{name} {shape}" for name, shape in zip(names, shapes, strict=True)) or "none found"
-    raise ValueError(
-        f"after those of the inputs, backward returned gradients of shapes {own}, which do not fit the "
-        f"parameters ({listed}) in one way: let backward keep each in an attribute, self.dW for self.W"
-    )
-
-
 def _flat(thing: Any) -> list[Any]:
     if isinstance(thing, Mapping | tuple | list):
         return [item for _, value in inside(thing) for item in _flat(value)]
@@ -364,7 +320,7 @@ def _methods(node: Any, names: set[str]) -> list[str]:
 
 
 def _call(layer: Any, methods: list[tuple[Place, str]]) -> None:
-    """Call methods, the outer objects' first; where that of an object was called, none of its parts'."""
+    """Call methods of outer objects first; where one was called, skip the methods of the object's parts."""
     done: list[tuple[Any, ...]] = []
     for place, name in methods:
         if not any(place.steps[: len(steps)] == steps for steps in done):
@@ -396,17 +352,24 @@ def _too_many(method: Callable[..., Any], needed: list[str]) -> str:
     )
 
 
-def _several(count: int) -> str:
-    return (
-        f"forward returns {count} results, so dy is a tuple of {count}. To check the first alone:\n"
-        "    class Checked(type(layer)):\n"
-        "        def forward(self, *x):\n"
-        "            return super().forward(*x)[0]"
-    )
+_SEVERAL = """forward returns {0} results, so dy is a tuple of {0}. To check the first alone:
+    class Checked(type(layer)):
+        def forward(self, *x):
+            return super().forward(*x)[0]"""
+
+
+def _refusal(signature: inspect.Signature, inputs: Sequence[Any]) -> str:
+    """Say why a function does not take these arguments; empty where it does, or that is not known."""
+    try:
+        if signature.parameters:
+            signature.bind(*inputs)
+    except TypeError as error:
+        return str(error)
+    return ""
 
 
 class Context:
-    """What a forward with a context, as PyTorch's functions have, keeps for its backward."""
+    """The context of PyTorch's functions: what a forward keeps for its backward."""
 
     def __init__(self, count: int) -> None:
         self.saved_tensors: tuple[Any, ...] = ()
@@ -421,7 +384,7 @@ class Context:
 
 
 def functions_of(function: Any) -> tuple[Callable[..., Any], Callable[[Any, Any], Any]] | None:
-    """Return the pair that a class with static methods forward(ctx, x) and backward(ctx, dy) stands for."""
+    """Return the two functions of a class with static methods forward(ctx, x) and backward(ctx, dy)."""
     methods = [inspect.getattr_static(function, name, None) for name in ("forward", "backward")]
     if not all(isinstance(method, staticmethod) for method in methods):
         return None

@@ -6,20 +6,29 @@ import contextlib
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import coarsest, copied, evaluation_dtype, is_floating, largest, lengths_of, quiet
+from .arguments import (
+    coarsest,
+    copied,
+    is_floating,
+    largest,
+    leaves,
+    lengths_of,
+    like,
+    moved,
+    parts_of,
+    quiet,
+)
 from .hints import Clues
 from .judge import Mismatch, compare, mismatch
-from .matching import leaves, like, parts_of
-from .objective import Budget, Objective, nan_where_refused, points_close_by
-from .objects import GENERATORS, same_bits, shapes_in
+from .objective import Budget, Objective, objectives_of, points_close_by
+from .objects import GENERATORS, Noise, same_bits, shapes_in
 from .report import Entry, Reason
-from .state import Noise
 
 Array = npt.NDArray[Any]
 
@@ -54,21 +63,19 @@ class Pair:
     @classmethod
     def of(cls, forward: Callable[..., Any], backward: Callable[[Any, Any], Any]) -> Pair:
         """Return a pair of two functions, or of two methods of one object."""
+        owner = getattr(forward, "__self__", None)
+        try:
+            same = getattr(backward, "__self__", None) is owner
+            owner = copy.deepcopy(owner) if same else None
+        except Exception:  # it holds something that cannot be copied, such as a lock or a file
+            owner = None
         noise = Noise(forward=forward, backward=backward)
-        held = shapes_in((forward, backward))
-        return cls(forward, backward, (), held, _untouched(forward, backward), noise)
+        return cls(forward, backward, (), shapes_in((forward, backward)), owner, noise)
 
     def run(self, args: Sequence[Any]) -> tuple[Any, Any]:
-        """Run forward, with every random generator in the state in which it was given.
+        """Return y and the cache, with every random generator in the state in which it was given.
 
-        Parameters
-        ----------
-        args : sequence
-            Handed over as they are, except generators, which are copied.
-
-        Returns
-        -------
-        y, cache
+        The arguments are handed over as they are, except generators, which are copied.
 
         Raises
         ------
@@ -78,16 +85,17 @@ class Pair:
         self.noise.reset()
         result = self.forward(*[copy.deepcopy(a) if isinstance(a, GENERATORS) else a for a in args])
         self.noise.look()
-        if not isinstance(result, tuple) or len(result) != 2:
-            what = f"{len(result)} things" if isinstance(result, tuple) else type(result).__name__
-            raise TypeError(
-                f"forward must return a pair (y, cache), not {what}. Several results are one tuple, and what "
-                "backward needs is the cache:\n"
-                "    def paired(*args):\n"
-                f"        {_unpacking(result)}\n"
-                "    check_vjp(paired, backward, args)"
-            )
-        return result
+        if isinstance(result, tuple) and len(result) == 2:
+            return result
+        what, line = type(result).__name__, "return forward(*args), args"
+        if isinstance(result, tuple):
+            names = ", ".join(f"y{k}" for k in range(1, len(result)))
+            what, line = f"{len(result)} things", f"{names}, cache = forward(*args); return ({names}), cache"
+        raise TypeError(
+            f"forward must return a pair (y, cache), not {what}. Several results are one tuple, and what "
+            "backward needs is the cache:\n"
+            f"    def paired(*args):\n        {line}\n    check_vjp(paired, backward, args)"
+        )
 
     def pull(self, y: Any, dys: Sequence[Array], cache: Any) -> list[Any]:
         """Run backward with the structure of y, and return the gradients that are wanted, as they are."""
@@ -102,33 +110,13 @@ class Pair:
             return None
         owner = copy.deepcopy(self.owner)
         names = self.forward.__name__, self.backward.__name__
-        fresh = Pair.of(getattr(owner, names[0]), getattr(owner, names[1]))
-        return replace(fresh, slots=self.slots)
+        return replace(Pair.of(getattr(owner, names[0]), getattr(owner, names[1])), slots=self.slots)
 
     def both(self, args: Sequence[Any], dys: Sequence[Array]) -> tuple[list[Array], list[Array]]:
         """Run forward and backward on copies; return copies of the parts of y and of the gradients."""
         y, cache = self.run([copied(arg) for arg in args])
         parts = [part.copy() for part in parts_of(y)]
         return parts, saved(self.pull(y, [dy.copy() for dy in dys], cache))
-
-
-def _unpacking(result: Any) -> str:
-    """Return the line that makes a pair out of what a forward returned."""
-    if not isinstance(result, tuple):
-        return "return forward(*args), args"
-    names = [f"y{k}" for k in range(1, len(result))]
-    return f"{', '.join(names)}, cache = forward(*args); return ({', '.join(names)}), cache"
-
-
-def _untouched(forward: Callable[..., Any], backward: Callable[..., Any]) -> Any:
-    """Copy the object that both are methods of, before it has seen anything; None where there is none."""
-    owner = getattr(forward, "__self__", None)
-    if owner is None or getattr(backward, "__self__", None) is not owner:
-        return None
-    try:
-        return copy.deepcopy(owner)
-    except Exception:  # it holds something that cannot be copied, such as a lock or a file
-        return None
 
 
 def saved(gradients: Sequence[Any]) -> list[Array]:
@@ -184,6 +172,11 @@ class Case:
     rtol: float = 0.0
 
     @property
+    def points(self) -> dict[int, Any]:
+        """The arguments that are differentiated."""
+        return {k: self.args[k] for k in self.positions}
+
+    @property
     def names(self) -> list[str]:
         """The names of the arguments that are differentiated."""
         return [self.labels[k] for k in self.positions]
@@ -191,7 +184,7 @@ class Case:
     @property
     def shapes(self) -> list[tuple[int, ...]]:
         """The shapes of the arguments that are differentiated."""
-        return [np.shape(self.args[k]) for k in self.positions]
+        return [np.shape(x) for x in self.points.values()]
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -204,7 +197,7 @@ class Case:
         with np.errstate(all="ignore"):
             size = sum(float(np.linalg.norm(dy * p)) for dy, p in zip(self.dys, self.parts, strict=True))
         size = size if np.isfinite(size) else 0.0
-        return [size / max(1.0, largest(self.args[k])) for k in self.positions]
+        return [size / max(1.0, largest(x)) for x in self.points.values()]
 
     @cached_property
     def terms_close_by(self) -> list[float]:
@@ -215,79 +208,39 @@ class Case:
     @cached_property
     def sizes_close_by(self) -> list[float]:
         """The largest entry of each part of y, here and close by, and of the arguments that it may sum up."""
-        entered = max(largest(self.args[k]) for k in self.positions)
+        entered = max(map(largest, self.points.values()))
         sizes = [max(entered, largest(part)) for part in self.parts]
-        for k in self.positions:
-            for moved, _ in points_close_by(np.asarray(self.args[k])):
-                args = [moved[()] if j == k else copied(arg) for j, arg in enumerate(self.args)]
-                with quiet(), contextlib.suppress(Exception):  # nobody promised that it takes these
-                    parts = parts_of(self.pair.run(args)[0])
-                    sizes = [max(size, largest(part)) for size, part in zip(sizes, parts, strict=True)]
+        for k, x in self.points.items():
+            for point, _ in points_close_by(np.asarray(x)):
+                parts = self.parts_with(k, point[()]) or self.parts
+                sizes = [max(size, largest(part)) for size, part in zip(sizes, parts, strict=False)]
         return sizes
+
+    def parts_with(self, k: int, x: Any) -> list[Array] | None:
+        """Return the parts of y with x for argument k; None where forward does not take it."""
+        args = [x if j == k else copied(arg) for j, arg in enumerate(self.args)]
+        with quiet(), contextlib.suppress(Exception):  # nobody promised that it takes these
+            return parts_of(self.pair.run(args)[0])
+        return None
 
     def objectives(self) -> list[Objective]:
         """Return L(arg) = sum(dy * y) for each argument that is differentiated, all others held."""
-        weights = [np.asarray(dy, np.float64) for dy in self.dys]
         converted: dict[Any, list[Any]] = {}  # the arguments, in the dtype of each kind of evaluation
-        Shifts = dict[int, Array] | None
 
-        def parts(dtype: npt.DTypeLike | None, k: int, x: Array, shifts: Shifts = None) -> list[Array]:
-            """Evaluate y with x for argument k, in complex arithmetic where x is complex."""
-            wrt_dtype = np.complex128 if np.iscomplexobj(x) else dtype
-            if wrt_dtype not in converted:
-                converted[wrt_dtype] = [
-                    copied(arg, wrt_dtype if j in self.positions else dtype)
-                    for j, arg in enumerate(self.args)
+        def evaluate(dtype: npt.DTypeLike | None, replaced: Mapping[int, Array]) -> list[Array]:
+            kind = np.complex128 if any(map(np.iscomplexobj, replaced.values())) else dtype
+            if kind not in converted:
+                converted[kind] = [
+                    copied(arg, kind if j in self.positions else dtype) for j, arg in enumerate(self.args)
                 ]
-            inputs = [None if j == k else copied(arg) for j, arg in enumerate(converted[wrt_dtype])]
-            for j, shift in (shifts or {}).items():
-                inputs[j] = np.asarray(inputs[j] + shift, np.asarray(inputs[j]).dtype)[()]
-            inputs[k] = x if isinstance(self.args[k], np.ndarray) else x[()]
+            inputs = [None if j in replaced else copied(arg) for j, arg in enumerate(converted[kind])]
+            for j, x in replaced.items():
+                inputs[j] = x if isinstance(self.args[j], np.ndarray) else x[()]
             return parts_of(self.pair.run(inputs)[0])
 
-        def terms(dtype: npt.DTypeLike | None, k: int, x: Array, shifts: Shifts = None) -> list[Array]:
-            found = parts(dtype, k, x, shifts)
-            if any(part.dtype == np.complex64 for part in found):  # in which a complex step underflows
-                raise TypeError("the function computes in complex64")
-            return [weight * part for weight, part in zip(weights, found, strict=True)]
-
-        def loss(dtype: npt.DTypeLike | None, k: int, x: Array, shifts: Shifts = None) -> Any:
-            return sum(np.add.reduce(term, axis=None) for term in terms(dtype, k, x, shifts))
-
-        def flat(dtype: npt.DTypeLike | None, k: int, x: Array) -> Array:
-            return np.concatenate([np.ravel(term) for term in terms(dtype, k, x)])
-
-        def beside(
-            dtype: npt.DTypeLike | None, k: int, rng: np.random.Generator, size: float
-        ) -> Callable[[Array], Any]:
-            """Return L(arg) with every other argument that is differentiated moved a little."""
-            shifts = {
-                j: size * max(1.0, largest(self.args[j])) * rng.standard_normal(np.shape(self.args[j]))
-                for j in self.positions
-                if j != k
-            }
-            return nan_where_refused(partial(loss, dtype, k, shifts=shifts))
-
-        first = self.positions[0]
-        start = np.asarray(self.args[first], np.float64)
-        dtype = evaluation_dtype(lambda: loss(np.float64, first, start), self.args)
-        here = self.parts
-        if dtype is not None and self.dtype != np.float64:
-            with quiet(), contextlib.suppress(Exception):
-                here = parts(dtype, first, start)
-        squares = sum(float(np.sum((w * part) ** 2)) for w, part in zip(weights, self.parts, strict=True))
-        return [
-            Objective(
-                self.labels[k],
-                np.asarray(copied(self.args[k], dtype)),
-                nan_where_refused(partial(loss, dtype, k)),
-                magnitude=float(np.sqrt(squares)),
-                eps=float(max(np.finfo(part.dtype).eps for part in here)),
-                upstream=max(map(largest, weights)),
-                terms=nan_where_refused(partial(flat, dtype, k)),
-                beside=partial(beside, dtype, k),
-            )
-            for k in self.positions
+        weights = [np.asarray(dy, np.float64) for dy in self.dys]
+        return objectives_of(evaluate, self.points, self.names, self.args, weights, self.parts, by_term=True)[
+            0
         ]
 
     def differ(
@@ -324,37 +277,34 @@ class Case:
         eps = float(np.finfo(dtype).eps)
         found = [[0.0] * len(self.positions)]
         for _ in range(4):
-            moved = [
-                np.asarray(np.asarray(x) * (1 + eps * rng.choice([-1.0, 1.0], np.shape(x))), _dtype(x))[()]
+            others = [
+                moved(x, eps * np.asarray(x) * rng.choice([-1.0, 1.0], np.shape(x)))
                 if is_floating(x)
                 else copied(x)
                 for x in self.args
             ]
             with contextlib.suppress(Exception):  # it may be at the border of what it takes
-                around = self.pair.both(moved, self.dys)[1]
+                around = self.pair.both(others, self.dys)[1]
                 pairs = zip(around, self.gradients, strict=True)
                 found.append([largest(np.subtract(a, b)) for a, b in pairs])
         return np.array(found[1:] or found)
 
     def depends_on(self, k: int, rng: np.random.Generator) -> bool:
         """Say whether y changes when argument k moves a little; True where forward takes no other value."""
+        x = self.args[k]
         for size in (1e-3, 1e-6):
-            args = [copied(arg) for arg in self.args]
-            x = np.asarray(args[k])
-            shift = size * max(1.0, largest(x)) * rng.standard_normal(x.shape)
-            args[k] = np.asarray(x + shift, x.dtype)[()]
-            with quiet(), contextlib.suppress(Exception):  # nobody promised that it takes these
-                parts = parts_of(self.pair.run(args)[0])
+            shift = size * max(1.0, largest(x)) * rng.standard_normal(np.shape(x))
+            if parts := self.parts_with(k, moved(x, shift)):
                 return len(parts) != len(self.parts) or not all(map(same_bits, parts, self.parts))
         return True
 
-    def wrong(self, gradients: Sequence[Array], rng: np.random.Generator) -> str:
+    def wrong(self, rng: np.random.Generator) -> str:
         """Say which of the gradients both oracles contradict on a few random projections."""
         if not self.right:
             return ""
         return "; ".join(
             f"the gradient of {entry.name} is wrong" + (f" ({entry.hint})" if entry.recognised else "")
-            for entry in replace(self, gradients=list(gradients)).entries(_FEW, rng)
+            for entry in self.entries(_FEW, rng)
             if entry.verdict == "fail" and entry.reason is not Reason.UNCONFIRMED
         )
 
@@ -363,13 +313,17 @@ class Case:
         found = compare(
             self.objectives(),
             self.gradients,
-            coarsest([*(self.args[k] for k in self.positions), *self.gradients]),
+            coarsest([*self.points.values(), *self.gradients]),
             Clues(lengths_of([*self.args, *self.parts]), self.dys),
             budget,
             rng,
             self.rtol,
         )
-        slight = [entry.verdict == "fail" and entry.error < _SLIGHT.get(self.dtype, 0.0) for entry in found]
+        limit = _SLIGHT.get(self.dtype, 0.0)
+        slight = [
+            entry.verdict == "fail" and entry.error < limit and np.shape(gradient) == entry.shape
+            for entry, gradient in zip(found, self.gradients, strict=True)
+        ]
         if not any(slight):
             return found
         # The least: a wrong entry may jump, but an ill-conditioned gradient moves every time.
@@ -385,7 +339,3 @@ class Case:
             else entry
             for entry, may, condition in zip(found, slight, conditions, strict=True)
         )
-
-
-def _dtype(x: Any) -> Any:
-    return x.dtype if isinstance(x, np.ndarray) else None

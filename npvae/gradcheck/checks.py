@@ -3,19 +3,274 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
-from .arguments import copied, is_floating, name_of, signature_of
-from .case import Pair
-from .examine import Options, examine, in_numpy, labels_of
-from .matching import mapped, normal
+from .arguments import (
+    Flattening,
+    assign_gradients,
+    by_name,
+    copied,
+    in_numpy,
+    is_floating,
+    kind_of,
+    labels_of,
+    leaves,
+    like,
+    looks_constant,
+    maker_of,
+    mapped,
+    name_of,
+    normal,
+    other_order,
+    parts_of,
+    position_of,
+    positions_of,
+    signature_of,
+)
+from .case import Case, Pair, draw_like
 from .objective import Budget, generator
-from .objects import shapes_in
-from .report import Report
-from .state import Noise
+from .objects import Noise, Snapshot, shapes_in
+from .protocol import check_protocol, fresh_noise
+from .report import Check, Entry, Reason, Report, one_cause
+from .variations import check_variations
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can be chosen about a check: see `check_vjp`."""
+
+    seed: int = 0
+    protocol: bool = True
+    variations: bool = True
+    rtol: float = 0.0
+    n_entries: int = Budget().n_entries
+    n_coordinates: int = Budget().n_coordinates
+    n_projections: int = Budget().n_projections
+
+    def call(self, start: str, **told: Any) -> str:
+        """Return the call that repeats a check: with the seed and every option that was given."""
+        usual = {field.name: field.default for field in fields(self)}
+        own = {k: value for k, value in asdict(self).items() if k == "seed" or value != usual[k]}
+        told = {key: value for key, value in told.items() if value is not None}
+        return f"{start}, {', '.join(f'{key}={value!r}' for key, value in {**told, **own}.items())})"
+
+
+def examine(
+    pair: Pair,
+    args: Sequence[Any],
+    labels: list[str],
+    wrt: Sequence[int | str] | int | str | None,
+    options: Options,
+    constants: Collection[str] = (),
+    advice: str = "wrt={0!r}",
+) -> tuple[tuple[Entry, ...], list[Check]]:
+    """Make all checks of a pair at a point: the gradients' values, the protocol and the variations.
+
+    Parameters
+    ----------
+    pair, args, labels
+        The functions, the point and the names of its arguments.
+    wrt, options
+        As for `check_vjp`.
+    constants : collection of str
+        Arguments that need no gradient although y depends on them.
+    advice : str
+        What to write for an argument that needs no gradient: a format of the names that have a gradient and
+        of the name that has none.
+    """
+    args = _bridged(pair, args)
+    told = [wrt] if isinstance(wrt, int | str) else wrt
+    flattening = Flattening(args, labels)
+    if flattening.nested:
+        outer = None if told is None else [position_of(labels, item) for item in told]
+        pair.forward = flattening.forward(pair.forward)
+        pair.backward = flattening.backward(pair.backward, outer)
+        told = None if outer is None else [j for k in outer for j in flattening.positions(k)]
+    args, labels = flattening.args, flattening.labels
+    candidates = positions_of(args, labels, told)
+    counts = {name: getattr(options, name) for name in Budget._fields}
+    budget = Budget.of(max(np.size(args[k]) for k in candidates), **counts)
+    given = [copied(arg) for arg in args]  # before anyone can change them
+    rng = generator(options.seed)
+    with pair.noise.kept():
+        before = Snapshot(args=args)
+        y, cache = pair.run(args)
+        remarks: list[Check] = []
+        if len(leaves(y)) > 1 and not _fits(pair, given):
+            alone = replace(pair, forward=_first_alone(pair.forward))
+            if _fits(alone, given):
+                text = "backward takes the gradient of the first result only, so only that was checked"
+                remarks.append(Check("first result", "note", text))
+                pair.forward, y = alone.forward, leaves(y)[0]
+        parts = [part.copy() for part in parts_of(y)]
+        dys = draw_like(parts, rng)
+        try:
+            returned = pair.backward(like(y, [dy.copy() for dy in dys]), cache)
+        except Exception as error:
+            if len(leaves(y)) > 1:
+                error.add_note(_SEVERAL)
+            raise
+        if isinstance(returned, Mapping):
+            pair.backward = by_name(pair.backward, labels)
+            returned = pair.backward(like(y, [dy.copy() for dy in dys]), cache)
+            told = None
+        found = leaves(returned)
+        matched = assign_gradients(returned, given, candidates, told is not None)
+        positions, pair.slots = [k for k, _ in matched], [slot for _, slot in matched]
+        raw: list[Any] = [None if found[slot] is None else np.array(found[slot]) for slot in pair.slots]
+        before.restore()
+
+        case = Case(pair, given, positions, labels, parts, dys, raw, rtol=options.rtol)
+        entries, checks = _look(case, budget, rng, options)
+        if order := other_order(found, given, matched):
+            text = f"the gradients fit the arguments in the order {', '.join(labels[k] for k in order)}"
+            checks.append(Check("order", "note", text))
+        checks += _not_compared(found, given, labels, candidates)
+        numbers = [label for arg, label in zip(args, labels, strict=True) if type(arg) is float]
+        missing = [k for k in candidates if k not in positions]
+        checks += _left_out(case, missing, [*constants, *numbers], advice, rng)
+    checks += [*noise_check(pair.noise), *remarks, *one_cause(entries), *_coarse(case)]
+    if dropped := [k for k, part in enumerate(leaves(y)) if np.asarray(part).dtype.kind not in "fc"]:
+        names = ", ".join(f"y[{k}]" for k in dropped)
+        text = f"{names} is not floating and has no gradient: backward gets None in its place"
+        checks.append(Check("results", "note", text))
+    return entries, checks
+
+
+_SEVERAL = """forward returns several results, so dy is a tuple. To check the first alone:
+    def first(*args):
+        y, cache = forward(*args); return y[0], cache
+    check_vjp(first, backward, args)"""
+
+
+def _bridged(pair: Pair, args: Sequence[Any]) -> list[Any]:
+    """Make a pair of functions on another library's arrays one on NumPy's; return the arguments so too."""
+    makers = [maker_of(arg) for arg in args]
+    maker = next((make for make in makers if make is not None), None)
+    if maker is None:
+        return list(args)
+    forward, backward = pair.forward, pair.backward
+
+    def run(*given: Any) -> tuple[Any, Any]:
+        made = [x if make is None else mapped(make, x) for make, x in zip(makers, given, strict=True)]
+        y, cache = forward(*made)
+        return in_numpy(y), cache
+
+    pair.forward = run
+    pair.backward = lambda dy, cache: in_numpy(backward(mapped(maker, dy), cache))
+    return [in_numpy(arg) for arg in args]
+
+
+def _first_alone(forward: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
+    """Drop all results but the first."""
+
+    def first(*args: Any) -> tuple[Any, Any]:
+        y, cache = forward(*args)
+        return leaves(y)[0], cache
+
+    return first
+
+
+def _fits(pair: Pair, args: Sequence[Any]) -> bool:
+    """Say whether backward takes the upstream gradients of all results, and returns some of arguments."""
+    try:
+        y, cache = pair.run([copied(arg) for arg in args])
+        returned = pair.backward(like(y, [np.ones_like(part) for part in parts_of(y)]), cache)
+    except Exception:  # someone else's code: it may not expect a tuple
+        return False
+    shapes = [np.shape(arg) for arg in args]
+    found = [] if isinstance(returned, Mapping) else leaves(returned)
+    return all(gradient is None or np.shape(gradient) in shapes for gradient in found)
+
+
+def _look(
+    case: Case, budget: Budget, rng: np.random.Generator, options: Options
+) -> tuple[tuple[Entry, ...], list[Check]]:
+    """Make all checks; none but the first where the forward returns something else each time."""
+    if noise := fresh_noise(case):
+        entries = _undecided(case, "not compared: the forward does not repeat")
+        return entries, [Check("repeatable forward", "inconclusive", noise)]
+    if broken := sum(int(np.sum(~np.isfinite(part))) for part in case.parts):
+        size = sum(part.size for part in case.parts)
+        text = f"y is not finite at {broken} of {size} places; give arguments that forward takes"
+        return _undecided(case, f"not compared: {text}"), []
+    entries = case.entries(budget, rng)
+    checks: list[Check] = []
+    if any(entry.reason is Reason.NOT_COMPARED for entry in entries):
+        return entries, checks
+    if any(g.shape != shape for g, shape in zip(case.gradients, case.shapes, strict=True)):
+        return entries, checks
+    case.right = all(entry.verdict != "fail" for entry in entries)
+    case.vacuous = any(entry.reason.vacuous for entry in entries)
+    if options.protocol:
+        checks += [Check("repeatable forward", "pass"), *check_protocol(case, rng)]
+    if options.variations:
+        smooth = all(entry.verdict != "kink" for entry in entries)
+        checks += check_variations(case, rng, smooth=smooth)
+    return entries, checks
+
+
+def _undecided(case: Case, why: str) -> tuple[Entry, ...]:
+    return tuple(
+        Entry(name, shape, "inconclusive", hint=why, reason=Reason.NOT_COMPARED)
+        for name, shape in zip(case.names, case.shapes, strict=True)
+    )
+
+
+def _left_out(
+    case: Case, missing: Sequence[int], constants: Collection[str], advice: str, rng: np.random.Generator
+) -> list[Check]:
+    """Name the arguments that got no gradient: where y depends on one, nothing is known of it."""
+    checks = []
+    for k in missing:
+        label = case.labels[k]
+        text = f"no gradient was found for {label}"
+        if not case.depends_on(k, rng):
+            checks.append(Check("left out", "note", f"{text}, and y does not depend on it"))
+        elif label in constants or looks_constant(label):
+            checks.append(Check("left out", "note", f"{text}: taken as a constant"))
+        else:
+            text += f", though y depends on it. If it needs none: {advice.format(case.names, label)}"
+            checks.append(Check("left out", "inconclusive", text))
+    return checks
+
+
+def _not_compared(
+    gradients: list[Any], args: Sequence[Any], labels: Sequence[str], candidates: Sequence[int]
+) -> list[Check]:
+    """Name the arguments for which backward returns a gradient although they are not floating."""
+    if len(gradients) != len(args) or len(args) == len(candidates):
+        return []
+    found = [
+        f"{labels[k]} ({kind_of(arg)})"
+        for k, arg in enumerate(args)
+        if k not in candidates and gradients[k] is not None and np.any(np.asarray(gradients[k], object) != 0)
+    ]
+    text = f"backward returns a gradient for {', '.join(found)}, which cannot be compared: not floating"
+    return [Check("not compared", "inconclusive", text)] if found else []
+
+
+def _coarse(case: Case) -> list[Check]:
+    """Name the gradients that are coarser than their arguments: they were compared to fewer digits."""
+    names = [
+        f"{name} ({g.dtype})"
+        for name, x, g in zip(case.names, case.points.values(), case.gradients, strict=True)
+        if g is not None and g.dtype.kind == "f" and g.dtype.itemsize < np.asarray(x).dtype.itemsize
+    ]
+    text = f"compared at the gradient's own precision, lower than the argument's: {', '.join(names)}"
+    return [Check("precision", "note", text)] if names else []
+
+
+def noise_check(noise: Noise) -> list[Check]:
+    """Name the random generators that were drawn from."""
+    text = (
+        f"the code draws from {', '.join(noise.drawn)}, reset before each evaluation: the noise is held fixed"
+    )
+    return [Check("noise", "note", text)] if noise.drawn else []
 
 
 def check_vjp(
@@ -49,9 +304,8 @@ def check_vjp(
     args : sequence
         The point at which to check. Floating arrays and scalars can be differentiated, also arrays inside
         dicts and lists, whose gradient has the same form; anything else is handed through. Arrays of PyTorch
-        and JAX reach the functions as such. A random generator
-        is handed over in the same state each time, and those that the functions refer to are reset, so a
-        function that draws is checked as one of fixed noise.
+        and JAX reach the functions as such. A random generator is handed over in the same state each time,
+        and those that the functions refer to are reset, so the noise of a function that draws is held fixed.
     wrt : int or str, or sequence of them, optional
         Positions or names of the arguments that backward returns gradients for. By default all floating
         arguments; where backward returns fewer gradients, those that they fit by shape, if there is one way.
@@ -108,24 +362,39 @@ def check_vjp(
     """
     if not isinstance(args, list | tuple):
         raise TypeError(f"args is a {type(args).__name__}; it must be a list of the arguments: [x]")
-    title = f"check_vjp({name_of(forward)}, {'None' if backward is None else name_of(backward)})"
     options = Options(seed, protocol, variations, rtol, n_entries, n_coordinates, n_projections)
-    labels = labels_of(forward, args, names)
-    entries, checks = examine(_paired(forward, backward), args, labels, wrt, options)
-    call = options.call(f"{title[:-1]}, args", wrt=wrt, names=names and list(names))
-    return Report(title, entries, seed, call, tuple(checks))
+    pair = _paired(forward, backward)
+    return _reported("check_vjp", (forward, backward), "args", pair, args, names, wrt, options)
+
+
+def _reported(
+    check: str,
+    functions: Sequence[Callable[..., Any] | None],
+    point: str,
+    pair: Pair,
+    args: Sequence[Any],
+    names: Sequence[str] | None,
+    wrt: Sequence[int | str] | int | str | None,
+    options: Options,
+) -> Report:
+    """Make all checks of a pair, and report them under the names of the functions it was made from."""
+    start = f"{check}({', '.join('None' if f is None else name_of(f) for f in functions)}"
+    labels = labels_of(functions[0] or pair.forward, args, names)
+    entries, checks = examine(pair, args, labels, wrt, options)
+    call = options.call(f"{start}, {point}", wrt=wrt, names=names and list(names))
+    return Report(f"{start})", entries, options.seed, call, tuple(checks))
 
 
 _CACHES = {"cache", "res", "residual", "residuals", "ctx", "context", "saved", "state"}
 
 
 def _paired(forward: Callable[..., Any], backward: Callable[..., Any] | None) -> Pair:
-    """Bring a forward and its backward into the usual form."""
+    """Make a pair of a forward and a backward whose arguments may come in another form."""
     if backward is None:
         return Pair.of(forward, lambda dy, pull: pull(dy))
     parameters = list(signature_of(backward).parameters.values())
     names = [normal(p.name) for p in parameters[:2]]
-    if len(names) == 2 and names[0] in _CACHES and names[1] not in _CACHES:  # as of JAX's custom_vjp
+    if len(names) == 2 and names[0] in _CACHES and names[1] not in _CACHES:  # as in JAX's custom_vjp
         return Pair.of(forward, lambda dy, cache: backward(cache, dy))
     pair = Pair.of(forward, backward)
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -158,7 +427,7 @@ def _require_signature(backward: Callable[..., Any]) -> None:
     except TypeError as error:
         raise TypeError(
             f"backward{signature} cannot be called as backward(dy, cache) ({error}): dy is one argument, "
-            "a tuple where y is one, and cache is what forward returned beside y:\n"
+            "a tuple where y is a tuple, and cache is the second result of forward:\n"
             "    check_vjp(forward, lambda dy, cache: backward(...), args)"
         ) from None
 
@@ -178,14 +447,14 @@ def check_gradient(
     Parameters
     ----------
     f : callable
-        ``f(*x) -> number``; or an array, where `gradient` returns the Jacobian, or, for a function of each
-        entry by itself, the derivative.
+        ``f(*x) -> number``. Or f returns an array, and `gradient` the Jacobian, or, for an elementwise
+        function, the derivative of each entry.
     gradient : callable or None
         ``gradient(*x) -> array``, or a tuple of arrays, one for each argument that can be differentiated.
-        The Jacobian has the axes of f, then those of the argument. None where f returns it too:
+        The Jacobian has the axes of f, then the axes of the argument. None where f returns it too:
         ``f(*x) -> (number, gradient)``.
     x : array, or list or tuple of arrays and other arguments
-        The point at which to check. An argument may be a dict or list of arrays; its gradient has its form.
+        The point at which to check. An argument may be a dict or list of arrays, and its gradient then too.
     wrt, names
         As for `check_vjp`.
     seed : int
@@ -215,10 +484,8 @@ def check_gradient(
     chosen = Options(seed=seed, **options)
     args = list(x) if isinstance(x, tuple | list) else [x]
     _require_arguments(f, args)
-    entries, checks = examine(_gradient_pair(f, gradient, args), args, labels_of(f, args, names), wrt, chosen)
-    title = f"check_gradient({name_of(f)}, {'None' if gradient is None else name_of(gradient)})"
-    call = chosen.call(f"{title[:-1]}, x", wrt=wrt, names=names and list(names))
-    return Report(title, entries, seed, call, tuple(checks))
+    pair = _gradient_pair(f, gradient, args)
+    return _reported("check_gradient", (f, gradient), "x", pair, args, names, wrt, chosen)
 
 
 def _gradient_pair(f: Callable[..., Any], gradient: Callable[..., Any] | None, args: list[Any]) -> Pair:
@@ -272,8 +539,8 @@ def _times(dy: Any, gradient: Any, shapes: Sequence[tuple[int, ...]]) -> Any:
     if gradient.shape == dy.shape and dy.shape in shapes:
         return dy * gradient
     raise TypeError(
-        f"f returns shape {dy.shape}, so it is no single number; then gradient must return its Jacobian, of "
-        f"shape {dy.shape} and that of x, but it has shape {gradient.shape}"
+        f"f returns shape {dy.shape}, not a single number, so gradient must return its Jacobian: {dy.shape} "
+        f"followed by the shape of x. It returns shape {gradient.shape}"
     )
 
 
@@ -285,8 +552,8 @@ def _require_arguments(f: Callable[..., Any], args: list[Any]) -> None:
         if not signature_of(f).parameters:
             return
         raise TypeError(
-            f"x holds {len(args)} arguments, but f{signature_of(f)} does not take them ({error}): a list is "
-            "one of arguments; a point is an array, np.array(x)"
+            f"x holds {len(args)} arguments, but f{signature_of(f)} does not take them ({error}): a list "
+            "holds one item for each argument; a point is an array, np.array(x)"
         ) from None
 
 
@@ -305,7 +572,7 @@ def check_hvp(
     ----------
     gradient : callable
         ``gradient(*x)`` returns the gradient of a scalar function: an array, or a tuple of arrays, one for
-        each argument in `x`. It is taken for right: `check_gradient` is for that.
+        each argument in `x`. It is assumed to be right: check it with `check_gradient`.
     hvp : callable
         ``hvp(x, v)`` returns H v, the gradient's derivative in the direction v, in the same form as
         `gradient`. x and v are lists, of one array for each argument; for a single argument, arrays.
@@ -359,7 +626,7 @@ def check_hvp(
         parts = list(found) if isinstance(found, tuple | list) else [found]
         if [np.shape(part) for part in parts] != [np.shape(arg) for arg in args]:
             shapes = ", ".join(str(np.shape(part)) for part in parts)
-            raise ValueError(f"gradient returns shapes {shapes}; those of x are expected")
+            raise ValueError(f"gradient returns shapes {shapes}; it must return the shapes of x")
         return sum(np.sum(part * side) for part, side in zip(parts, v, strict=True))
 
     def product(*point: Any) -> Any:
@@ -369,10 +636,7 @@ def check_hvp(
     chosen = Options(seed=seed, **options)
     pair = _gradient_pair(f, product, args)
     pair.held, pair.noise = shapes_in((gradient, hvp)), Noise(gradient=gradient, hvp=hvp)
-    entries, checks = examine(pair, args, labels_of(gradient, args, names), None, chosen)
-    title = f"check_hvp({name_of(gradient)}, {name_of(hvp)})"
-    call = chosen.call(f"{title[:-1]}, x", names=names and list(names))
-    return Report(title, entries, seed, call, tuple(checks))
+    return _reported("check_hvp", (gradient, hvp), "x", pair, args, names, None, chosen)
 
 
 def assert_passed(report: Report) -> Report:
@@ -390,14 +654,7 @@ def assert_gradients(
 ) -> Report:
     """Check a backward as `check_vjp` does, and raise unless it passes.
 
-    Parameters
-    ----------
-    forward, backward, args, **options
-        As for `check_vjp`.
-
-    Returns
-    -------
-    Report
+    The parameters are those of `check_vjp`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Turn gradients and objectives into report entries: measure, judge, and say what a wrong one looks like."""
+"""Compare gradients with their measurements: agreement, verdicts, and what a wrong gradient looks like."""
 
 from __future__ import annotations
 
@@ -69,7 +69,6 @@ def mismatch(
     expected: Sequence[Array],
     names: Sequence[str],
     terms: Sequence[float],
-    scales: Sequence[float] | None = None,
     dtype: npt.DTypeLike | None = None,
 ) -> Mismatch | None:
     """Return where arrays differ by more than rounding; None where they do not.
@@ -82,12 +81,10 @@ def mismatch(
         What each is, or is the gradient of.
     terms : sequence of float
         See `allowance`.
-    scales : sequence of float, optional
-        The scale of each, where it is more than the largest expected entry.
     dtype : dtype, optional
         The dtype of the coarser computation; by default that of `expected`.
     """
-    for k, (a, b, name) in enumerate(zip(found, expected, names, strict=True)):
+    for a, b, name, size in zip(found, expected, names, terms, strict=True):
         a, b = np.asarray(a), np.asarray(b)
         if a.shape != b.shape:
             return Mismatch(name, f"has shape {a.shape}, not {b.shape}")
@@ -98,9 +95,8 @@ def mismatch(
         with np.errstate(all="ignore"):
             distance = np.asarray(np.abs(a.astype(np.float64) - b.astype(np.float64)))
         distance[(a == b) | (np.isnan(a) & np.isnan(b))] = 0.0
-        scale = max(largest(b), 0.0 if scales is None else scales[k])
         kind = dtype or (b.dtype if b.dtype.kind == "f" else np.dtype(np.float64))
-        if not np.all(distance <= allowance(kind, scale, terms[k])):
+        if not np.all(distance <= allowance(kind, largest(b), size)):
             at = np.unravel_index(int(np.argmax(np.nan_to_num(distance, nan=np.inf))), distance.shape)
             place = f"{name}[{', '.join(str(int(i)) for i in at)}]" if at else name
             return Mismatch(place, f"is {_apart(float(a[at]), float(b[at]))}")
@@ -114,7 +110,7 @@ def _apart(a: float, b: float) -> str:
 
 
 # Parts of the gradient's scale: central differences with an error bar above the first decide nothing, those
-# below the second are believed even against the complex step.
+# below the second overrule the complex step.
 RESOLUTION = 1e-2
 NARROW = 1e-6
 # Multiples of the rounding of the upstream gradient: smaller slopes may vanish in the rounding of the value.
@@ -138,14 +134,15 @@ class Comparison:
         The largest numeric derivative, or jump.
     rounding : float
         What rounding in the gradient may amount to, plus what `rtol` allows.
-    kink : (P,) array of bool
-        Where the slopes from the left and from the right differ.
+    kink, contradiction : (P,) arrays of bool
+        Where the slopes from the left and from the right differ, and where the oracles exclude each other.
     difference_bars, bars : (P,) arrays
         Error bars of the differences, and of the oracle that decides.
-    contradiction : (P,) array of bool
-        Where the two oracles exclude each other.
     outside : (P,) array
         How far the gradient lies outside of the slopes at and around a kink.
+    target, distance : (P,) arrays
+        What the gradient is compared with, at a kink the mean of both slopes; and how far it is off, at a
+        kink how far outside.
     """
 
     def __init__(
@@ -177,19 +174,11 @@ class Comparison:
             apart = np.abs(m.by_complex - m.by_difference) > bars + self.difference_bars + self.rounding
             self.contradiction = ~self.kink & apart
             self.bars = np.where(self.kink, self.difference_bars, bars)
+        self.target = np.where(self.kink, m.by_difference, m.numeric)
+        self.distance = np.where(self.kink, self.outside, np.abs(self.analytic - m.numeric))
 
     def _near(self, numeric: Array, bars: Array) -> Array:
         return np.asarray(np.abs(self.analytic - numeric) <= bars + self.rounding)
-
-    @property
-    def target(self) -> Array:
-        """What the gradient is compared with: at a kink the mean of both slopes."""
-        return np.where(self.kink, self.measurement.by_difference, self.measurement.numeric)
-
-    @property
-    def distance(self) -> Array:
-        """How far the gradient is off; at a kink, how far outside of the slopes."""
-        return np.where(self.kink, self.outside, np.abs(self.analytic - self.measurement.numeric))
 
     @property
     def resolved(self) -> bool:
@@ -267,52 +256,35 @@ def _complex_step_lies(measurement: Measurement, dtype: np.dtype[Any], terms: fl
 
 COMPLEX_STEP = "complex step"
 DIFFERENCES = "central differences"
-
 _GENEROUS = 8.0  # multiples of the usual rounding that are not failed where the oracles are not sure
 
 
 def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any], rtol: float = 0.0) -> Entry:
-    """Compare an argument's gradient with its measurement.
+    """Compare an argument's gradient, computed in a dtype, with its measurement.
 
-    Parameters
-    ----------
-    measurement : Measurement
-        P numeric derivatives with error bars.
-    gradient : array
-        The analytic gradient, with the argument's shape.
-    dtype : dtype
-        The floating dtype that the gradient was computed in.
-    rtol : float
-        Additional tolerance, relative to the gradient's largest entry.
-
-    Returns
-    -------
-    Entry
-        Its hint says why the verdict is not a plain "pass"; what a wrong gradient looks like is added by
-        `npvae.gradcheck.hints`.
+    The entry's hint says why the verdict is not a plain "pass"; what a wrong gradient looks like is added by
+    `npvae.gradcheck.hints`.
 
     Notes
     -----
     The tolerance is the oracle's own error bar, plus a part of the largest numeric derivative of this
-    argument, plus a few eps of the terms that the function adds up (what is left of a sum that cancels). The
-    terms are as large as the value at the point or, before a gradient is failed, close by. No number in it is
-    absolute, so a gradient may be as small or as large as it likes. But unless both oracles measure the same
-    gradient, a difference that rounding of terms of the upstream gradient's size can make is not called a
-    failure: a function that is zero everywhere, such as a sum of probabilities less one, gives no hint of
-    what cancels in it.
+    argument, plus a few eps of the terms that the function adds up, whose rounding remains when they cancel.
+    The terms are as large as the value at the point or, before a gradient is failed, close by. No tolerance
+    is absolute, so gradients of any size are judged alike. But unless both oracles measure the same
+    gradient, a difference that rounding of terms as large as the upstream gradient can make is not called a
+    failure: a function that is zero everywhere, such as a sum of probabilities minus one, does not show how
+    large the terms are that cancel.
 
     The two oracles have to agree within their error bars. Where they do not, and no kink explains it, a
-    gradient that contradicts both is wrong; one that agrees with differences of narrow bars is right, as the
-    complex step is wrong without a sign of it where the forward is not analytic; about any other nothing can
-    be said. Where half of the complex steps or more are contradicted so, differences alone decide; elsewhere
-    a gradient that agrees with the complex step is not failed.
+    gradient that contradicts both is wrong. One that agrees with differences of narrow bars is right: where
+    the forward is not analytic, the complex step is wrong without any sign. Any other gradient is undecided.
+    Where differences contradict at least half of the complex steps, differences alone decide; elsewhere a
+    gradient that agrees with the complex step is not failed.
     """
     objective = measurement.objective
     if not measurement.probes:
-        hint = "vacuous: no entries"
-        return Entry(
-            objective.name, gradient.shape, "pass", checked="no entries", hint=hint, reason=Reason.EMPTY
-        )
+        checked, hint = "no entries", "vacuous: no entries"
+        return Entry(objective.name, gradient.shape, "pass", checked=checked, hint=hint, reason=Reason.EMPTY)
     entry = _judge(measurement, gradient, dtype, objective.terms_here, rtol)
     if entry.verdict in ("pass", "kink"):
         return entry
@@ -323,7 +295,7 @@ def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any], rtol:
     generous = _GENEROUS if own_precision else 1.0
     terms = generous * max(objective.terms_close_by, objective.upstream)
     if _judge(measurement, gradient, dtype, terms, rtol).verdict != "fail":
-        text = "the difference is no larger than the rounding of terms of the upstream gradient's size"
+        text = "rounding of terms as large as the upstream gradient may explain the difference"
         return replace(entry, verdict="inconclusive", hint=text, reason=Reason.ROUNDING)
     return entry
 
@@ -388,8 +360,8 @@ def _caveat(c: Comparison, verdicts: Array) -> tuple[Reason, str]:
         return Reason.KINK, f"kink: {where}; slopes from {low:.4g} to {high:.4g} at the first"
     if np.any(c.contradiction & (verdicts != "pass")):
         text = (
-            "the oracles disagree: the forward is not smooth here, or means something else for complex "
-            "numbers (np.abs, np.linalg.norm, a branch, a conjugate)"
+            "complex step and differences disagree: the forward is not smooth here, or computes something "
+            "else for complex numbers (np.abs, np.linalg.norm, a branch, a conjugate)"
         )
         return Reason.DISAGREE, text
     if not np.any(np.isfinite(measurement.by_difference)):
@@ -399,7 +371,7 @@ def _caveat(c: Comparison, verdicts: Array) -> tuple[Reason, str]:
     if measurement.by_complex is None:
         return Reason.NO_COMPLEX_STEP, f"no complex step: {measurement.complex_error}"
     if not c.resolved:
-        text = "by complex step alone: central differences are too noisy here to confirm it"
+        text = "complex step alone: central differences are too noisy here to confirm it"
         return Reason.UNCONFIRMED, text
     return Reason.NONE, ""
 
@@ -412,7 +384,7 @@ def _coverage(measurement: Measurement) -> str:
     return f"{entries} of {measurement.objective.point.size}, {projections} projections"
 
 
-_TIED = "tied entries, moved together: their gradients do not add up (each given all of it, or none?)"
+_TIED = "the gradients of tied entries do not add up (does each get all of the gradient, or none?)"
 
 
 def compare(
@@ -424,29 +396,15 @@ def compare(
     rng: np.random.Generator,
     rtol: float = 0.0,
 ) -> tuple[Entry, ...]:
-    """Compare gradients with the derivatives of their objectives.
+    """Compare gradients, computed from arguments of a dtype, with the derivatives of their objectives.
 
-    Parameters
-    ----------
-    objectives, gradients : sequences
-        One for each argument; a gradient may be None.
-    dtype : dtype
-        The coarsest of the arguments.
-    clues : Clues
-        What else is known, for the hints.
-    budget : Budget
-        How many derivatives to measure for each argument.
-    rng : numpy.random.Generator
-        Draws the probes.
-    rtol : float
-        Additional tolerance, relative to a gradient's largest entry.
+    A gradient may be None. Whatever the objectives' gradients turn out to be is added to the clues.
     """
-    arrays = [None if gradient is None else np.asarray(gradient) for gradient in gradients]
     measurements = [measure(objective, budget, rng) for objective in objectives]
     clues = replace(clues, gradients={m.objective.name: m.whole for m in measurements if m.dense})
     return tuple(
-        _compared(measurement, gradient, dtype, clues, rtol)
-        for measurement, gradient in zip(measurements, arrays, strict=True)
+        _compared(measurement, None if gradient is None else np.asarray(gradient), dtype, clues, rtol)
+        for measurement, gradient in zip(measurements, gradients, strict=True)
     )
 
 
@@ -472,7 +430,7 @@ def _compared(
     entry = judge(measurement, gradient, dtype, rtol)
     if entry.verdict != "fail":
         return entry
-    if measurement.dense and entry.index is None:  # the entries, each by itself, look right
+    if measurement.dense and entry.index is None:  # each single entry looks right
         return replace(entry, hint="; ".join(filter(None, [_TIED, entry.hint])))
     slight, looks = recognise(name, *_comparable(measurement, gradient), clues)
     reason = Reason.SLIGHT if slight and entry.reason is Reason.NONE else entry.reason

@@ -1,7 +1,7 @@
-"""What the slopes are at a kink and around it, and directions along which there is none.
+"""Kinks: the slopes at a kink and around it, and smooth directions through tied entries.
 
-A correct backward takes each kink from one side, or from in between. How much that leaves open can be seen
-around the kink.
+A correct backward takes the slope of one side of each kink, or one in between. Which slopes are possible
+shows around the kink.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import largest
+from .arguments import largest, moved
+from .differences import SMALLEST_SCALE, Difference, Differences
 from .objective import Objective, Probe
-from .oracles import SMALLEST_SCALE, Difference, Differences
 
 Array = npt.NDArray[Any]
 
 _NEIGHBOURHOOD = 1e-4  # relative to the argument: how far beside a kink other slopes are looked for
 _N_NEIGHBOURS = 8
 _APART = 0.005  # of the jump: two slopes that differ by more are different
-_N_TIES = 64  # how many groups of tied entries are looked at
+_N_TIES = 64  # how many groups of tied entries are tried
 _SMOOTH = 1e-3  # relative change of the slope around a point up to which a direction counts as smooth
 
 
@@ -47,27 +47,18 @@ class Surroundings:
 def surroundings(
     objective: Objective, probe: Probe, difference: Difference, rng: np.random.Generator
 ) -> Surroundings:
-    """Look for the one-sided slopes at a kink, and those beside it.
-
-    Parameters
-    ----------
-    objective : Objective
-    probe : Probe
-    difference : Difference
-        What central differences gave along the probe.
-    rng : numpy.random.Generator
-        Draws the points beside.
+    """Look for the one-sided slopes at a kink that central differences saw, and for those beside it.
 
     Notes
     -----
     Along a line through a single kink two slopes occur. Where several kinks meet (a unit of a ReLU layer that
     is zero for the whole batch), each may be taken from its left or from its right, and a correct gradient
-    need not lie between the two slopes that one line shows. Kinks in different terms of the sum are taken
-    apart exactly. Kinks within one term are taken apart by moving the point, and what else there is.
+    need not lie between the two slopes that one line shows. Kinks in different terms of the sum are separated
+    exactly. Kinks within one term are separated by moving the point and the other arguments.
     """
     if not difference.jump:
         return Surroundings([difference.value])
-    ends = [difference.value - difference.jump / 2, difference.value + difference.jump / 2]
+    ends = list(difference.sides)
     others = [
         slope
         for slope in slopes_beside(objective, probe, rng, _APART * abs(difference.jump))
@@ -85,8 +76,7 @@ def slopes_beside(
     step = 1e-3 * _NEIGHBOURHOOD * scale
     slopes = []
     for k in range(_N_NEIGHBOURS):
-        shift = _NEIGHBOURHOOD * scale * rng.standard_normal(objective.point.shape)
-        point = (objective.point + shift).astype(objective.point.dtype)
+        point = moved(objective.point, _NEIGHBOURHOOD * scale * rng.standard_normal(objective.point.shape))
         value = objective.value
         if objective.beside is not None and k % 2:
             value = objective.beside(rng, _NEIGHBOURHOOD * 10.0 ** rng.uniform(-1, 1))
@@ -98,9 +88,9 @@ def slopes_beside(
 
 
 def _slopes_by_term(objective: Objective, probe: Probe) -> tuple[list[float], Array]:
-    """Return the smallest and the largest slope when each term takes the left or the right slope of its own.
+    """Return the smallest and largest slope, each term taking its left or right one; and the kinked terms.
 
-    And the terms in which the two differ. Nothing where a term is too noisy to be told left from right.
+    No slopes where a term is too noisy to tell left from right.
     """
     if objective.terms is None:
         return [], np.zeros(0, np.intp)
@@ -117,7 +107,6 @@ def _slopes_by_term(objective: Objective, probe: Probe) -> tuple[list[float], Ar
 
 
 def tied_directions(
-    objective: Objective,
     oracle: Differences,
     probes: list[Probe],
     differences: list[Difference],
@@ -126,19 +115,6 @@ def tied_directions(
 ) -> list[tuple[Probe, Difference]]:
     """Find directions that move tied entries together, along which the function is smooth.
 
-    Parameters
-    ----------
-    objective : Objective
-    oracle : Differences
-        Of the same objective.
-    probes, differences, around : lists
-        What was found along each probe.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    list of (Probe, Difference)
-
     Notes
     -----
     Where two entries tie for a maximum, either has a kink, with slopes 0 and dy: a backward may give dy to
@@ -146,6 +122,7 @@ def tied_directions(
     each entry alone looks right. It shows when both are moved at once, each to the side where it counts:
     along that direction the maximum is smooth, here and close by, and has slope dy.
     """
+    objective = oracle.objective
     groups: dict[int, list[int]] = {}
     for k, beside in enumerate(around):
         if probes[k].index is not None:
@@ -155,16 +132,14 @@ def tied_directions(
     for group in list(dict.fromkeys(tuple(g) for g in groups.values() if len(g) > 1))[:_N_TIES]:
         direction = np.zeros(objective.point.shape)
         for k in group:
-            left = differences[k].value - differences[k].jump / 2
-            right = differences[k].value + differences[k].jump / 2
+            left, right = differences[k].sides
             direction[probes[k].index] = np.sign(abs(right) - abs(left)) / np.sqrt(len(group))
         probe = Probe(None, direction)
         slope = oracle.along(probe)
         if not np.any(direction) or slope.jump or not np.isfinite(slope.value):
             continue
-        tolerance = _SMOOTH * abs(slope.value)
         close_by = [s for _ in range(2) for s in slopes_beside(objective, probe, rng, np.inf)]
-        if all(abs(other - slope.value) <= tolerance for other in close_by):
+        if all(abs(other - slope.value) <= _SMOOTH * abs(slope.value) for other in close_by):
             found.append((probe, slope))
     return found
 

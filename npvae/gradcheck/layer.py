@@ -1,4 +1,4 @@
-"""Check a layer that keeps its parameters, gradients and cache in attributes of its own."""
+"""Check a layer: an object that keeps its parameters, gradients and cache in attributes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import coarsest, copied, is_floating, quiet
+from .arguments import (
+    coarsest,
+    copied,
+    is_floating,
+    labels_of,
+    largest,
+    like,
+    mapped,
+    parts_of,
+    quiet,
+    shuffled,
+)
 from .calls import Calls, functions_of, split
 from .case import Pair, draw_like, saved
-from .examine import Options, examine, labels_of
+from .checks import Options, examine
 from .judge import mismatch
-from .layer_parameters import Parameter
-from .layer_survey import Survey, survey
-from .matching import like, mapped, parts_of
+from .layer_parameters import Parameter, Survey, survey
 from .objective import generator
+from .objects import Copies, Noise, Working
 from .report import Check, Report
-from .state import Copies, Noise, Working
 
 Array = npt.NDArray[Any]
 
@@ -41,18 +50,18 @@ def check_layer(
     ----------
     layer : object
         With ``forward(x) -> y`` (or ``layer(x)``) and ``backward(dy) -> dx``. Where it, or layers inside it,
-        have a method ``zero_grad()`` or of a similar name, that is called before each backward; gradients
-        that are added up are set to zero. A backward that takes no dy, or ignores it, as that of a loss, is
-        that of dy = 1; for several results, backward takes their upstream gradients as one tuple or one by
-        one. The layer itself is not changed: everything runs on copies. A class with static methods
-        ``forward(ctx, x)`` and ``backward(ctx, dy)``, as PyTorch's functions have, will do as well.
+        have a method ``zero_grad()`` or of a similar name, it is called before each backward; gradients to
+        which backward adds are set to zero. A backward that takes no dy, or ignores it (a loss), is checked
+        for dy = 1. Where forward returns several results, backward takes their upstream gradients as one
+        tuple or as separate arguments. The layer itself is not changed: everything runs on copies. A class
+        with static methods ``forward(ctx, x)`` and ``backward(ctx, dy)``, as in PyTorch, is accepted too.
     x : array, or tuple of arrays
         The input, or all inputs of forward; a list, where forward takes one list. backward returns dx, or a
         tuple of them; None for an input without a gradient; None for all, where only the parameters have
-        gradients. Gradients of parameters may follow those of the inputs. Or the layer keeps them in
+        gradients. Gradients of parameters may follow. Or the layer keeps the gradients of its inputs in
         attributes: ``dinputs``, ``dx``, or ``d`` and the name that forward gives to the input.
     params, grads : mapping of str to str or None, or str, optional
-        Where those parameters and gradients are that are not found by themselves: see Notes.
+        Where parameters and gradients are that are not found automatically: see Notes.
         ``params={"W": "step"}`` names an attribute and its gradient, ``params={"W": None}`` one that is a
         constant or a state, or an input that needs no gradient, and
         ``params={"layers[0].W": "layers[0].step"}`` what lies deeper.
@@ -94,9 +103,9 @@ def check_layer(
     inconclusive, unless it has the name of a constant: ``running_...``, ``moving_...``, ``mask``, ``eps``,
     ``momentum``, ``const...``, ``buffer...``, ``target...``, ``label...``, ``ema...``.
 
-    The cache may live in the layer until its next forward. That the next forward replaces all of it is
-    checked on one copy that sees two. Parameters whose entries are all equal, as those of a new layer often
-    are, are checked at other values too: gamma = 1 hides a forgotten gamma, and a bias of 0 its decay.
+    The layer may keep its cache until its next forward. One copy runs on two inputs, to see that the second
+    forward replaces all of it. Parameters whose entries are all equal, as in many new layers, are checked at
+    other values too: gamma = 1 hides a forgotten gamma, and a bias of 0 hides its decay.
 
     Examples
     --------
@@ -124,8 +133,7 @@ def check_layer(
         labels = labels_of(functions[0], args, None)
         entries, checks = examine(Pair.of(*functions), args, labels, None, chosen)
         return Report(title, entries, seed, chosen.call(f"check_layer({kind}, x"), tuple(checks))
-    inputs = _inputs_of(layer, x, forward)
-    calls = Calls(layer, inputs, forward, backward)
+    calls = Calls(layer, x, forward, backward)
     told, constants = params, []
     if isinstance(params, Mapping):
         constants = [name for name, gradient in params.items() if gradient is None]
@@ -133,19 +141,19 @@ def check_layer(
         told = {name: gradient for name, gradient in params.items() if name not in of_inputs}
     noise = Noise(layer=layer)
     with noise.kept():
-        found = survey(layer, calls, inputs, told, grads, noise)
+        found = survey(layer, calls, told, grads, noise)
         weights = [_plain(p.place.read(found.template)) for p in found.parameters]
-        args = [_cast(arg, dtype) for arg in [*inputs, *weights]]
+        args = [_cast(arg, dtype) for arg in [*calls.inputs, *weights]]
         labels = [*calls.names, *_names(found.parameters, calls.names)]
-        run = _Run(found, calls, len(inputs))
+        run = _Run(found, calls)
         pair = Pair(run.forward, run.backward, held=found.held, noise=noise)
         constants += calls.targets
         entries, checks = examine(pair, args, labels, None, chosen, constants, "params={{{1!r}: None}}")
         checks = [c for c in checks if (c.name, c.verdict) != ("unchanged cache", "note")]
         if chosen.protocol and all(entry.method for entry in entries):
-            checks.append(_reused(run, calls, args, len(inputs), seed, noise))
+            checks.append(_reused(run, args, labels, seed, noise))
     checks += found.checks
-    checks += [Check(name, "note", text) for name, text in calls.remarks()]
+    checks += calls.remarks()
     text = ", ".join(f"{p.name} with {_told(p)}" for p in found.parameters)
     checks.append(Check("parameters", "note", text or "none was found: params says where they are"))
     settings = {"params": params, "grads": grads, "forward": forward, "backward": backward}
@@ -155,37 +163,26 @@ def check_layer(
 
 
 class _Run:
-    """A layer's forward and backward as functions of its inputs and its parameters.
+    """A layer's forward and backward as functions of its inputs and its parameters."""
 
-    Parameters
-    ----------
-    found : Survey
-    calls : Calls
-    n_inputs : int
-        How many of the arguments are inputs.
-    """
-
-    def __init__(self, found: Survey, calls: Calls, n_inputs: int) -> None:
+    def __init__(self, found: Survey, calls: Calls) -> None:
         self._found = found
-        self._calls = calls
-        self._n_inputs = n_inputs
+        self.calls = calls
         self._copies = Copies(found.template, [p.place for p in found.parameters])
 
     def forward(self, *arguments: Any) -> tuple[Any, Working]:
         """Return y, and the copy of the layer that returned it."""
-        working = self._copies.take()
-        n = self._n_inputs
-        for k, value in enumerate(arguments[n:]):
-            working.write(k, value)
+        n = len(self.calls.inputs)
+        working = self._copies.take(arguments[n:])
         working.inputs = arguments[:n]
-        return self._calls.forward(working.layer, working.inputs), working
+        return self.calls.forward(working.layer, working.inputs), working
 
     def backward(self, dy: Any, working: Working) -> tuple[Any, ...]:
         """Return the gradients of the inputs and of the parameters."""
         found, layer = self._found, working.layer
         before = [(place, np.array(place.read(layer))) for place in found.updated]
         found.zero(layer)
-        gradients, rest = split(self._calls.backward(layer, working.inputs, dy), working.inputs)
+        gradients, rest = split(self.calls.backward(layer, working.inputs, dy), working.inputs)
         for p in found.parameters:
             kind, key = p.gradient.steps[0]
             if kind == "updated":
@@ -195,18 +192,10 @@ class _Run:
             gradients.append(None if gradient is None else np.array(gradient))
         for place, value in before:
             place.write(layer, value[()])
-        scale = self._calls.scale(dy)
+        scale = self.calls.scale(dy)
         if scale is not None:
             gradients = [mapped(lambda g: None if g is None else scale * np.asarray(g), g) for g in gradients]
         return tuple(gradients)
-
-
-def _inputs_of(layer: Any, x: Any, forward: str | None) -> list[Any]:
-    """Return what forward takes: x itself, all that is in it, or one list."""
-    if not isinstance(x, tuple | list):
-        return [x]
-    alone = isinstance(x, list) and Calls.accepts(layer, [x], forward)
-    return [x] if alone and all(map(is_floating, x)) else list(x)
 
 
 def _names(parameters: list[Parameter], taken: list[str]) -> list[str]:
@@ -225,9 +214,9 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, np.ndarray | np.floating) else float(value)
 
 
-def _reused(run: _Run, calls: Calls, args: Sequence[Any], n_inputs: int, seed: int, noise: Noise) -> Check:
-    """Let one layer see two inputs in turn: at the second it must do as a layer that sees only that."""
-    name = "one layer, two inputs"
+def _reused(run: _Run, args: Sequence[Any], labels: list[str], seed: int, noise: Noise) -> Check:
+    """Run one layer on two inputs in turn: the second must have the gradients that a new layer gives it."""
+    name, calls, n_inputs = "one layer, two inputs", run.calls, len(run.calls.inputs)
     rng = generator(seed)
     others = [_shuffled(arg, rng) if k < n_inputs else copied(arg) for k, arg in enumerate(args)]
     with quiet():
@@ -235,7 +224,8 @@ def _reused(run: _Run, calls: Calls, args: Sequence[Any], n_inputs: int, seed: i
             noise.reset()
             y, alone = run.forward(*others)
             dys = draw_like(parts_of(y), rng)
-            expected = saved([g for g in run.backward(like(y, dys), alone) if g is not None])
+            gradients = run.backward(like(y, dys), alone)
+            expected = saved([g for g in gradients if g is not None])
             noise.reset()
             old, used = run.forward(*args)
             run.backward(like(old, draw_like(parts_of(old), rng)), used)
@@ -246,31 +236,20 @@ def _reused(run: _Run, calls: Calls, args: Sequence[Any], n_inputs: int, seed: i
             found = saved([g for g in run.backward(like(y, dys), used) if g is not None])
         except Exception as error:  # someone else's code at an input that nobody promised it would take
             return Check(name, "note", f"refused: {type(error).__name__}: {error}".splitlines()[0])
-    sizes = [float(np.max(np.abs(part), initial=0.0)) for part in parts_of(y)]
-    dtype = coarsest(args)
+    sizes, dtype = [largest(part) for part in parts_of(y)], coarsest(args)
     if mismatch(again, parts_of(y), [""] * len(again), sizes, dtype=dtype):
         return Check(name, "note", "the first forward changes what the second returns: not compared")
-    labels = [f"gradient {k}" for k in range(len(expected))]
-    terms = [max(sizes, default=0.0)] * len(expected)
     text = "a second forward and backward depend on the first: stale cache, or gradients that add up"
     if len(found) != len(expected):
         return Check(name, "fail", text)
-    if where := mismatch(found, expected, labels, terms, dtype=dtype):
-        return Check(name, "fail", f"{text}: {where}")
-    return Check(name, "pass")
+    names = [label for label, g in zip(labels, gradients, strict=True) if g is not None]
+    where = mismatch(found, expected, names, [max(sizes)] * len(expected), dtype=dtype)
+    return Check(name, "fail", f"{text}: {where}") if where else Check(name, "pass")
 
 
 def _shuffled(arg: Any, rng: np.random.Generator) -> Any:
-    """Return an input of the same kind with other entries."""
-
-    def shuffled(item: Any) -> Any:
-        if not is_floating(item):
-            return copied(item)
-        x = np.asarray(item)
-        other = rng.permutation(x.ravel()).reshape(x.shape) * rng.uniform(0.25, 0.75, x.shape)
-        return np.asarray(other, x.dtype)[()]
-
-    return mapped(shuffled, arg)
+    """Return an input with the entries of its arrays shuffled and shrunk."""
+    return mapped(lambda x: shuffled(x, rng)[0] if is_floating(x) else copied(x), arg)
 
 
 def _cast(value: Any, dtype: npt.DTypeLike | None) -> Any:

@@ -1,21 +1,32 @@
-"""Find the parameters of a layer, and their gradients, by the names that people give them."""
+"""Find a layer's parameters and their gradients: by their names, and by what y depends on."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .matching import normal
+from .arguments import fits_by_shape, largest, leaves, like, looks_constant, moved, normal, parts_of, quiet
+from .calls import Calls, Upstream, split
+from .judge import mismatch
 from .objects import (
+    Copies,
+    Noise,
     Place,
+    duplicate,
     follow,
     inside,
     is_parameter,
+    members,
     nodes,
     numbers,
+    same_bits,
+    shapes_in,
 )
+from .report import Check
 
 # Names without underscores, in lower case. Gradients of w: dw, grad_w, dL_dw, w_grad, ...
 _BEFORE = ("d", "grad", "gradient", "g", "dld", "dlossd", "djd", "ded", "dcd", "nabla", "grads", "gradients")
@@ -52,22 +63,291 @@ class Parameter(NamedTuple):
         return str(Place(steps))
 
 
-def told_places(layer: Any, params: Mapping[str, str | None]) -> list[Parameter]:
-    """Return what was told, from a layer that has run forward and backward.
+@dataclass
+class Survey:
+    """What was found in a layer.
+
+    Attributes
+    ----------
+    template : object
+        The layer to copy for each evaluation. It has run forward where that creates its parameters.
+    parameters : list of Parameter
+        What is checked.
+    updated : list of Place
+        Arrays that backward changes although y depends on them.
+    added : list of Place
+        Gradients to which backward adds.
+    held : dict of str to tuple of int
+        The shapes of the constants and targets on which y depends, and of what methods refer to.
+    checks : list of Check
+        What to report in addition to the gradients.
+    """
+
+    template: Any
+    parameters: list[Parameter] = field(default_factory=list)
+    updated: list[Place] = field(default_factory=list)
+    added: list[Place] = field(default_factory=list)
+    held: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    checks: list[Check] = field(default_factory=list)
+
+    def zero(self, layer: Any) -> None:
+        """Set the gradients to which backward adds to zero."""
+        for place in self.added:
+            place.read(layer)[...] = 0
+
+
+def survey(
+    layer: Any,
+    calls: Calls,
+    params: Mapping[str, str | None] | str | None,
+    grads: str | None,
+    noise: Noise,
+) -> Survey:
+    """Run copies of a layer forward and backward, and find its parameters and their gradients.
 
     Raises
     ------
+    TypeError
+        When forward or backward cannot be called, or y is not floating.
     ValueError
-        When something that was named is not there.
+        When something that was named is not there, or returned gradients do not fit.
     """
+    template = duplicate(layer)
+    calls.flush(template)
+    ran = duplicate(template)
+    y, held = _first_forward(ran, calls, noise)
+    before = duplicate(ran)
+    dy = like(y, [np.ones_like(part) for part in parts_of(y)])
+    calls.settle(lambda: duplicate(before), y, dy)
+    dy = leaves(dy)[0] if calls.upstream is Upstream.FIRST else dy
+    returned = calls.backward(ran, calls.inputs, dy)
+
+    told: list[Parameter] = []
+    constants: list[Any] = []
+    if isinstance(params, Mapping):
+        for name, gradient in params.items():
+            place = _named(ran, name)
+            if gradient is None:
+                constants.append(place.read(ran))
+            else:
+                told.append(Parameter(place, _named(ran, gradient), place.read(ran)))
+    elif params is not None:
+        if grads is None:
+            raise ValueError(f"params={params!r} names a dict or a list: grads must name another")
+        told = _find_in(ran, params, grads)
+
+    def written(place: Place, value: Any) -> bool:
+        return not same_bits(place.read(before), value)
+
+    found = [] if isinstance(params, str) else _find_all(ran, written)
+    places = [t.place for t in told]
+    known = [*constants, *[t.value for t in told]]
+    found = [p for p in found if p.place not in places and not _among(p.value, known)]
+
+    result = Survey(template, list(told))
+    depends = _dependence(before, calls, noise)
+    for p in told:
+        if not depends(p.place)[1]:
+            result.checks.append(Check("unchanged parameters", "fail", f"forward changes {p.place}"))
+    result.parameters += [p for p in found if depends(p.place)[1]]
+    states = [p.place for p in found if depends(p.place) == (True, False)]
+    claimed = [value for p in result.parameters for value in (p.value, p.gradient.read(ran))]
+    others: list[tuple[Place, Any]] = []  # what matters, and has no gradient so far
+    matter = set()
+    for place, value in numbers(before):
+        if _among(value, [other for _, other in others]):  # one of several places that share an array
+            continue
+        own = _among(place.read(ran), [*claimed, *constants]) or place in [p.place for p in result.parameters]
+        if not own and depends(place) == (True, True):
+            matter.add(place)
+            if not isinstance(params, Mapping) or str(place) not in params:
+                others.append((place, value))
+    idle = {str(p) for p, _ in numbers(before) if p not in matter and not _among(p.read(ran), constants)}
+    result.held = {name: shape for name, shape in held.items() if name not in idle}
+    result.updated = [
+        place
+        for place in [*[p.place for p in result.parameters], *[place for place, _ in others]]
+        if not same_bits(place.read(before), place.read(ran))
+    ]
+    if calls.rate:
+        result.parameters += [
+            Parameter(place, Place((("updated", place),)), value)
+            for place, value in others
+            if place in result.updated
+        ]
+    elif result.updated:
+        names = ", ".join(f"self.{place}" for place in result.updated)
+        text = (
+            f"backward changes {names}: an update inside the backward pass, which belongs in another method"
+        )
+        result.checks.append(Check("unchanged parameters", "fail", text))
+    _add_returned(result, ran, split(returned, calls.inputs)[1], others)
+    checked = {p.place for p in result.parameters}
+    result.checks += _remarks([(p, v) for p, v in others if p not in checked], states)
+    result.added = _added(before, calls, dy, result.parameters)
+    if result.added:
+        names = ", ".join(map(str, result.added))
+        text = f"backward adds to {names}; set to zero before each backward, as an optimizer does"
+        result.checks.append(Check("gradients add up", "note", text))
+    if any(not same_bits(p.place.read(template), p.place.read(before)) for p in result.parameters):
+        result.template = _forgetful(before, template, result.parameters)
+        calls.flush(result.template)
+    result.zero(result.template)
+    return result
+
+
+def _first_forward(layer: Any, calls: Calls, noise: Noise) -> tuple[Any, dict[str, tuple[int, ...]]]:
+    """Return y, and the shapes of what the layer holds before and after its forward: no caches."""
+    held = shapes_in(layer)
+    at_first = {place: value for place, value in members(layer, functions=True) if str(place) in held}
+    noise.reset()
+    y = calls.forward(layer, copy.deepcopy(calls.inputs))
+    noise.look()
+    for place, value in at_first.items():
+        of_function = any(kind == "name" for kind, _ in place.steps)
+        if not of_function and place.read(layer) is not value:
+            held.pop(str(place), None)
+    return y, held
+
+
+def _forgetful(ran: Any, template: Any, parameters: list[Parameter]) -> Any:
+    """Empty the lists to which a forward that created the parameters has added something else."""
+    layer = duplicate(ran)
+    known = [place.steps for p in parameters for place in (p.place, p.gradient)]
+    for place, node in list(nodes(layer)):
+        at_first = place.read(template)
+        holds_parameter = any(steps[: len(place.steps)] == place.steps for steps in known)
+        if isinstance(node, list) and isinstance(at_first, list) and not holds_parameter:
+            del node[len(at_first) :]
+    return layer
+
+
+def _added(ran: Any, calls: Calls, dy: Any, parameters: list[Parameter]) -> list[Place]:
+    """Return the gradients to which backward adds: what was there before makes a difference."""
+    places = [p.gradient for p in parameters if isinstance(p.gradient.read(ran), np.ndarray)]
+    places = [place for place in places if place.read(ran).dtype.kind == "f"]
+
+    def gradients(start: float) -> list[Any]:
+        layer = duplicate(ran)
+        for place in places:
+            place.read(layer)[...] = start
+        calls.backward(layer, calls.inputs, dy)
+        return [np.array(place.read(layer)) for place in places]
+
+    try:
+        zero, one = (gradients(start) for start in (0.0, 1.0)) if places else ([], [])
+    except Exception:  # someone else's code with other values in its attributes
+        return []
     return [
-        Parameter(named(layer, name), named(layer, gradient), named(layer, name).read(layer))
-        for name, gradient in params.items()
-        if gradient is not None
+        place
+        for place, a, b in zip(places, zero, one, strict=True)
+        if a.shape == b.shape and a.dtype.kind == "f" and a.size and np.allclose(b - a, 1.0, atol=1e-3)
     ]
 
 
-def named(layer: Any, name: str) -> Place:
+def _dependence(layer: Any, calls: Calls, noise: Noise) -> Callable[[Place], tuple[bool, bool]]:
+    """Return a function that says whether y depends on what is at a place, and whether forward leaves it."""
+    copies = Copies(layer)
+    known: dict[Place, tuple[bool, bool]] = {}
+
+    def run(place: Place, value: Any) -> tuple[list[Any], Any]:
+        with quiet():
+            noise.reset()
+            working = copies.take()
+            if place.steps:
+                place.write(working.layer, value)
+            y = calls.forward(working.layer, copy.deepcopy(calls.inputs))
+            return [part.copy() for part in parts_of(y)], np.array(place.read(working.layer))
+
+    expected = run(Place(), None)[0]
+
+    def look(place: Place) -> tuple[bool, bool]:
+        value = np.asarray(place.read(layer))
+        shift = np.random.default_rng(0).uniform(0.5, 1.0, value.shape)
+        other = moved(value, 0.02 * (largest(value) or 1.0) * shift)
+        try:
+            parts, left = run(place, other)
+        except Exception:  # it does not take another value there: it may well depend on it
+            return True, True
+        same = len(parts) == len(expected) and all(map(same_bits, parts, expected))
+        return not same, same_bits(left, other)
+
+    def depends(place: Place) -> tuple[bool, bool]:
+        if place not in known:
+            known[place] = look(place)
+        return known[place]
+
+    return depends
+
+
+def _add_returned(result: Survey, layer: Any, rest: list[Any], others: list[tuple[Place, Any]]) -> None:
+    """Match by shape the gradients that backward returned after the gradients of the inputs."""
+    if not rest:
+        return
+    order = [place for place, _ in numbers(layer)]
+    arrays = [place for place, value in others if isinstance(value, np.ndarray)]
+    arrays = sorted([*arrays, *[p.place for p in result.parameters]], key=order.index)
+    places = sorted({*arrays, *[p for p, _ in others]}, key=order.index)
+    own = [np.shape(gradient) for gradient in rest]
+    fits = []
+    for candidates in (arrays, places):
+        shapes = [np.shape(place.read(layer)) for place in candidates]
+        if len(fits := fits_by_shape(own, shapes)) == 1:
+            break
+    else:
+        listed = ", ".join(f"{place} {shape}" for place, shape in zip(candidates, shapes, strict=True))
+        raise ValueError(
+            f"after the gradients of its inputs, backward returned shapes {own}, which do not fit the "
+            f"parameters ({listed or 'none found'}) in one way: let backward keep each in an attribute, "
+            "self.dW for self.W"
+        )
+    kept = {p.place: p for p in result.parameters}
+    for slot, k in enumerate(fits[0]):
+        place = candidates[k]
+        if place not in kept:
+            result.parameters.append(Parameter(place, Place((("returned", slot),)), place.read(layer)))
+        else:
+            stored = np.asarray(kept[place].gradient.read(layer))
+            if where := mismatch([rest[slot]], [stored], [str(place)], [0.0]):
+                text = f"backward returns something else than it keeps in {kept[place].gradient}: {where}"
+                result.checks.append(Check("returned gradients", "fail", text))
+    result.parameters.sort(key=lambda p: order.index(p.place))
+
+
+def _remarks(others: list[tuple[Place, Any]], states: list[Place]) -> list[Check]:
+    """Name what y depends on and has no gradient: states, forgotten parameters, and constants."""
+    checks = []
+    for place in states:
+        text = (
+            f"forward changes {place}, and y depends on it. Where it is a parameter, forward must leave it; "
+            f"where it is a state, params={{{str(place)!r}: None}} says so"
+        )
+        checks.append(Check("unchanged parameters", "inconclusive", text))
+    open_ = [
+        str(place)
+        for place, value in others
+        if isinstance(value, np.ndarray)
+        and np.all(np.isfinite(value))
+        and not any(looks_constant(key) for _, key in place.steps if isinstance(key, str))
+    ]
+    if open_:
+        text = (
+            f"y depends on {', '.join(open_)}, but no gradient was found. params={{{open_[0]!r}: "
+            f"'name of its gradient'}} says where it is, params={{{open_[0]!r}: None}} that it is a constant"
+        )
+        checks.append(Check("parameters without a gradient", "inconclusive", text))
+    taken = [str(place) for place, _ in others if str(place) not in open_]
+    if taken:
+        checks.append(Check("constants", "note", f"taken as constants: {', '.join(taken)}"))
+    return checks
+
+
+def _among(value: Any, others: Iterable[Any]) -> bool:
+    """Say whether an array is one of others, or has memory in common with one."""
+    return any(isinstance(other, np.ndarray) and _shared(value, other) for other in others)
+
+
+def _named(layer: Any, name: str) -> Place:
     """Return the place of a name: an attribute, or what a `Place` or a `Parameter` shows."""
     known = [place for place, _ in numbers(layer)]
     for place in (Place((("attribute", name),)), *known):
@@ -79,35 +359,20 @@ def named(layer: Any, name: str) -> Place:
     )
 
 
-def find_in(layer: Any, params: str, grads: str) -> list[Parameter]:
-    """Pair the items of two dicts or lists, named by their attributes.
-
-    Raises
-    ------
-    ValueError
-        When they are not there.
-    """
+def _find_in(layer: Any, params: str, grads: str) -> list[Parameter]:
+    """Pair the items of two dicts or lists, named by their attributes."""
     members = {name: found for name in (params, grads) if (found := _member(layer, Place(), name))}
     if len(members) < 2:
         raise ValueError(f"params={params!r} and grads={grads!r} must both name attributes of the layer")
     return _writable(layer, [p for p, _ in _pairs(members[params], members[grads])])
 
 
-def find_all(layer: Any, written: Callable[[Place, Any], bool]) -> list[Parameter]:
+def _find_all(layer: Any, written: Callable[[Place, Any], bool]) -> list[Parameter]:
     """Find parameters and gradients in a layer that has run forward and backward.
 
-    Parameters
-    ----------
-    layer : object
-        The layer.
-    written : callable
-        ``written(place, value)`` says whether the backward wrote what is there. A gradient of another shape
-        than its parameter, or that is a plain number, is only believed then.
-
-    Returns
-    -------
-    list of Parameter
-        Each once. What the outer objects name comes before what the inner ones do.
+    Each once; what the outer objects name comes before what the inner ones do. ``written(place, value)`` says
+    whether the backward wrote what is there: a gradient that is a plain number, or whose shape is not its
+    parameter's, is only believed then.
 
     Notes
     -----
@@ -128,15 +393,15 @@ def find_all(layer: Any, written: Callable[[Place, Any], bool]) -> list[Paramete
     for one in found:
         others = [other for other in found if other.place != one.place]
         size = np.size(one.value)
-        larger = any(np.size(other.value) > size and shared(one.value, other.value) for other in others)
-        known = any(other.place == one.place or shared(one.value, other.value) for other in kept)
+        larger = any(np.size(other.value) > size and _shared(one.value, other.value) for other in others)
+        known = any(other.place == one.place or _shared(one.value, other.value) for other in kept)
         gradient = any(other.gradient == one.place for other in found)
         if not (larger or known or gradient):
             kept.append(one)
     return kept
 
 
-def shared(a: Any, b: Any) -> bool:
+def _shared(a: Any, b: Any) -> bool:
     """Say whether two arrays have memory in common."""
     return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and bool(np.shares_memory(a, b))
 
@@ -147,7 +412,7 @@ def _member(layer: Any, place: Place, name: str) -> Found | None:
     for kind in ("attribute", "call"):
         try:
             value = follow(holder, kind, name)
-        except Exception:  # someone else's method: it may want arguments
+        except Exception:  # someone else's method: it may need arguments
             continue
         if isinstance(value, Mapping | list | tuple):
             return place.then((kind, name)), value
@@ -191,7 +456,7 @@ def _in_members(members: dict[str, Found], written: Callable[[Place, Any], bool]
 
 
 def _alike(value: Any, gradient: Any) -> bool:
-    """Compare the shapes; a plain number, such as a step dt beside a time t, is no gradient unless 0."""
+    """Compare the shapes; a plain number, such as a time step dt, is no gradient unless it is 0."""
     return np.shape(value) == np.shape(gradient) and (isinstance(gradient, np.ndarray) or not gradient)
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NamedTuple
+from functools import cached_property, partial
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import largest, quiet
+from .arguments import copied, is_floating, largest, moved, quiet
 
 Array = npt.NDArray[Any]
+K = TypeVar("K", bound=Hashable)
 
 _SAME = 1e-9  # deviation of numbers, relative to them, below which they are the same
 _ENTRIES = np.concatenate([np.linspace(0.5, 1.5, 128), -np.linspace(0.5, 1.5, 128)])
@@ -33,32 +34,25 @@ class Budget(NamedTuple):
     n_coordinates: int = 64
     n_projections: int = 8
 
+    @classmethod
+    def of(cls, largest: int, **counts: int) -> Budget:
+        """Return the budget that was asked for, where the largest array has so many entries.
 
-def budget_of(largest: int, **counts: int) -> Budget:
-    """Return a budget after a look at what was asked.
-
-    Parameters
-    ----------
-    largest : int
-        Entries of the largest array that is to be checked.
-    **counts : int
-        Some of the fields of `Budget`.
-
-    Raises
-    ------
-    ValueError
-        When a count is negative, or nothing of the largest array would be looked at.
-    """
-    for name, count in counts.items():
-        if count < 0:
-            raise ValueError(f"{name} is {count}; it must be 0 or more")
-    budget = Budget(**counts)
-    if largest > budget.n_entries and not budget.n_coordinates + budget.n_projections:
-        raise ValueError(
-            f"n_coordinates and n_projections are 0, and n_entries={budget.n_entries} is less than the "
-            f"{largest} entries there are: nothing would be compared"
-        )
-    return budget
+        Raises
+        ------
+        ValueError
+            When a count is negative, or nothing of the largest array would be checked.
+        """
+        for name, count in counts.items():
+            if count < 0:
+                raise ValueError(f"{name} is {count}; it must be 0 or more")
+        budget = cls(**counts)
+        if largest > budget.n_entries and not budget.n_coordinates + budget.n_projections:
+            raise ValueError(
+                f"n_coordinates and n_projections are 0, and n_entries={budget.n_entries} is less than the "
+                f"{largest} entries there are: nothing would be compared"
+            )
+        return budget
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,15 +74,15 @@ class Probe:
         """Return a copy of x moved by t along the direction."""
         if self.direction is not None:
             return (x + t * self.direction).astype(x.dtype, copy=False)
-        moved = np.array(x)
-        moved[self.index] += t
-        return moved
+        result = np.array(x)
+        result[self.index] += t
+        return result
 
     def project(self, gradient: Array) -> float:
         """Return the part of a gradient that lies along the direction."""
         if self.direction is not None:
-            moved = self.direction != 0
-            return float(np.sum(gradient[moved] * self.direction[moved], dtype=np.float64))
+            at = self.direction != 0
+            return float(np.sum(gradient[at] * self.direction[at], dtype=np.float64))
         return float(gradient[self.index])
 
     def scale(self, x: Array, spread: float) -> float:
@@ -167,8 +161,8 @@ class Objective:
     terms : callable or None
         ``terms(array) -> vector`` that sums to the value: at a kink, each term may take its own side.
     beside : callable or None
-        ``beside(rng, size) -> callable`` like `value`, with all that the function also depends on moved at
-        random by `size`, relative: it separates kinks that meet at the point.
+        ``beside(rng, size) -> callable`` like `value`, with all other arguments moved at random by `size`,
+        relative: it separates kinks that meet at the point.
     """
 
     name: str
@@ -198,17 +192,14 @@ class Objective:
         """
         sizes = [self.terms_here]
         with quiet():
-            for moved, length in points_close_by(self.point):
-                value = self.value(moved) if self.terms is None else np.linalg.norm(self.terms(moved))
+            for point, length in points_close_by(self.point):
+                value = self.value(point) if self.terms is None else np.linalg.norm(self.terms(point))
                 sizes.append(abs(float(value)) / length)
         return max(size for size in sizes if np.isfinite(size))
 
 
 def points_close_by(point: Array) -> Iterator[tuple[Array, float]]:
-    """Yield points moved at random by as much as the entries vary, and by 1 in all; and how far they moved.
-
-    Shorter moves than 1 are said to be as long.
-    """
+    """Yield points moved at random by as much as the entries vary, and by 1; and how far, at least 1."""
     rng = generator(0)
     x = point[np.isfinite(point)]
     if not x.size:
@@ -234,3 +225,96 @@ def nan_where_refused(function: Callable[..., Any]) -> Callable[..., Any]:
             return np.float64(np.nan)
 
     return evaluate
+
+
+def objectives_of(
+    evaluate: Callable[[npt.DTypeLike | None, Mapping[K, Array]], Sequence[Any]],
+    points: Mapping[K, Any],
+    names: Sequence[str],
+    given: Iterable[Any],
+    weights: Sequence[Any],
+    parts: Sequence[Any],
+    *,
+    by_term: bool,
+) -> tuple[list[Objective], type[np.float64] | None]:
+    """Return the number L = sum(weights * parts) as a function of each of several arguments.
+
+    Parameters
+    ----------
+    evaluate : callable
+        ``evaluate(dtype, replaced) -> parts`` with some arguments replaced; all others that are floating in
+        `dtype`, or as they were given where that is None; in complex arithmetic where a replaced one is.
+    points, names
+        The arguments by their keys, and their names.
+    given : iterable
+        All floating values on which the parts depend.
+    weights, parts : sequences
+        A weight for each part, and the parts at the point.
+    by_term : bool
+        Whether each entry of the parts is a term that may have kinks of its own.
+
+    Returns
+    -------
+    objectives : list of Objective
+    dtype : dtype or None
+        float64 where the function takes it; None, for the dtypes as they are, where it raises.
+    """
+
+    def terms(dtype: npt.DTypeLike | None, replaced: Mapping[K, Array]) -> list[Any]:
+        found = evaluate(dtype, replaced)
+        if any(np.asarray(part).dtype == np.complex64 for part in found):  # a complex step underflows there
+            raise TypeError("the function computes in complex64")
+        return [weight * part for weight, part in zip(weights, found, strict=True)]
+
+    def value(dtype: npt.DTypeLike | None, others: Mapping[K, Array], key: K, x: Array) -> Any:
+        return sum(np.add.reduce(term, axis=None) for term in terms(dtype, {**others, key: x}))
+
+    def flat(dtype: npt.DTypeLike | None, key: K, x: Array) -> Array:
+        return np.concatenate([np.ravel(term) for term in terms(dtype, {key: x})])
+
+    def beside(
+        dtype: npt.DTypeLike | None, key: K, rng: np.random.Generator, size: float
+    ) -> Callable[[Array], Any]:
+        """Return L with every other argument moved a little."""
+        others = {
+            other: moved(copied(x, dtype), size * max(1.0, largest(x)) * rng.standard_normal(np.shape(x)))
+            for other, x in points.items()
+            if other != key
+        }
+        return nan_where_refused(partial(value, dtype, others, key))
+
+    found = in_float64(evaluate, points)
+    doubles = all(np.asarray(x).dtype == np.float64 for x in given if is_floating(x))
+    dtype = np.float64 if doubles or found is not None else None
+    found = [np.asarray(part) for part in parts] if found is None else found
+    with np.errstate(all="ignore"):
+        squares = [np.sum((w * np.asarray(part)) ** 2) for w, part in zip(weights, parts, strict=True)]
+        magnitude = float(np.sqrt(sum(squares)))
+    eps = max((float(np.finfo(part.dtype).eps) for part in found if part.dtype.kind == "f"), default=0.0)
+    objectives = []
+    for name, (key, x) in zip(names, points.items(), strict=True):
+        point = np.asarray(copied(x, dtype))
+        objectives.append(
+            Objective(
+                name,
+                point,
+                nan_where_refused(partial(value, dtype, {}, key)),
+                magnitude=magnitude,
+                eps=max(eps, float(np.finfo(point.dtype).eps)),
+                upstream=max(map(largest, weights)),
+                terms=nan_where_refused(partial(flat, dtype, key)) if by_term else None,
+                beside=partial(beside, dtype, key),
+            )
+        )
+    return objectives, dtype
+
+
+def in_float64(evaluate: Callable[..., Sequence[Any]], points: Mapping[K, Any]) -> list[Array] | None:
+    """Return the parts that a function returns for float64 arguments; None where it raises."""
+    first, point = next(iter(points.items()))
+    try:
+        with quiet():
+            found = evaluate(np.float64, {first: np.array(point, np.float64)})
+    except Exception:  # someone else's code, perhaps compiled for float32 alone: it may raise anything
+        return None
+    return [np.asarray(part) for part in found]

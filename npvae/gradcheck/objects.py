@@ -1,20 +1,21 @@
-"""What an object holds, wherever it is: found, read, written and copied.
+"""What an object holds, wherever it is: found, read, written, copied and restored.
 
 One walk serves all who look inside other people's objects: for the parameters of a layer, the arrays of a
-cache, random generators, and whatever has the length of the batch. Two names may stand for one array, and an
+cache, random generators, and arrays as long as the batch. Two names may stand for one array, and an
 array may be a view of another. Copies keep that; so does writing.
 """
 
 from __future__ import annotations
 
 import collections
+import contextlib
 import copy
 import dis
 import functools
 import itertools
 import random
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ Step = tuple[str, Any]  # ("attribute", name), ("item", key or index), ("call", 
 
 GENERATORS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random)
 
-_MOST = 4096  # how many objects are looked at
+_MOST = 4096  # how many objects are visited
 _MISSING = object()
 ATOMS = (str, bytes, int, float, complex, type(None), type, np.generic, types.ModuleType)
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial)
@@ -228,7 +229,7 @@ def _variables(function: types.FunctionType) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=4096)
 def _names_in(code: types.CodeType) -> tuple[list[str], list[str]]:
-    """Return the global names that code reads, and these with attributes; those of inner functions too."""
+    """Return the global names that code and its inner functions read, and all names in them."""
     lines = dis.get_instructions(code)
     read = [line.argval for line in lines if line.opname in ("LOAD_GLOBAL", "LOAD_NAME")]
     names = list(code.co_names)
@@ -254,44 +255,22 @@ def numbers(thing: Any) -> Iterator[tuple[Place, Any]]:
     return ((place, value) for place, value in members(thing) if place.steps and is_parameter(value))
 
 
-def arrays_in(thing: Any, functions: bool = True) -> dict[str, Array]:
-    """Find the arrays inside a thing: items, attributes, and what a function encloses.
+def held_in(thing: Any, kinds: type | tuple[type, ...], functions: bool = True) -> dict[str, Any]:
+    """Find what is of some kinds inside a thing: items, attributes, and what functions refer to.
 
     Returns
     -------
-    dict of str to array
-        The path to each array, as one would write it after the thing's name, and the array itself.
+    dict
+        Each once, by its path as one would write it after the thing's name.
 
     Examples
     --------
-    >>> sorted(arrays_in((np.ones(2), {"mask": np.zeros(3)})))
+    >>> sorted(held_in((np.ones(2), {"mask": np.zeros(3)}), np.ndarray))
     ['[0]', "[1]['mask']"]
     """
-    found: dict[int, tuple[str, Array]] = {}
-    for place, value in members(thing, functions):
-        if isinstance(value, np.ndarray):
-            found.setdefault(id(value), (place.suffix, value))
-    return dict(found.values())
-
-
-def generators_in(thing: Any) -> dict[str, Any]:
-    """Find random generators among a thing's attributes and items, and what its methods refer to.
-
-    Returns
-    -------
-    dict of str to generator
-        By the path to each, as one would write it after the thing's name.
-
-    Examples
-    --------
-    >>> class Dropout:
-    ...     rng = np.random.default_rng(0)
-    >>> list(generators_in({"layers": [Dropout()]}))
-    ["['layers'][0].rng"]
-    """
     found: dict[int, tuple[str, Any]] = {}
-    for place, value in members(thing, functions=True):
-        if isinstance(value, GENERATORS):
+    for place, value in members(thing, functions):
+        if isinstance(value, kinds):
             found.setdefault(id(value), (place.suffix.replace(".__self__", ""), value))
     return dict(found.values())
 
@@ -320,7 +299,7 @@ class Snapshot:
         self._kept = [
             (name + path, array, array.copy())
             for name, thing in things.items()
-            for path, array in arrays_in(thing).items()
+            for path, array in held_in(thing, np.ndarray).items()
             if array.dtype.kind in "biufc"
         ]
 
@@ -348,25 +327,23 @@ def duplicate(thing: Any) -> Any:
     roots: dict[int, list[Array]] = {}
     for _, value in numbers(thing):
         if type(value) is np.ndarray:
-            roots.setdefault(id(root_of(value)), []).append(value)
+            roots.setdefault(id(_root_of(value)), []).append(value)
     memo: dict[int, Any] = {}
     for group in roots.values():
         if len({id(array) for array in group}) > 1:
-            root = root_of(group[0])
-            try:
+            root = _root_of(group[0])
+            with contextlib.suppress(TypeError, ValueError):  # memory of another kind
                 memo.update(_moved(root, [root, *group], root.dtype))
-            except (TypeError, ValueError):  # memory of another kind
-                continue
     return copy.deepcopy(thing, memo)
 
 
 def _convert(thing: Any, array: Array, dtype: npt.DTypeLike) -> None:
     """Give an array, its views, and all that it is a view of, another dtype; wherever they are held."""
-    root = root_of(array)
+    root = _root_of(array)
     group = [
         (place, value)
         for place, value in numbers(thing)
-        if isinstance(value, np.ndarray) and root_of(value) is root
+        if isinstance(value, np.ndarray) and _root_of(value) is root
     ]
     try:
         new = _moved(root, [value for _, value in group], np.dtype(dtype))
@@ -392,8 +369,214 @@ def _moved(root: Array, arrays: list[Array], dtype: np.dtype[Any]) -> dict[int, 
     return {id(array): view(array) for array in arrays}
 
 
-def root_of(array: Array) -> Array:
+def _root_of(array: Array) -> Array:
     """Return the array that an array is a view of, or it itself."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
+
+
+class Noise:
+    """The state of all generators that something may draw from, restored before each evaluation.
+
+    Parameters
+    ----------
+    **things
+        Their attributes, what they hold, and what their functions refer to are searched for generators.
+        Named as the report should name them. NumPy's global generator and Python's are always there.
+    """
+
+    _LOOKS = 3  # it takes as long as a small network to see which generators were drawn from
+
+    def __init__(self, **things: Any) -> None:
+        self._held: dict[str, tuple[Any, Any]] = {}
+        for name, thing in things.items():
+            for path, generator in held_in(thing, GENERATORS).items():
+                if all(generator is not held for held, _ in self._held.values()):
+                    with contextlib.suppress(NotImplementedError):  # random.SystemRandom has no state
+                        self._held[name + path] = generator, _state_of(generator)
+        self._held["NumPy's global generator"] = np.random, _state_of(np.random)
+        self._held["Python's global generator"] = random, _state_of(random)
+        self._drawn: dict[str, tuple[Any, Any]] = {}
+        self._looks = 0
+
+    @property
+    def drawn(self) -> list[str]:
+        """The names of the generators that were found in another state than at first."""
+        return list(self._drawn)
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Leave all generators afterwards as they were at first."""
+        try:
+            yield
+        finally:
+            for generator, state in self._held.values():
+                _set_state(generator, state)
+
+    def reset(self) -> None:
+        """Set the generators that were drawn from as they were at first."""
+        for generator, state in self._drawn.values():
+            _set_state(generator, state)
+
+    def look(self) -> None:
+        """See which generators were drawn from; only the first few times."""
+        if self._looks < self._LOOKS:
+            self._looks += 1
+            for name, (generator, state) in self._held.items():
+                if name not in self._drawn and not _same_state(_state_of(generator), state):
+                    self._drawn[name] = generator, state
+
+
+def _state_of(generator: Any) -> Any:
+    for name in ("getstate", "get_state"):  # of Python's generators, and of NumPy's older ones
+        if hasattr(generator, name):
+            return getattr(generator, name)()
+    return getattr(generator, "bit_generator", generator).state
+
+
+def _set_state(generator: Any, state: Any) -> None:
+    for name in ("setstate", "set_state"):
+        if hasattr(generator, name):
+            getattr(generator, name)(state)
+            return
+    getattr(generator, "bit_generator", generator).state = state
+
+
+def _same_state(a: Any, b: Any) -> bool:
+    """Compare two states: numbers, strings and arrays in dicts and tuples."""
+    if isinstance(a, dict):
+        return all(_same_state(a[key], b[key]) for key in a)
+    if isinstance(a, tuple) and any(isinstance(item, np.ndarray | tuple) for item in a):
+        return all(_same_state(x, y) for x, y in zip(a, b, strict=True))
+    return bool(np.array_equal(a, b)) if isinstance(a, np.ndarray) else bool(a == b)
+
+
+class Copies:
+    """Copies of a layer, each in the layer's own state when it is handed out.
+
+    Copying a tree of objects takes many times as long as its forward pass. So a copy that is no longer in use
+    is restored and used again.
+
+    Parameters
+    ----------
+    layer : object
+        What is copied; it must not change.
+    places : sequence of Place
+        Where other values are written into the copies.
+    """
+
+    def __init__(self, layer: Any, places: Sequence[Place] = ()) -> None:
+        self._layer = layer
+        self._places = places
+        self._free: dict[tuple[Any, ...], list[_Copy]] = {}  # for each combination of dtypes
+
+    def take(self, values: Sequence[Any] = ()) -> Working:
+        """Return a copy with these values at the places; it comes back when it is no longer held."""
+        free = self._free.setdefault(tuple(np.asarray(value).dtype for value in values), [])
+        restore: Callable[[], None] | None
+        if free:
+            layer, restore = free.pop()
+            restore()
+        else:
+            layer = duplicate(self._layer)
+            self._write(layer, values)  # where an array needs another dtype, a new one takes its place
+            restore = restorer(layer)
+        self._write(layer, values)
+        return Working(layer, restore, free)
+
+    def _write(self, layer: Any, values: Sequence[Any]) -> None:
+        for place, value in zip(self._places, values, strict=False):
+            place.write(layer, value)
+
+
+_Copy = tuple[Any, Callable[[], None]]
+
+
+class Working:
+    """A copy of a layer that is in use, and the inputs that its forward was given."""
+
+    __slots__ = ("__free__", "__restore__", "inputs", "layer")  # those with underscores are not looked into
+
+    def __init__(self, layer: Any, restore: Callable[[], None] | None, free: list[_Copy]) -> None:
+        self.layer = layer
+        self.inputs: tuple[Any, ...] = ()
+        self.__restore__ = restore
+        self.__free__ = free
+
+    def __del__(self) -> None:
+        if self.__restore__ is not None:
+            self.__free__.append((self.layer, self.__restore__))
+
+
+_HEAP_TYPE = 1 << 9  # the flag of classes that were made in Python
+_REFILLED = (list, dict, collections.OrderedDict, collections.defaultdict, set, collections.deque)
+_CONSTANT = (*ATOMS, types.FunctionType, types.BuiltinFunctionType, np.dtype, np.ufunc)
+
+
+def restorer(thing: Any) -> Callable[[], None] | None:
+    """Return a function that restores a thing and all it holds to what they are now.
+
+    None where it holds something of a kind that cannot be restored, such as an object of compiled code.
+    """
+    attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    arrays: list[tuple[Array, Array]] = []
+    resets: list[Callable[[], None]] = []
+    seen: set[int] = set()
+    queue = [thing]
+    while queue:
+        node = queue.pop()
+        if isinstance(node, _CONSTANT) or id(node) in seen:
+            continue
+        seen.add(id(node))
+        built_in = next(kind for kind in type(node).__mro__ if not kind.__flags__ & _HEAP_TYPE)
+        if isinstance(node, np.ndarray):
+            if type(node) is not np.ndarray or node.dtype.hasobject:
+                return None
+            if node.flags.writeable:
+                arrays.append((node, node.copy(order="K")))
+            continue
+        if isinstance(node, GENERATORS):
+            try:
+                resets.append(functools.partial(_set_state, node, _state_of(node)))
+            except NotImplementedError:  # random.SystemRandom has no state
+                return None
+            continue
+        if built_in in _REFILLED:
+            saved = dict(node) if isinstance(node, dict) else list(node)
+            resets.append(functools.partial(_refill, built_in, node, saved))
+            queue += [*saved, *saved.values()] if isinstance(saved, dict) else saved
+        elif built_in in (tuple, frozenset):
+            queue += node
+        elif isinstance(node, types.MethodType):
+            queue.append(node.__self__)
+        elif built_in not in (object, types.SimpleNamespace):
+            return None
+        own, slots = attributes_of(node), slots_of(node)
+        if not own.keys() >= set(slots):  # forward may fill a slot that is empty
+            return None
+        resets += [functools.partial(object.__setattr__, node, name, own[name]) for name in slots]
+        if isinstance(held := getattr(node, "__dict__", None), dict):
+            attributes.append((held, dict(held)))
+        queue += own.values()
+
+    def restore() -> None:
+        for held, saved in attributes:
+            if held.keys() != saved.keys():
+                held.clear()
+            held.update(saved)
+        for array, values in arrays:
+            array[...] = values
+        for reset in resets:
+            reset()
+
+    return restore
+
+
+def _refill(kind: Any, node: Any, saved: Any) -> None:
+    """Give a container back what it held, by the methods of the class that it was derived from."""
+    kind.clear(node)
+    if issubclass(kind, list | collections.deque):
+        kind.extend(node, saved)
+    else:
+        kind.update(node, saved)

@@ -7,32 +7,24 @@ never failed: what is merely unusual becomes a note.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import copied, largest, quiet
+from .arguments import copied, largest, moved, parts_of, quiet, shuffled
 from .case import Case, draw_like, saved
 from .judge import Mismatch, mismatch
-from .matching import parts_of
-from .objects import Snapshot, arrays_in, same_bits
+from .objects import Snapshot, held_in, same_bits
 from .report import Check
 
 Array = npt.NDArray[Any]
 
 
 def check_protocol(case: Case, rng: np.random.Generator) -> list[Check]:
-    """Make all protocol checks.
-
-    Parameters
-    ----------
-    case : Case
-        The pair at the point where its gradients are checked.
-    rng : numpy.random.Generator
-        Draws other points and upstream gradients.
-    """
+    """Make all protocol checks of a pair at the point where its gradients are checked."""
     checks: list[Check] = []
     for name, look in _CHECKS.items():
         try:
@@ -40,7 +32,7 @@ def check_protocol(case: Case, rng: np.random.Generator) -> list[Check]:
                 found = look(case, rng)
         except Exception as error:  # someone else's code, called a second time
             text = f"{type(error).__name__}: {error}".splitlines()[0]
-            found = [Check(name, "inconclusive", f"it works once, then raises {text}")]
+            found = [Check(name, "inconclusive", f"the first call works, a later one raises {text}")]
         checks += found or [Check(name, "pass")]
     return checks
 
@@ -58,9 +50,16 @@ def fresh_noise(case: Case) -> str:
     return ""
 
 
+def _with_passes(checks: list[Check], *names: str) -> list[Check]:
+    """Add that all other checks of these names passed."""
+    found = {check.name for check in checks}
+    return checks + [Check(name, "pass") for name in names if name not in found]
+
+
 def _unchanged(case: Case, rng: np.random.Generator) -> list[Check]:
     args = [copied(arg) for arg in case.args]
-    inputs = Snapshot(**dict(zip(case.labels, args, strict=True)))
+    by_label = dict(zip(case.labels, args, strict=True))
+    inputs = Snapshot(**by_label)
     y, cache = case.pair.run(args)
     checks = []
     if changed := inputs.changed():
@@ -68,10 +67,8 @@ def _unchanged(case: Case, rng: np.random.Generator) -> list[Check]:
         verdict: Literal["fail", "note"] = "fail" if set(changed) & set(case.names) else "note"
         checks.append(Check("unchanged inputs", verdict, f"forward changes {', '.join(changed)}"))
     dys = [dy.copy() for dy in case.dys]
-    held = Snapshot(**dict(zip(case.labels, args, strict=True)))
-    upstream = Snapshot(dy=dys)
+    held, upstream, kept = Snapshot(**by_label), Snapshot(dy=dys), Snapshot(cache=cache)
     plain = isinstance(cache, tuple | list | dict | np.ndarray)
-    kept = Snapshot(cache=cache)
     gradients = case.pair.pull(y, dys, cache)
     # dy, inputs and cache may be one array: it is blamed once, under its most telling name.
     if upstream.changed():
@@ -82,15 +79,11 @@ def _unchanged(case: Case, rng: np.random.Generator) -> list[Check]:
         text = f"backward changes {', '.join(changed[:3])}" + (" and others" if len(changed) > 3 else "")
         checks.append(Check("unchanged cache", "fail" if plain else "note", text))
     for name, gradient in zip(case.names, gradients, strict=True):
-        for other, thing in [("dy", dys), *zip(case.labels, args, strict=True)]:
-            if any(np.may_share_memory(gradient, array) for array in arrays_in(thing).values()):
-                text = (
-                    f"the gradient of {name} shares memory with {other}: right, as long as nobody changes it"
-                )
+        for other, thing in [("dy", dys), *by_label.items()]:
+            if any(np.may_share_memory(gradient, array) for array in held_in(thing, np.ndarray).values()):
+                text = f"the gradient of {name} shares memory with {other}: changing one changes the other"
                 checks.append(Check("aliases", "note", text))
-    found = {check.name for check in checks}
-    names = ("unchanged inputs", "unchanged dy", "unchanged cache")
-    return checks + [Check(name, "pass") for name in names if name not in found]
+    return _with_passes(checks, "unchanged inputs", "unchanged dy", "unchanged cache")
 
 
 def _repeatable(case: Case, rng: np.random.Generator) -> list[Check]:
@@ -110,9 +103,7 @@ def _repeatable(case: Case, rng: np.random.Generator) -> list[Check]:
         return [Check("repeatable", "note", text)]
     fresh = case.pair.both(case.args, case.dys)[1]
     checks = []
-    if any(not same_bits(a, b) for a, b in zip(first, second, strict=True)) or any(
-        not same_bits(a, b) for a, b in zip(second, third, strict=True)
-    ):
+    if not all(map(same_bits, [*first, *second], [*second, *third])):
         where = case.differ(second, first) or case.differ(third, first)
         if not where:
             checks.append(Check("repeatable", "note", "two backwards of one forward differ by rounding"))
@@ -128,8 +119,7 @@ def _repeatable(case: Case, rng: np.random.Generator) -> list[Check]:
     elif where := case.differ(fresh, case.gradients) or case.differ(first, case.gradients):
         text = f"another forward and backward with the same arguments return something else: {where}"
         checks.append(Check("no accumulation", "fail", text))
-    found = {check.name for check in checks}
-    return checks + [Check(n, "pass") for n in ("repeatable", "no accumulation") if n not in found]
+    return _with_passes(checks, "repeatable", "no accumulation")
 
 
 def _minus(a: list[Array], b: list[Array]) -> list[Array]:
@@ -140,9 +130,9 @@ def _linear(case: Case, rng: np.random.Generator) -> list[Check]:
     """Compare backward(a dy + b dy') with a backward(dy) + b backward(dy')."""
     others = draw_like(case.dys, rng)
     if not all(np.all(np.isfinite(gradient)) for gradient in case.gradients):
-        return [Check("linear in dy", "note", "not looked at: a gradient is not finite")]
+        return [Check("linear in dy", "note", "not checked: a gradient is not finite")]
     if any(dy.dtype == np.float16 for dy in case.dys):
-        return [Check("linear in dy", "note", "not looked at in float16")]
+        return [Check("linear in dy", "note", "not checked in float16")]
     second = case.pair.both(case.args, others)[1]
     for a, b in ((1.0, -0.5), (64.0, -24.0)):
         mixed = [np.asarray(a * dy + b * other, dy.dtype) for dy, other in zip(case.dys, others, strict=True)]
@@ -153,8 +143,8 @@ def _linear(case: Case, rng: np.random.Generator) -> list[Check]:
         wanted = [np.asarray(e / abs(a)) for e in expected]
         if case.differ(ones, wanted) and (where := case.differ(ones, wanted, _noise_of_dy(case, rng))):
             text = (
-                f"backward(a dy + b dy') is not a and b times each: {where}. dy must enter as a factor: not "
-                "clipped, rounded or ignored inside (gradients are clipped after the backward pass)"
+                f"backward(a dy + b dy') is not a backward(dy) + b backward(dy'): {where}. dy must enter as "
+                "a factor: not clipped, rounded or ignored inside (clip gradients after the backward pass)"
             )
             return [Check("linear in dy", "fail", text)]
     return []
@@ -163,10 +153,10 @@ def _linear(case: Case, rng: np.random.Generator) -> list[Check]:
 def _noise_of_dy(case: Case, rng: np.random.Generator) -> list[float]:
     """Return, for each gradient, the terms whose rounding shows when dy is moved by its own rounding."""
     eps = float(np.finfo(case.dtype).eps)
-    terms = [max(term, *[largest(dy) for dy in case.dys]) for term in case.terms]
+    terms = [max(term, *map(largest, case.dys)) for term in case.terms]
     for _ in range(3):
-        moved = [np.asarray(dy * (1 + eps * rng.choice([-1.0, 1.0], dy.shape)), dy.dtype) for dy in case.dys]
-        around = case.pair.both(case.args, moved)[1]
+        rounded = [moved(dy, eps * dy * rng.choice([-1.0, 1.0], dy.shape)) for dy in case.dys]
+        around = case.pair.both(case.args, rounded)[1]
         changes = [largest(g.astype(np.float64) - h) for g, h in zip(around, case.gradients, strict=True)]
         terms = [max(term, change / eps) for term, change in zip(terms, changes, strict=True)]
     return terms
@@ -176,14 +166,14 @@ def _stale(case: Case, rng: np.random.Generator) -> list[Check]:
     """Forward A, forward B, backward: B's gradients, and A's with A's cache."""
     other = next(filter(None, (case.at(args, rng) for args in far_from(case, rng))), None)
     if other is None:
-        return [Check("stale cache", "note", "not looked at: forward takes no other point that was tried")]
+        return [Check("stale cache", "note", "not checked: forward takes no other point that was tried")]
     checks = []
     y_a, cache_a = case.pair.run([copied(arg) for arg in case.args])
     y_b, cache_b = case.pair.run([copied(arg) for arg in other.args])
     of_b = case.pair.pull(y_b, [dy.copy() for dy in other.dys], cache_b)
     kept_b = saved(of_b)
     where: Mismatch | str | None = other.differ(kept_b, other.gradients)
-    if not where and (wrong := other.wrong(kept_b, rng)):
+    if not where and (wrong := replace(other, gradients=kept_b).wrong(rng)):
         where = _left_over(case, other, kept_b)
         if not where:
             text = (
@@ -193,7 +183,7 @@ def _stale(case: Case, rng: np.random.Generator) -> list[Check]:
             )
             checks.append(Check("another point", "inconclusive" if case.vacuous else "note", text))
     if where:
-        text = f"after forward(A), forward(B), the backward of B is not B's: {where}"
+        text = f"after forward(A), forward(B), backward does not return the gradients of B: {where}"
         return [Check("stale cache", "fail", text)]
     own = isinstance(cache_a, tuple | list | dict | np.ndarray) and cache_a is not cache_b
     try:
@@ -201,8 +191,8 @@ def _stale(case: Case, rng: np.random.Generator) -> list[Check]:
         where = case.differ(of_a, case.gradients)
     except Exception as error:  # the state of B does not fit A
         where = f"it raises {type(error).__name__}"
-    if where and own and arrays_in(cache_a):
-        text = f"after forward(B), a backward with A's cache is not A's: {where}"
+    if where and own and held_in(cache_a, np.ndarray):
+        text = f"after forward(B), a backward with A's cache does not return the gradients of A: {where}"
         checks.append(Check("stale cache", "fail", text))
     elif where:
         text = "the cache lives in an object until the next forward: call backward before that"
@@ -214,59 +204,24 @@ def _left_over(case: Case, other: Case, gradients: list[Array]) -> Mismatch | st
     """Say whether gradients at another point are wrong because something of the first one is left over."""
     shapes_agree = all(a.shape == b.shape for a, b in zip(case.dys, other.dys, strict=True))
     if shapes_agree and not case.differ(gradients, case.pair.both(case.args, other.dys)[1]):
-        return "it is A's"
+        return "it is the gradient of A"
     fresh = case.pair.afresh()
     if fresh is None:
         return None
     return other.differ(gradients, fresh.both(other.args, other.dys)[1])
 
 
-def _other_branches(case: Case, rng: np.random.Generator) -> list[Check]:
-    """Look at points far outside, which may reach branches that the given one does not."""
-    if not case.right:
-        return []
-    for factor in (8.0, -8.0):
-        args = [copied(arg) for arg in case.args]
-        for k in case.positions:
-            args[k] = np.asarray(factor * np.asarray(args[k]), np.asarray(args[k]).dtype)[()]
-        other = case.at(args, rng)
-        if other is not None and (wrong := other.wrong(other.gradients, rng)):
-            text = (
-                f"at {factor:g} times the arguments {wrong}: a branch that the given arguments do not reach, "
-                "or arguments that the function is not meant for"
-            )
-            return [Check("other branches", "note", text)]
-    return []
-
-
 def _earlier_results(case: Case, rng: np.random.Generator) -> list[Check]:
     y, cache = case.pair.run([copied(arg) for arg in case.args])
     gradients = case.pair.pull(y, [dy.copy() for dy in case.dys], cache)
     held = Snapshot(y=y, **{f"the gradient of {n}": g for n, g in zip(case.names, gradients, strict=True)})
-    args = next(far_from(case, rng))
-    try:
-        y_2, cache_2 = case.pair.run([copied(arg) for arg in args])
-        case.pair.pull(y_2, draw_like(case.dys, rng), cache_2)
-    except Exception:  # forward need not take the other point
-        y_2, cache_2 = case.pair.run([copied(arg) for arg in case.args])
-        case.pair.pull(y_2, draw_like(case.dys, rng), cache_2)
+    far = next(far_from(case, rng))
+    if case.at(far, rng) is None:  # forward need not take the other point
+        case.at(case.args, rng)
     if changed := held.changed():
         text = f"a later call changes what an earlier one returned: {', '.join(changed)}"
         return [Check("earlier results", "fail", text)]
     return []
-
-
-def _generic(case: Case, special: Sequence[int], rng: np.random.Generator) -> Case | None:
-    """Return the pair where arguments whose entries are all the same have others, close to these.
-
-    None where the function does not take these.
-    """
-    args = [copied(arg) for arg in case.args]
-    for k in special:
-        x = np.asarray(case.args[k])
-        moved = x * rng.uniform(0.5, 1.5, x.shape) if np.any(x) else 0.5 * rng.standard_normal(x.shape)
-        args[k] = np.asarray(moved, x.dtype)[()]
-    return case.at(args, rng)
 
 
 def _special(x: Array) -> bool:
@@ -278,11 +233,14 @@ def _special(x: Array) -> bool:
 
 def _generic_values(case: Case, rng: np.random.Generator) -> list[Check]:
     """Look where factors that are 1 and terms that are 0 at the given point are something else."""
-    if not case.right:
-        return []
-    special = [k for k in case.positions if _special(np.asarray(case.args[k]))]
-    other = _generic(case, special, rng) if special else None
-    if other is None or not (wrong := other.wrong(other.gradients, rng)):
+    special = [k for k, x in case.points.items() if case.right and _special(np.asarray(x))]
+    args = [copied(arg) for arg in case.args]
+    for k in special:
+        x = np.asarray(args[k])
+        shift = x * rng.uniform(-0.5, 0.5, x.shape) if np.any(x) else 0.5 * rng.standard_normal(x.shape)
+        args[k] = moved(x, shift)
+    other = case.at(args, rng) if special else None
+    if other is None or not (wrong := other.wrong(rng)):
         return []
     names = ", ".join(case.labels[k] for k in special)
     text = f"with other values for {names}, whose entries are all the same at the given point, {wrong}"
@@ -295,7 +253,6 @@ _CHECKS: dict[str, Callable[[Case, np.random.Generator], list[Check]]] = {
     "linear in dy": _linear,
     "stale cache": _stale,
     "earlier results": _earlier_results,
-    "other branches": _other_branches,
     "generic values": _generic_values,
 }
 
@@ -303,20 +260,13 @@ _CHECKS: dict[str, Callable[[Case, np.random.Generator], list[Check]]] = {
 def far_from(case: Case, rng: np.random.Generator) -> Any:
     """Yield points far from the given one, the boldest first.
 
-    The entries of what is differentiated are shuffled and shrunk, so that signs, intervals around zero and
-    sets of positive numbers stay what they are; of all other arrays the rows are shuffled, so that a row of
-    one-hot targets remains one.
+    The entries of what is differentiated are shuffled and shrunk, the rows of all other arrays shuffled, so
+    that a row of one-hot targets remains one.
     """
     bold, careful = [copied(arg) for arg in case.args], [copied(arg) for arg in case.args]
     for k, arg in enumerate(case.args):
         if k in case.positions:
-            x = np.asarray(arg)
-            shrink = rng.uniform(0.25, 0.75, x.shape)
-            shuffled = rng.permutation(x.ravel()).reshape(x.shape)
-            if x.size > 1 and np.all(x == x.flat[0]):
-                shuffled = shuffled + 0.5 * rng.standard_normal(x.shape)
-            bold[k] = np.asarray(shuffled * shrink, x.dtype)[()]
-            careful[k] = np.asarray(x * shrink, x.dtype)[()]
+            bold[k], careful[k] = shuffled(arg, rng)
         elif isinstance(arg, np.ndarray) and arg.ndim and not _symmetric(arg):
             bold[k] = arg[rng.permutation(len(arg))]
     yield bold

@@ -105,14 +105,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at beside the gradients' values.
+    """One thing that was checked in addition to the gradients' values.
 
     Attributes
     ----------
     name : str
         What was checked: "repeatable", "stale cache", "N = 1", ...
     verdict : {"pass", "note", "inconclusive", "fail"}
-        Notes are informational: something to know, or why nothing was looked at.
+        Notes are informational: something to know, or why nothing was checked.
     detail : str
         What was found; empty for "pass".
     """
@@ -123,7 +123,7 @@ class Check:
 
 
 def one_cause(entries: Sequence[Entry]) -> list[Check]:
-    """Say that gradients which are all wrong by little may have one cause."""
+    """Note that several gradients which are slightly wrong may have one cause."""
     names = [entry.name for entry in entries if entry.reason is Reason.SLIGHT]
     if len(names) < 2:
         return []
@@ -148,7 +148,7 @@ class Report:
     reproduce : str
         The call that repeats the check.
     checks : tuple of Check
-        What was looked at beside the gradients' values: the protocol of forward and backward, and variations
+        What was checked in addition to the values: the protocol of forward and backward, and variations
         of the inputs.
 
     Notes
@@ -157,7 +157,7 @@ class Report:
 
     - "pass": the gradient agrees with the trusted oracle within the tolerance, everywhere it was compared.
     - "kink": as "pass", but at some entries the function has no derivative, and there the gradient lies
-      between the slopes from the left and from the right. Correct code can do no better: it counts as passed.
+      between the slopes from the left and from the right. Correct code can do no better, so this passes.
     - "inconclusive": the oracles cannot decide. They contradict each other, or the gradient is smaller than
       their noise. It does not count as passed.
     - "fail": the gradient is wrong, or one of `checks` failed.
@@ -206,14 +206,66 @@ class Report:
 
     def to_json(self) -> str:
         """Return the report as JSON; numbers that are not finite become null."""
-        return as_json(self)
+        content = {
+            "title": self.title,
+            "verdict": self.verdict,
+            "passed": self.passed,
+            "seed": self.seed,
+            "reproduce": self.reproduce,
+            "entries": [asdict(entry) for entry in self.entries],
+            "checks": [asdict(check) for check in self.checks],
+        }
+        return json.dumps(_finite(content), indent=2, allow_nan=False)
 
     def to_junit(self) -> str:
         """Return the report as JUnit XML: one test case for each argument and each check."""
-        return as_junit(self)
+        cases: list[tuple[str, str, str, str]] = [
+            (
+                f"gradient of {entry.name}",
+                entry.verdict,
+                f"{entry.hint or 'wrong'}; analytic {entry.analytic:.8g}, numeric {entry.numeric:.8g} "
+                f"at {entry.index or 'a projection'}",
+                entry.hint,
+            )
+            for entry in self.entries
+        ]
+        cases += [(check.name, check.verdict, check.detail, check.detail) for check in self.checks]
+        bad = str(sum(case[1] in ("fail", "inconclusive") for case in cases))
+        suite = ElementTree.Element(
+            "testsuite", name=self.title, tests=str(len(cases)), failures=bad, errors="0", skipped="0"
+        )
+        properties = ElementTree.SubElement(suite, "properties")
+        for name, value in (("seed", str(self.seed)), ("reproduce", self.reproduce)):
+            ElementTree.SubElement(properties, "property", name=name, value=value)
+        for name, verdict, message, remark in cases:
+            case = ElementTree.SubElement(suite, "testcase", classname=self.title, name=name)
+            if verdict in ("fail", "inconclusive"):
+                failure = ElementTree.SubElement(case, "failure", type=verdict, message=_printable(message))
+                failure.text = _printable(str(self))
+            elif remark:
+                ElementTree.SubElement(case, "system-out").text = _printable(remark)
+        return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
     def __str__(self) -> str:
-        return as_table(self)
+        rows = [_HEADER, *(_row(entry) for entry in self.entries)]
+        widths = [max(len(row[k]) for row in rows) for k in range(len(_HEADER))]
+        vacuous = sum(entry.reason.vacuous for entry in self.entries)
+        told = f", {vacuous} of {len(self.entries)} gradients vacuous" if vacuous else ""
+        lines = [f"{self.title}: {self.verdict.upper()}{told}"]
+        for row, entry in zip(rows, (None, *self.entries), strict=True):
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            lines.append(("  " + "  ".join(cells)).rstrip())
+            if entry is not None and entry.hint:
+                lines.append(f"      {entry.hint}")
+        if self.failures:
+            lines.append(f"other checks: {len(self.failures)} of {len(self.checks)} did not pass")
+        elif self.checks:
+            done = sum(check.verdict == "pass" for check in self.checks)
+            lines.append(f"other checks: all {done} passed" + (", but see the notes" if self.notes else ""))
+        for check in self.failures:
+            lines.append(f"  {_loud(check.verdict)} {check.name}: {check.detail}")
+        lines += [f"note: {check.name}: {check.detail}" for check in self.notes]
+        return "\n".join([*lines, f"reproduce: {self.reproduce}"])
 
 
 _HEADER = (
@@ -230,35 +282,8 @@ _HEADER = (
 )
 
 
-def as_table(report: Report) -> str:
-    """Show a report: a row for each argument, a line on the checks, notes, how to repeat it."""
-    rows = [_HEADER, *(_row(entry) for entry in report.entries)]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(_HEADER))]
-    vacuous = sum(entry.reason.vacuous for entry in report.entries)
-    told = f", {vacuous} of {len(report.entries)} gradients vacuous" if vacuous else ""
-    lines = [f"{report.title}: {report.verdict.upper()}{told}"]
-    for row, entry in zip(rows, (None, *report.entries), strict=True):
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        lines.append(("  " + "  ".join(cells)).rstrip())
-        if entry is not None and entry.hint:
-            lines.append(f"      {entry.hint}")
-    lines += _check_lines(report)
-    lines.append(f"reproduce: {report.reproduce}")
-    return "\n".join(lines)
-
-
-def _check_lines(report: Report) -> list[str]:
-    if not report.checks:
-        return []
-    if not report.failures:
-        done = sum(check.verdict == "pass" for check in report.checks)
-        lines = [f"other checks: all {done} passed" + (", but see the notes" if report.notes else "")]
-    else:
-        lines = [f"other checks: {len(report.failures)} of {len(report.checks)} did not pass"]
-        for check in report.failures:
-            word = check.verdict.upper() if check.verdict == "fail" else check.verdict
-            lines.append(f"  {word} {check.name}: {check.detail}")
-    return lines + [f"note: {check.name}: {check.detail}" for check in report.notes]
+def _loud(verdict: str) -> str:
+    return verdict.upper() if verdict == "fail" else verdict
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
@@ -269,7 +294,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
     return (
         entry.name,
         str(entry.shape),
-        entry.verdict.upper() if entry.verdict == "fail" else entry.verdict,
+        _loud(entry.verdict),
         where,
         f"{entry.analytic:.8g}",
         f"{entry.numeric:.8g}",
@@ -278,20 +303,6 @@ def _row(entry: Entry) -> tuple[str, ...]:
         entry.method or "-",
         entry.checked or "-",
     )
-
-
-def as_json(report: Report) -> str:
-    """Return a report as JSON; numbers that are not finite become null."""
-    content = {
-        "title": report.title,
-        "verdict": report.verdict,
-        "passed": report.passed,
-        "seed": report.seed,
-        "reproduce": report.reproduce,
-        "entries": [asdict(entry) for entry in report.entries],
-        "checks": [asdict(check) for check in report.checks],
-    }
-    return json.dumps(_finite(content), indent=2, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:
@@ -305,36 +316,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def as_junit(report: Report) -> str:
-    """Return a report as JUnit XML: one test case for each argument and each check."""
-    cases: list[tuple[str, str, str, str]] = [
-        (
-            f"gradient of {entry.name}",
-            entry.verdict,
-            f"{entry.hint or 'wrong'}; analytic {entry.analytic:.8g}, numeric {entry.numeric:.8g} "
-            f"at {entry.index or 'a projection'}",
-            entry.hint,
-        )
-        for entry in report.entries
-    ]
-    cases += [(check.name, check.verdict, check.detail, check.detail) for check in report.checks]
-    bad = [case for case in cases if case[1] in ("fail", "inconclusive")]
-    suite = ElementTree.Element(
-        "testsuite", name=report.title, tests=str(len(cases)), failures=str(len(bad)), errors="0", skipped="0"
-    )
-    properties = ElementTree.SubElement(suite, "properties")
-    for name, value in (("seed", str(report.seed)), ("reproduce", report.reproduce)):
-        ElementTree.SubElement(properties, "property", name=name, value=value)
-    for name, verdict, message, remark in cases:
-        case = ElementTree.SubElement(suite, "testcase", classname=report.title, name=name)
-        if verdict in ("fail", "inconclusive"):
-            failure = ElementTree.SubElement(case, "failure", type=verdict, message=_printable(message))
-            failure.text = _printable(str(report))
-        elif remark:
-            ElementTree.SubElement(case, "system-out").text = _printable(remark)
-    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def _printable(text: str) -> str:

@@ -1,6 +1,6 @@
 """The same gradients for the same numbers in other memory layouts and dtypes, and for other batch sizes.
 
-A function that refuses a variation is right to do so: that is a note. One that takes it has to be right.
+A function may refuse a variation: that is a note. If it accepts one, its gradients have to be right.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import copied, quiet
+from .arguments import copied, largest, parts_of, quiet
 from .case import Case, saved
 from .judge import CANCELLATION, mismatch
-from .matching import parts_of
 from .report import Check
 
 Array = npt.NDArray[Any]
+Finding = tuple[Any, str] | None  # a verdict, "fail" or "note", and what was found; None for "pass"
+Look = Callable[[Case, np.random.Generator], Finding]
 
 _FLOAT32_ROUNDING = 2e-3  # of a float32 gradient, relative to its scale, where nothing is ill-conditioned
 _SETS = 32  # of arguments that may be the batch: how many are tried
@@ -29,15 +30,8 @@ _CONDITION = 64.0  # multiples of what float32 rounding of the inputs changes in
 def check_variations(case: Case, rng: np.random.Generator, *, smooth: bool = True) -> list[Check]:
     """Run a pair on variations of its inputs.
 
-    Parameters
-    ----------
-    case : Case
-        The pair, and its inputs as they were given.
-    rng : numpy.random.Generator
-        Draws upstream gradients and directions.
-    smooth : bool
-        Whether the point is no kink. At a kink another order of summation may end on the other side, so
-        another gradient is only noted there.
+    Where the point is not smooth, another order of summation may end on the other side of a kink, so another
+    gradient is only noted.
     """
     checks = []
     for name, look in _VARIATIONS.items():
@@ -47,42 +41,39 @@ def check_variations(case: Case, rng: np.random.Generator, *, smooth: bool = Tru
         except _NotApplicable:
             continue
         except _Refused as refusal:
-            found = Check(name, "note", str(refusal))
+            found = "note", str(refusal)
         except Exception as error:  # someone else's code on inputs that nobody promised it would take
-            found = Check(name, "note", f"refused: {type(error).__name__}: {error}".splitlines()[0])
-        if found is not None and found.verdict == "fail" and not smooth:
-            found = Check(name, "note", f"at a kink: {found.detail}")
-        checks.append(found or Check(name, "pass"))
+            found = "note", f"refused: {type(error).__name__}: {error}".splitlines()[0]
+        if found is not None and found[0] == "fail" and not smooth:
+            found = "note", f"at a kink: {found[1]}"
+        checks.append(Check(name, *(found or ("pass",))))
     return checks
 
 
 class _NotApplicable(Exception):  # noqa: N818
-    """The function is none for which the variation means anything."""
+    """The variation means nothing for this function."""
 
 
 class _Refused(Exception):  # noqa: N818
-    """Why a variation was not looked at."""
+    """Why a variation was not run."""
 
 
-def _laid_out(layout: Callable[[Array], Array], name: str) -> Callable[..., Check | None]:
-    def look(case: Case, rng: np.random.Generator) -> Check | None:
-        def laid_out(x: Any) -> Any:
-            return layout(x) if isinstance(x, np.ndarray) and x.ndim else copied(x)
+def _laid_out(layout: Callable[[Array], Array]) -> Look:
+    def laid_out(x: Any) -> Any:
+        return layout(x) if isinstance(x, np.ndarray) and x.ndim else copied(x)
 
+    def look(case: Case, rng: np.random.Generator) -> Finding:
         plain = [np.array(x, order="C") if isinstance(x, np.ndarray) else copied(x) for x in case.args]
         parts, expected = case.pair.both(plain, case.dys)
         y, cache = case.pair.run([laid_out(x) for x in case.args])
-        found_parts = parts_of(y)
+        found = parts_of(y)
         names = [f"y[{k}]" if len(parts) > 1 else "y" for k in range(len(parts))]
-        sizes = [float(np.max(np.abs(p[np.isfinite(p)]), initial=0.0)) for p in parts]
-        if mismatch(found_parts, parts, names, sizes, dtype=case.dtype) and (
-            differs := mismatch(found_parts, parts, names, case.sizes_close_by, dtype=case.dtype)
+        if mismatch(found, parts, names, [*map(largest, parts)], dtype=case.dtype) and (
+            differs := mismatch(found, parts, names, case.sizes_close_by, dtype=case.dtype)
         ):
-            return Check(name, "fail", f"forward returns something else: {differs.plain}")
-        found = case.pair.pull(y, [laid_out(dy) for dy in case.dys], cache)
-        if where := case.differ(found, expected):
-            return Check(name, "fail", f"with {name}, {where}")
-        return None
+            return "fail", f"forward returns something else: {differs.plain}"
+        where = case.differ(case.pair.pull(y, [laid_out(dy) for dy in case.dys], cache), expected)
+        return ("fail", str(where)) if where else None
 
     return look
 
@@ -98,31 +89,29 @@ def _strided(x: Array) -> Array:
     return view
 
 
-def _broadcast(case: Case, rng: np.random.Generator) -> Check | None:
+def _broadcast(case: Case, rng: np.random.Generator) -> Finding:
     """Where arguments of different shapes are broadcast to y, cut an axis of one of them to length 1."""
-    shapes = [np.shape(case.args[k]) for k in case.positions]
-    if len(case.parts) != 1 or len(set(shapes)) < 2 or case.parts[0].ndim == 0:
+    if len(case.parts) != 1 or len(set(case.shapes)) < 2 or case.parts[0].ndim == 0:
         raise _NotApplicable
     try:
-        shape = np.broadcast_shapes(*shapes)
+        shape = np.broadcast_shapes(*case.shapes)
     except ValueError:
         shape = ()
     if shape != case.parts[0].shape:
         raise _NotApplicable
     looked = False
-    for k, label in zip(case.positions, case.names, strict=True):
-        x = np.asarray(case.args[k])
-        for axis in range(x.ndim):
+    for slot, (k, x) in enumerate(case.points.items()):
+        for axis in range(np.ndim(x)):
             args = [copied(arg) for arg in case.args]
-            args[k] = x.take([0], axis=axis)
+            args[k] = np.take(x, [0], axis=axis)
             thin = case.at(args, rng)
             if x.shape[axis] == 1 or thin is None or thin.parts[0].shape != shape:
                 continue
-            if thin.gradients[case.positions.index(k)].shape != args[k].shape:
+            if thin.gradients[slot].shape != args[k].shape:
                 continue  # it broadcasts another argument, not this one
             looked = True
-            if where := thin.wrong(thin.gradients, rng):
-                return Check("broadcast axes", "fail", f"with axis {axis} of {label} of length 1, {where}")
+            if where := thin.wrong(rng):
+                return "fail", f"with axis {axis} of {case.labels[k]} of length 1, {where}"
     if not looked:
         raise _NotApplicable
     return None
@@ -134,10 +123,10 @@ def _batch(case: Case, rng: np.random.Generator) -> tuple[int, list[int]]:
     Raises
     ------
     _Refused
-        When that cannot be told.
+        When the shapes do not show it.
     """
     tall = [part for part in case.parts if part.ndim]
-    firsts = [np.asarray(case.args[k]) for k in case.positions if np.ndim(case.args[k])]
+    firsts = [np.asarray(x) for x in case.points.values() if np.ndim(x)]
     if not tall and not firsts:
         raise _NotApplicable
     n = (tall or firsts)[0].shape[0]
@@ -150,15 +139,14 @@ def _batch(case: Case, rng: np.random.Generator) -> tuple[int, list[int]]:
     shapes = [arg.shape for _, arg in arrays] + [part.shape for part in case.parts]
     if not any(n in shape[1:] for shape in shapes):
         return n, batched
-    if not tall:
-        raise _Refused(f"other axes too have the length {n} of the first: let the batch size differ")
-    _require_free(case, n)
     # Any of them may be weights. The right set shows in the results: one row goes in, and one comes out.
-    for size in range(1, len(batched) + 1):
-        for chosen in list(combinations(batched, size))[:_SETS]:
-            other = _with_rows(case, n, [0], chosen, rng)
-            if other is not None and [g.shape for g in other.gradients] == other.shapes:
-                return n, list(chosen)
+    if tall:
+        _require_free(case, n)
+        for size in range(1, len(batched) + 1):
+            for chosen in list(combinations(batched, size))[:_SETS]:
+                other = _with_rows(case, n, [0], chosen, rng)
+                if other is not None and [g.shape for g in other.gradients] == other.shapes:
+                    return n, list(chosen)
     raise _Refused(f"other axes too have the length {n} of the first: let the batch size differ")
 
 
@@ -172,20 +160,18 @@ def _require_free(case: Case, n: int) -> None:
             raise _Refused(f"not tried: the function holds {place}, whose length is the batch size, {n}")
 
 
-def _another_batch(name: str, rows: Callable[[int], Sequence[int]]) -> Callable[..., Check | None]:
-    def look(case: Case, rng: np.random.Generator) -> Check | None:
+def _another_batch(rows: Callable[[int], list[int]]) -> Look:
+    def look(case: Case, rng: np.random.Generator) -> Finding:
         n, batched = _batch(case, rng)
-        chosen = list(rows(n))
+        chosen = rows(n)
         if len(chosen) != n:
             _require_free(case, n)
         other = _with_rows(case, n, chosen, batched, rng)
         if other is None:
             raise _Refused("refused, not finite, or not one row of the result for each row of the inputs")
         where = _wrong_shape(case, other)
-        if not where and not chosen:
-            where = _not_zero(other)
-        elif not where:
-            where = other.wrong(other.gradients, rng)
+        if not where:
+            where = other.wrong(rng) if chosen else _not_zero(other)
         if not where:
             return None
         if chosen and n > 2 and _with_rows(case, n, list(range(n - 1)), batched, rng) is None:
@@ -199,9 +185,9 @@ def _another_batch(name: str, rows: Callable[[int], Sequence[int]]) -> Callable[
         offsets = not differentiated and all(np.all(np.diff(case.args[k], axis=0) >= 0) for k in batched)
         if offsets and n > 2:  # but not where they may be in any order
             shuffled = _with_rows(case, n, [1, *range(2, n), 0], batched, rng)
-            offsets = shuffled is None or bool(shuffled.wrong(shuffled.gradients, rng))
+            offsets = shuffled is None or bool(shuffled.wrong(rng))
         sure = not offsets and (rows_come_out or (chosen and finite))
-        return Check(name, "fail" if sure else "note", where)
+        return "fail" if sure else "note", where
 
     return look
 
@@ -220,7 +206,7 @@ def _with_rows(
 
 
 def _wrong_shape(case: Case, other: Case) -> str:
-    """Name a gradient that has not its argument's shape.
+    """Name a gradient whose shape is not its argument's.
 
     Raises
     ------
@@ -248,36 +234,29 @@ def _not_zero(other: Case) -> str:
     return ""
 
 
-def _float32(case: Case, rng: np.random.Generator) -> Check | None:
+def _float32(case: Case, rng: np.random.Generator) -> Finding:
     """Compare with the function's own float64 evaluation, for the same numbers."""
-    low = [copied(arg, np.float32) for arg in case.args]
-    high = [copied(arg, np.float64) for arg in low]
-    low_dys = [dy.astype(np.float32) for dy in case.dys]
+    low, dys = [copied(arg, np.float32) for arg in case.args], [dy.astype(np.float32) for dy in case.dys]
+    high, high_dys = [copied(arg, np.float64) for arg in low], [dy.astype(np.float64) for dy in dys]
     y, cache = case.pair.run(low)
     parts = [part.copy() for part in parts_of(y)]
-    dys = [dy.astype(part.dtype) for dy, part in zip(low_dys, parts, strict=True)]
-    found = saved(case.pair.pull(y, dys, cache))
-    high_dys = [dy.astype(np.float64) for dy in low_dys]
+    given = [dy.astype(part.dtype) for dy, part in zip(dys, parts, strict=True)]
+    found = saved(case.pair.pull(y, given, cache))
     high_parts, expected = case.pair.both(high, high_dys)
     if not all(np.all(np.isfinite(x)) for x in [*parts, *found, *high_parts, *expected]):
         raise _Refused("not finite in float32 or in float64")
-    eps = float(np.finfo(np.float32).eps)
     exact = replace(case, args=high, parts=high_parts, dys=high_dys, gradients=expected)
     condition = exact.condition(np.float32, rng).max(axis=0)
-    terms = exact.terms_close_by
-    for label, a, b, moved_by, term in zip(case.names, found, expected, condition, terms, strict=True):
-        scale = float(np.max(np.abs(b), initial=0.0))
-        bound = _FLOAT32_ROUNDING * scale + _CONDITION * moved_by + CANCELLATION * eps * term
-        worst = float(np.max(np.abs(a - b), initial=0.0)) if a.shape == b.shape else np.inf
-        if worst > bound:
-            text = (
-                f"the gradient of {label} is off by {worst:.2g}; its largest entry in float64 is {scale:.2g}"
-            )
-            return Check("float32", "fail", text)
+    cancelling = [CANCELLATION * float(np.finfo(np.float32).eps) * term for term in exact.terms_close_by]
+    for label, a, b, moves, rest in zip(case.names, found, expected, condition, cancelling, strict=True):
+        worst = largest(a - b) if a.shape == b.shape else np.inf
+        if worst > _FLOAT32_ROUNDING * largest(b) + _CONDITION * moves + rest:
+            size = f"its largest entry in float64 is {largest(b):.2g}"
+            return "fail", f"the gradient of {label} is off by {worst:.2g}; {size}"
     return None
 
 
-def _float64(case: Case, rng: np.random.Generator) -> Check | None:
+def _float64(case: Case, rng: np.random.Generator) -> Finding:
     """Compare the function in float64 with the oracles: it shows errors that float32 leaves no digits for."""
     if case.dtype == np.float64:
         raise _NotApplicable
@@ -286,18 +265,17 @@ def _float64(case: Case, rng: np.random.Generator) -> Check | None:
         raise _Refused("refused, or not finite")
     if other.dtype != np.float64 or any(gradient.dtype != np.float64 for gradient in other.gradients):
         raise _NotApplicable
-    if where := other.wrong(other.gradients, rng):
-        return Check("float64", "fail", where)
-    return None
+    where = other.wrong(rng)
+    return ("fail", where) if where else None
 
 
-_VARIATIONS: dict[str, Callable[[Case, np.random.Generator], Check | None]] = {
-    "transposed arrays": _laid_out(_fortran, "transposed arrays"),
-    "strided arrays": _laid_out(_strided, "strided arrays"),
+_VARIATIONS: dict[str, Look] = {
+    "transposed arrays": _laid_out(_fortran),
+    "strided arrays": _laid_out(_strided),
     "broadcast axes": _broadcast,
-    "N = 1": _another_batch("N = 1", lambda n: [0]),
-    "N = 0": _another_batch("N = 0", lambda n: []),
-    "repeated rows": _another_batch("repeated rows", lambda n: [0, 0, *range(2, n)]),
+    "N = 1": _another_batch(lambda n: [0]),
+    "N = 0": _another_batch(lambda n: []),
+    "repeated rows": _another_batch(lambda n: [0, 0, *range(2, n)]),
     "float32": _float32,
     "float64": _float64,
 }

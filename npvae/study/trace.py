@@ -8,9 +8,9 @@ from npvae.core.gaussian import kl_backward, kl_forward, reparameterize_backward
 from npvae.core.layers import dense_forward, mlp_backward, mlp_forward
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
-from npvae.gradcheck.oracles import central_difference, rounding_noise
+from npvae.gradcheck.differences import central_difference, rounding_noise
 
-# Steps for numbers of about unit size: see `npvae.gradcheck.oracles.central_difference`.
+# Steps for numbers of about unit size: see `npvae.gradcheck.differences.central_difference`.
 _LARGEST_STEP = 1e-3
 _SMALLEST_STEP = 1e-7
 _TABLE_SPACING = 1e-9

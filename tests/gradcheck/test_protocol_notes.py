@@ -1,4 +1,4 @@
-"""What is unusual, or cannot be judged from here, is noted and not failed."""
+"""What is unusual or undecidable gives a note and no failure."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ class SquaredError:
 
 
 class TestWhatTheFunctionHolds:
-    """Where one row is broadcast against targets that the function holds, it is no batch of one."""
+    """One row that is broadcast against targets that the function holds is not a batch of one."""
 
     def test_a_closure(self):
         for x in (draw(5), draw(5, 4)):
@@ -50,7 +50,7 @@ SYMMETRIC = draw(4, 4) @ draw(4, 4).T + 4 * np.eye(4)
 
 
 class TestArgumentsOfAStructure:
-    """Formulas that hold for symmetric or sorted arguments alone are right there."""
+    """Formulas that hold only for symmetric or sorted arguments pass where these are given."""
 
     def test_the_determinant_of_a_symmetric_matrix(self):
         report = check_vjp(
@@ -108,28 +108,6 @@ class TestArgumentsOfAStructure:
             return dy * (x - x.mean()) / np.std(x) / x.size
 
         assert check_vjp(lambda x: (np.std(x), x), backward, [draw(6)]).verdict == "pass"
-
-
-class TestBranchesOutOfReach:
-    @pytest.mark.parametrize(
-        ("forward", "wrong", "x"),
-        [
-            (lambda x: (np.clip(x, -6, 6), x), lambda dy, x: dy.copy(), draw(5, 4)),
-            (
-                lambda x: (np.where(x > 0, x, 0.01 * x), x),
-                lambda dy, x: dy * np.where(x > 0, 1, 0.1),
-                np.abs(draw(5, 4)) + 0.1,
-            ),
-        ],
-    )
-    def test_they_are_noted(self, forward, wrong, x):
-        report = check_vjp(forward, wrong, [x])
-        assert report.verdict == "pass"
-        assert "other branches" in notes(report)
-
-    def test_right_ones_are_not(self):
-        report = check_vjp(lambda x: (np.clip(x, -6, 6), x), lambda dy, x: dy * (np.abs(x) < 6), [draw(5, 4)])
-        assert notes(report) == set()
 
 
 def test_running_averages_may_be_updated_in_place():
@@ -218,7 +196,7 @@ def test_plain_numbers_masks_and_targets_need_no_gradient(name):
         (lambda: check_vjp(lambda x: (x, x, x), lambda dy, c: dy, [draw(3)]), "not 3 things"),
         (
             lambda: check_vjp(lambda x: ((x, x), None), lambda d1, d2, d3, c: d1, [draw(3)]),
-            "dy is one argument, a tuple where y is one",
+            r"backward\(d1, d2, d3, c\)",
         ),
         (
             lambda: check_gradient(lambda x: x[0], lambda x: x, [1.0, 2.0]),
@@ -242,7 +220,7 @@ def test_gradients_in_another_order():
 
 
 def test_an_argument_that_must_stay_as_it_is_matters():
-    """Whether y depends on it cannot be seen: it is not taken for one that makes no difference."""
+    """Whether y depends on it cannot be seen, so the report must not say that y does not."""
     rotation = np.array([[0.6, -0.8], [0.8, 0.6]])
 
     def forward(x, Q):

@@ -238,7 +238,7 @@ class Linear:
 
 
 class Tanh:
-    """joelnet: an activation that is told f and f'."""
+    """joelnet: an activation made from f and f'."""
 
     def forward(self, inputs):
         self.inputs = inputs
@@ -250,7 +250,7 @@ class Tanh:
 
 class TanhTwice(Tanh):
     def forward(self, inputs):
-        self.inputs = np.tanh(inputs)  # what f' is told is the output already
+        self.inputs = np.tanh(inputs)  # f' is given the output, not the input
         return self.inputs
 
 

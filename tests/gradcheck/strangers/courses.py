@@ -1,4 +1,4 @@
-"""Layers as courses have them written: cs231n's functions with a cache, MyTorch's classes of CMU 11-785."""
+"""Layers as written in courses: cs231n's functions with a cache, MyTorch's classes of CMU 11-785."""
 
 import numpy as np
 

@@ -324,7 +324,7 @@ class SelfAttentionScaleForgotten(SelfAttention):
 
 
 def layernorm_forward(x, w, b):
-    """llm.c: out and a cache of what is dear to recompute."""
+    """llm.c: out and a cache of what is expensive to recompute."""
     mean = x.mean(axis=-1, keepdims=True)
     rstd = (x.var(axis=-1, keepdims=True) + 1e-5) ** -0.5
     return (x - mean) * rstd * w + b, (x, w, mean, rstd)

@@ -1,4 +1,4 @@
-"""Habits found in everybody's code: gradients that add up, generators of a module's own, lists for inputs."""
+"""Common habits: gradients that add up, a generator in each module, lists of inputs."""
 
 import random
 import weakref
@@ -15,7 +15,7 @@ NODES = weakref.WeakSet()
 
 
 class Parameter:
-    """A value with a gradient that is added to: PyTorch's convention."""
+    """A value with a gradient that accumulates: PyTorch's convention."""
 
     def __init__(self, data):
         self.data, self.grad = data, np.zeros_like(data)
@@ -45,7 +45,7 @@ class LinearBiasOfOneRow(Linear):
 
 
 def dropout_forward(x):
-    """Dropout by a generator of the module's own."""
+    """Dropout with a generator that the module holds."""
     mask = RNG.random(x.shape) < 0.7
     return x * mask / 0.7, mask
 
@@ -59,7 +59,7 @@ def dropout_backward_unscaled(dy, mask):
 
 
 class PythonsDropout:
-    """Dropout by Python's random."""
+    """Dropout with Python's random."""
 
     def forward(self, x):
         self.mask = np.reshape([random.random() < 0.7 for _ in range(x.size)], x.shape)

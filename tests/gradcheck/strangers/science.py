@@ -1,4 +1,4 @@
-"""Functions of scipy's and scikit-learn's kind: values with gradients, Jacobians, compiled losses."""
+"""Functions in the style of scipy and scikit-learn: values with gradients, Jacobians, compiled losses."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ POSITIVE_DEFINITE = B @ B.T + 0.5 * np.eye(5)
 
 
 class OutOfBounds(BaseException):
-    """What ends the process where compiled code runs past the end of an array: nothing can catch it."""
+    """Stands for the end of the process where compiled code runs past the end of an array."""
 
 
 def rosenbrock(x):
@@ -128,7 +128,7 @@ def marginal_likelihood_trace_added(theta):
 
 
 def log_determinant(A):
-    """By Cholesky, which reads the lower triangle alone, and refuses what is not positive definite."""
+    """By Cholesky, which reads the lower triangle alone and raises unless the matrix is positive definite."""
     return 2 * np.sum(np.log(np.diag(np.linalg.cholesky(A))))
 
 
@@ -149,7 +149,7 @@ def cross_entropy(p):
 
 
 def single(x):
-    """JAX's default: whatever comes in, float32 or complex64 is what is computed with."""
+    """JAX's default: it computes in float32 or complex64, whatever comes in."""
     return np.asarray(x, np.complex64 if np.iscomplexobj(x) else np.float32)
 
 

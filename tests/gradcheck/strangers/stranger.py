@@ -1,4 +1,4 @@
-"""A layer as somebody else writes it: a right version, and versions with bugs that people make."""
+"""A layer as other people write it: a right version, and versions with common bugs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

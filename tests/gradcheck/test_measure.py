@@ -1,4 +1,4 @@
-"""Points at which an oracle is easily fooled: correct code must not be failed there."""
+"""Points where an oracle is easily wrong: correct code must not fail there."""
 
 import numpy as np
 import pytest
@@ -151,7 +151,7 @@ def test_saturated_float32_is_linear():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_float32_data_with_float64_weights(seed):
-    """What is computed from the data alone has the digits of the data, in every gradient."""
+    """Every gradient has the digits of the data that it is computed from."""
 
     def forward(x, g):
         centred = x - x.mean(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Copies of a layer that are used again, and random generators in the state in which they were."""
+"""Copies of a layer that are restored and reused, and random generators that are reset."""
 
 import collections
 import random
@@ -8,8 +8,7 @@ import types
 import numpy as np
 import pytest
 
-from npvae.gradcheck.objects import Place, arrays_in, shapes_in
-from npvae.gradcheck.state import Copies, Noise
+from npvae.gradcheck.objects import Copies, Noise, Place, held_in, shapes_in
 from tests.gradcheck.functions import draw
 
 HELD = draw(7)
@@ -92,8 +91,7 @@ def test_what_cannot_be_set_back_is_copied_anew(thing):
 def test_values_are_written_for_all_who_hold_an_array(dtype):
     copies = Copies(Layer(), [Place((("attribute", "W"),))])
     for value in (1, 2):
-        working = copies.take()
-        working.write(0, np.full((3, 2), value, dtype))
+        working = copies.take([np.full((3, 2), value, dtype)])
         assert working.layer.alias[0] is working.layer.W
         assert working.layer.W.dtype == dtype
         assert np.all(value == working.layer.W)
@@ -109,7 +107,7 @@ def test_what_functions_refer_to_is_found():
 
     assert set(shapes_in(function).values()) == {(5,), (6,), (7,)}
     assert set(shapes_in(types.SimpleNamespace(f=function, labels=[1, 2, 3])).values()) >= {(3,), (6,)}
-    assert list(arrays_in(function)) == [".enclosed", ".default 0", ".HELD"]
+    assert list(held_in(function, np.ndarray)) == [".enclosed", ".default 0", ".HELD"]
 
 
 def test_attributes_that_raise_are_left_out():
@@ -119,8 +117,8 @@ def test_attributes_that_raise_are_left_out():
         def __getattr__(self, name):
             raise RuntimeError(name)
 
-    assert arrays_in(Lazy()) == {}
-    assert arrays_in(threading.Lock()) == {}
+    assert held_in(Lazy(), np.ndarray) == {}
+    assert held_in(threading.Lock(), np.ndarray) == {}
 
 
 def test_generators_that_were_drawn_from_are_reset():

@@ -1,10 +1,10 @@
-"""What is done about arrays for which no gradient is found, and what can be told about them."""
+"""Arrays for which no gradient is found: what is reported, and how `params` names them."""
 
 import numpy as np
 import pytest
 
 from npvae.gradcheck import check_layer
-from tests.gradcheck.test_check_layer_places import Dense, Sequential, x
+from tests.gradcheck.test_layer_parameters import Dense, Sequential, x
 
 
 class Hidden(Dense):

@@ -57,7 +57,7 @@ def test_a_cross_term_with_the_wrong_sign():
 
 
 def test_the_gradient_of_nothing():
-    """A x is no gradient where A is not symmetric, so its Jacobian is no Hessian."""
+    """Where A is not symmetric, A x is not a gradient and its Jacobian is not a Hessian."""
     assert check_hvp(lambda x: A @ x, lambda x, v: A @ v, draw(6)).verdict == "fail"
 
 

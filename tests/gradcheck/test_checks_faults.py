@@ -25,7 +25,7 @@ DENSE_FAULTS = {
     "factor 2": (lambda dx, dW, db: (2 * dx, dW, db), "x", "twice"),
     "factor 1/2": (lambda dx, dW, db: (dx, dW / 2, db), "W", "half"),
     "sign": (lambda dx, dW, db: (dx, dW, -db), "b", "sign"),
-    "mean for sum": (lambda dx, dW, db: (dx, dW, db / 5), "b", "mean for a"),
+    "mean for sum": (lambda dx, dW, db: (dx, dW, db / 5), "b", "1/5 of"),
     "one N too many": (lambda dx, dW, db: (dx, 5 * dW, db), "W", "missing 1/5"),
     "transpose": (lambda dx, dW, db: (dx, dW.T, db), "W", "transpose"),
     "zero": (lambda dx, dW, db: (dx, 0 * dW, db), "W", "zero"),

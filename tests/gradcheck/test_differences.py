@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from npvae.gradcheck.oracles import central_difference, complex_step, rounding_noise
+from npvae.gradcheck.differences import central_difference, complex_step, rounding_noise
 
 SMOOTH = {
     "exp": (np.exp, 1.0),

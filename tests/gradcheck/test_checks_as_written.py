@@ -20,7 +20,7 @@ def notes(report):
 
 
 class TestTheLengthOfTheBatch:
-    """What a function holds may have that length, and nobody promised that it takes another."""
+    """What a function holds may have that length, and it need not accept another length."""
 
     def record(self, f, gradient, x):
         lengths = set()
@@ -121,7 +121,7 @@ def entropy(p):
 
 class TestStepsThatTheFunctionRefuses:
     def test_a_cholesky_factor(self):
-        """It reads the lower triangle alone."""
+        """np.linalg.cholesky reads the lower triangle alone."""
 
         def right(A):
             g = np.linalg.inv(A)

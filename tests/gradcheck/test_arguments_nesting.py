@@ -128,8 +128,8 @@ def test_a_scalar_function_of_a_dict():
 @pytest.mark.parametrize(
     ("returned", "message"),
     [
-        (lambda dy, c: (dy @ c[1]["W"].T, {"V": 0}), r"the keys \['V'\], which it has not"),
-        (lambda dy, c: (dy @ c[1]["W"].T, dy), "p is a dict, but its gradient is ndarray"),
+        (lambda dy, c: (dy @ c[1]["W"].T, {"V": 0}), r"\['V'\]"),
+        (lambda dy, c: (dy @ c[1]["W"].T, dy), "p is a dict .* ndarray"),
         (lambda dy, c: (dy, dy, dy), "3 gradients for 2 arguments"),
     ],
 )
@@ -139,5 +139,5 @@ def test_gradients_of_another_form(returned, message):
 
 
 def test_lists_of_another_length():
-    with pytest.raises(ValueError, match="holds 2 things"):
+    with pytest.raises(ValueError, match="a list of 2"):
         check_vjp(layers_forward, lambda dy, c: (X, [1]), [X, LAYERS])

@@ -133,7 +133,7 @@ def test_the_layer_is_not_changed():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (Mean, "mean for a sum"),
+        (Mean, "divided once too often"),
         (Sticky, "one layer, two inputs"),
         (Descends, "backward changes self.W"),
     ],

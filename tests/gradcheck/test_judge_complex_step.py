@@ -1,4 +1,4 @@
-"""Functions that a complex step does not get through, or lies about."""
+"""Functions for which the complex step raises an error or is wrong."""
 
 import math
 

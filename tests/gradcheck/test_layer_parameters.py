@@ -1,4 +1,4 @@
-"""Wherever a layer keeps its parameters and gradients, a correct one passes and its wrong twin does not."""
+"""Wherever a layer keeps its parameters and gradients, the correct layer passes and the wrong one fails."""
 
 from functools import partial
 

@@ -150,7 +150,7 @@ def test_a_network_that_fits_exactly(dtype, seed):
 
 
 def test_bars_hold_against_more_digits():
-    """The complex step's bar covers what it differs from the same in extended precision."""
+    """The complex step's error bar covers its distance from extended precision."""
     z, t = confident(12, np.float64, 0)
     report = check_vjp(cross_entropy, cross_entropy_backward, [z, t], wrt=["z"])
     entry = report.entries[0]

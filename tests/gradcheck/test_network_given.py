@@ -1,4 +1,4 @@
-"""Networks that draw noise, hold state, or are called with something else than a dict of arrays."""
+"""Networks that draw noise, hold state, or take something other than a dict of arrays."""
 
 import random
 from types import SimpleNamespace
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from npvae.gradcheck import check_network
-from npvae.gradcheck.objects import generators_in
+from npvae.gradcheck.objects import GENERATORS, held_in
 
 GLOBAL = np.random.default_rng(0)
 
@@ -113,11 +113,12 @@ def test_generators_are_found_by_path():
             self.parent = self
 
     closed_over = np.random.default_rng(0)
-    paths = generators_in(
-        SimpleNamespace(layers=[Layer()], draw=lambda: (closed_over.random(), GLOBAL.random()))
-    )
+    thing = SimpleNamespace(layers=[Layer()], draw=lambda: (closed_over.random(), GLOBAL.random()))
+    paths = held_in(thing, GENERATORS)
     assert set(paths) == {".layers[0].shared", ".layers[0].own", ".draw.closed_over", ".draw.GLOBAL"}
-    assert set(generators_in(SimpleNamespace(loss=Dropout(len, rng=GLOBAL).loss_and_grad))) == {".loss.rng"}
+    assert set(held_in(SimpleNamespace(loss=Dropout(len, rng=GLOBAL).loss_and_grad), GENERATORS)) == {
+        ".loss.rng"
+    }
 
 
 class Evaluates(Dropout):

@@ -207,7 +207,7 @@ class TestTies:
 
 
 def test_a_step_across_a_kink_shows_no_slope_of_its_own():
-    """Else a point that falls upon the kink by chance would be taken for a meeting of several."""
+    """Otherwise a point that happens to lie on the kink would count as several kinks."""
 
     class Still:
         def standard_normal(self, shape):

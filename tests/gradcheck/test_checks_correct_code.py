@@ -1,4 +1,4 @@
-"""Correct functions pass check_vjp, at any size, and what was not shown is said."""
+"""Correct functions of any size pass check_vjp, and the report says what was not shown."""
 
 import numpy as np
 import pytest

@@ -1,10 +1,10 @@
-"""Two independent ways to differentiate a real function of one real variable, each with an error bar.
+"""Numerical differentiation: the complex step and finite differences, each with an error bar.
 
 Every derivative that the checker needs is the slope at t = 0 of phi(t) = f(x + t v): v is a unit vector for
 one entry of a gradient, or a random direction for a projection of it.
 
 - `complex_step` is exact to rounding, but only where f can be evaluated at complex numbers and means the same
-  there. It can be wrong without a sign of it (np.abs, np.linalg.norm, ...).
+  there. It can be wrong without any sign (np.abs, np.linalg.norm, ...).
 - `central_difference` needs nothing but real evaluations. It extrapolates to step zero, estimates its own
   error, and sees a kink: a point where the slopes from the left and from the right differ.
 """
@@ -19,7 +19,7 @@ import numpy as np
 
 from .objective import Objective, Probe, random_direction, spread_of
 
-COMPLEX_STEP = 1e-110  # h**3 underflows to zero: what is left of phi(ih) is exact where phi'(0) is zero
+COMPLEX_STEP = 1e-110  # h**3 underflows to zero, so the result is exactly zero where phi'(0) is
 
 _LEVEL_RATIO = 4.0  # from one level of steps to the next finer one
 _CONVERGED = 1e-9  # truncation error of the slope, relative to it, at which no finer level is tried
@@ -45,7 +45,16 @@ class Difference(NamedTuple):
 
     value: float
     bar: float
-    jump: float
+    jump: float = 0.0
+
+    @property
+    def sides(self) -> tuple[float, float]:
+        """The slopes from the left and from the right."""
+        return self.value - self.jump / 2, self.value + self.jump / 2
+
+    def contradicts(self, other: Difference) -> bool:
+        """Say whether the error bars of two slopes leave no value for both."""
+        return abs(self.value - other.value) > self.bar + other.bar
 
 
 def complex_step(phi: Callable[[complex], Any]) -> float:
@@ -104,10 +113,10 @@ def rounding_noise(phi: Callable[[float], Any], spacing: float) -> float:
 
     Notes
     -----
-    Differencing an equispaced table k times wipes out what is smooth and leaves noise of variance
-    (2k)! / (k!)^2 times that of one value. Tables are made on both sides of 0, and the smaller answer counts,
-    so that a kink on one side is not mistaken for noise. They are made at two spacings, and the larger answer
-    counts, as rounding may happen to be regular at one of them.
+    Differencing an equispaced table k times removes what is smooth and leaves noise of variance
+    (2k)! / (k!)^2 times the variance of one value. Of tables on both sides of 0 the smaller answer counts, so
+    that a kink on one side is not mistaken for noise. Of two spacings the larger answer counts, as rounding
+    may happen to be regular at one of them.
 
     References
     ----------
@@ -159,7 +168,7 @@ def central_difference(
     Richardson's extrapolation removes a and then b; the change between the two estimates free of a bounds
     the truncation error. The difference of the two one-sided slopes is jump + c h + d h^3 + ..., extrapolated
     likewise: it tends to zero unless 0 is a kink. A kink at a small distance looks like one at 0 until h gets
-    smaller than that distance, so a kink is believed only when no finer level resolves it.
+    smaller than that distance, so a kink is reported only when no finer level resolves it.
 
     References
     ----------
@@ -177,10 +186,10 @@ def central_difference(
     kinked = [
         level
         for k, level in enumerate(levels)
-        if level.jump and not any(_contradict(level, finer) for finer in levels[k + 1 :] if not finer.jump)
+        if level.jump and not any(level.contradicts(finer) for finer in levels[k + 1 :] if not finer.jump)
     ]
     if not kinked:
-        return best_smooth or Difference(math.nan, math.inf, 0.0)
+        return best_smooth or Difference(math.nan, math.inf)
     # The finest level tells whether coarser ones, which are less noisy, saw the same kink.
     finest = kinked[-1]
     best_kinked = min((level for level in kinked if _same_kink(level, finest)), key=lambda level: level.bar)
@@ -191,22 +200,18 @@ def central_difference(
 
 
 def _best(levels: list[Difference]) -> Difference | None:
-    """Return the level with the smallest bar among those that no finer level contradicts.
+    """Return the level with the smallest bar of all that no finer level contradicts.
 
     A coarse level may step across a pole, and have a small bar all the same.
     """
     for k in sorted(range(len(levels)), key=lambda k: levels[k].bar):
-        if not any(_contradict(levels[k], finer) for finer in levels[k + 1 :]):
+        if not any(levels[k].contradicts(finer) for finer in levels[k + 1 :]):
             return levels[k]
     return None
 
 
-def _contradict(a: Difference, b: Difference) -> bool:
-    return abs(a.value - b.value) > a.bar + b.bar
-
-
 def _same_kink(a: Difference, b: Difference) -> bool:
-    return not _contradict(a, b) and abs(a.jump - b.jump) <= 2 * (a.bar + b.bar)
+    return not a.contradicts(b) and abs(a.jump - b.jump) <= 2 * (a.bar + b.bar)
 
 
 def _extrapolate(
@@ -237,7 +242,7 @@ def _extrapolate(
     settled = truncation <= max(rounding, _CONVERGED * abs(value)) and jump_truncation <= max(
         jump_rounding, _JUMP_CONVERGED * abs(value)
     )
-    return Difference(value, bar, 0.0), settled
+    return Difference(value, bar), settled
 
 
 SMALLEST_SCALE = 1.0  # smaller arguments (a bias of zeros, weights) are first moved as if of this size
@@ -288,7 +293,7 @@ class Differences:
     def along(self, probe: Probe) -> Difference:
         """Return the slope along a probe's direction; NaN where the function is not finite."""
         if not self._defined:
-            return Difference(np.nan, np.inf, 0.0)
+            return Difference(np.nan, np.inf)
         point = self.objective.point
         scale = probe.scale(point, self._scale)
         step = self._first * max(scale, SMALLEST_SCALE)
