@@ -25,7 +25,7 @@ function describeImage(page) {
 function showReconstruction(page, panel) {
   const { images } = page.data, x = currentImage(page), { mu } = encode(panel.model, x, 1);
   const before = makeFigure("image"), after = makeFigure("reconstruction");
-  const code = make("span", { className: "numbers" }, `→ ${mu.length > 4 ? "code" : formatPoint(mu)} →`);
+  const code = make("span", { className: "numbers" }, `→ ${formatPoint(mu)} →`);
   panel.below.append(make("div", { className: "pair" }, before.figure, code, after.figure));
   paintPicture(before.canvas, x, images, describeImage(page));
   paintPicture(after.canvas, decode(panel.model, mu, 1), images, `what the ${panel.name} makes of it`);

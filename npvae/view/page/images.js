@@ -1,7 +1,7 @@
 // Drawing images on canvases, and numbers and names as text.
 
 const formatNumber = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
-const formatPoint = (values) => `(${Array.from(values, (v) => formatNumber(v)).join(", ")})`;
+const formatPoint = (values) => `(${Array.from(values, (v) => formatNumber(v)).slice(0, 4).join(", ")}${values.length > 4 ? ", …" : ""})`;
 const formatShare = (share) => `${Math.round(100 * share)} %`;
 
 // "a 3", "an 8", or the class's own name

@@ -146,7 +146,6 @@ class Page {
     panel.root.classList.toggle("focus", view.focus === kind);
     if (this.state.step === "gaps" && !panel.gaps) panel.gaps = gapsOf(this, panel);
     plane.draw(view.overlays(this, panel));
-    plane.canvas.setAttribute("aria-label", `Codes of ${plane.count} test images in the plane of the ${panel.name}`);
     const inside = shareInPrior(plane.codes, plane.Z, this.data.prior_radius);
     panel.tagline.textContent = `${formatShare(inside)} of the codes lie where N(0, I) draws`;
     const shown = view.picks ? (kind === "vae" && this.state.step !== "codes" ? currentPosterior(this).z : encode(model, currentImage(this), 1).mu) : Float64Array.from(z);
@@ -197,7 +196,6 @@ class Page {
       const link = item.firstChild;
       if (i === index) link.setAttribute("aria-current", "step");
       else link.removeAttribute("aria-current");
-      link.setAttribute("aria-label", `Step ${i + 1} of ${STEPS.length}: ${STEPS[i][1]}`);
     });
     document.querySelector('[data-action="back"]').disabled = index === 0;
     document.querySelector('[data-action="next"]').disabled = index === STEPS.length - 1;
@@ -225,7 +223,7 @@ class Page {
     this.announcing = setTimeout(() => {
       this.announcing = null;
       const said = ["ae", "vae"].filter((kind) => !this.panels[kind].root.hidden).map((kind) => `${this.panels[kind].name}: ${this.panels[kind].says}`);
-      const where = STEP_VIEWS[this.state.step]?.picks ? describeImage(this) : `z = ${formatPoint(this.state.z.slice(0, 4))}`;
+      const where = STEP_VIEWS[this.state.step]?.picks ? describeImage(this) : `z = ${formatPoint(this.state.z)}`;
       document.getElementById("live").textContent = `${where}. ${said.join(". ")}`;
     }, 500);
   }
@@ -287,6 +285,7 @@ function fillWords({ images, ae, vae, version }) {
   const Z = vae.network.latent_dim;
   const words = { a_thing: `${images.thing.match(/^[aeiou]/) ? "an" : "a"} ${images.thing}`, things: images.things, nouns: images.nouns, numbers: Z === 2 ? "two numbers" : `${Z} numbers` };
   for (const span of document.querySelectorAll("[data-word]")) span.textContent = words[span.dataset.word];
+  document.querySelector(".shaded").hidden = Z !== 2;
   const sizes = ({ network }) => [network.n_features, ...network.hidden, Z].join("-");
   document.getElementById("about").textContent =
     `Autoencoder ${sizes(ae)} and VAE ${sizes(vae)}, trained for ${ae.epochs} and ${vae.epochs} epochs on ${images.name} by npvae ${version}; ` +

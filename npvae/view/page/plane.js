@@ -147,6 +147,7 @@ class Plane {
   }
 
   draw(overlays) {
+    this.canvas.setAttribute("aria-label", `The latent plane with the codes of ${this.count} test images`);
     if (this.base === null) this.drawBase();
     const { context } = fitCanvas(this.canvas);
     context.drawImage(this.base, 0, 0, this.width, this.height);

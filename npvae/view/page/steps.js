@@ -47,7 +47,7 @@ function showGrid(page, panel) {
 function showPoint(page, panel) {
   const { images } = page.data, { z } = page.state, { index, distance } = panel.plane.nearest(z);
   const decoded = makeFigure("decoded"), near = makeFigure("nearest code");
-  const words = make("span", {}, `${formatPoint(z.slice(0, 4))} is ${formatNumber(distance)} from the nearest code`);
+  const words = make("span", {}, `${formatPoint(z)} is ${formatNumber(distance)} from the nearest code`);
   if (images.labels) words.append(`, ${nameOf(images, images.labels[index])}`);
   panel.below.append(make("div", { className: "pair" }, decoded.figure, near.figure, words));
   paintPicture(decoded.canvas, decode(panel.model, Float64Array.from(z), 1), images, `the ${panel.name} at this point`);
