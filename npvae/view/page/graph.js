@@ -41,8 +41,8 @@ function flowOf(edge, trace, dim, beta) {
   }[edge]();
 }
 
-// Builds the cards once; `onWiggle(name, id)` is called by their buttons.
-function buildGraph(graph, onWiggle) {
+// Builds the cards once; `onWiggle(name, id)` is called by their buttons, `onLook(id)` when one is pointed at.
+function buildGraph(graph, onWiggle, onLook) {
   const cards = {};
   for (const [id, { title, formula, name = id }] of Object.entries(NODES)) {
     const card = make("div", { className: "node" }, make("h4", {}, title));
@@ -56,12 +56,13 @@ function buildGraph(graph, onWiggle) {
       status.setAttribute("role", "status");
       card.append(make("div", { className: "note" }, formula), make("div", { className: "value" }, make("span"), button), make("dl"), status);
     }
+    for (const event of ["pointerenter", "focusin"]) card.addEventListener(event, () => onLook(id));
     cards[id] = card;
   }
   const average = make("div", { id: "average" });
   average.setAttribute("aria-live", "polite");
   const svg = (name) => makeSvg("svg", { class: name, "aria-hidden": "true" });
-  graph.replaceChildren(svg("arrows"), ...Object.values(cards), average, svg("labels"));
+  graph.replaceChildren(svg("arrows"), ...Object.values(cards), average, make("div", { id: "lines" }), svg("labels"));
   return cards;
 }
 
@@ -113,8 +114,9 @@ function drawArrows(graph, cards, trace, dim, beta, isDirect) {
     }
     const middle = (a, b, c, e) => (a + 3 * b + 3 * c + e) / 8;
     const lines = isCut ? ["cut"] : flows[i].factor, isAround = !isWide && start === end; // along the screen's edge
+    const isShort = !isWide && y1 === y2; // no room between two cards
     const x = isAround ? Math.min(Math.max(x2, 44), frame.width - 44) : middle(x1, cx1, cx2, ex);
-    const y = isAround ? anchor(cards[to], frame, "bottom")[1] + 14 : middle(y1, cy1, cy2, ey) + 4 - 7 * (lines.length - 1);
+    const y = isAround || isShort ? anchor(cards[to], frame, "bottom")[1] + 14 : middle(y1, cy1, cy2, ey) + 4 - 7 * (lines.length - 1);
     lines.forEach((line, k) => labels.push(makeSvg("text", { x, y: y + 14 * k }, line)));
   });
   const [ix, iy] = anchor(cards.x, frame, "right");
@@ -130,9 +132,9 @@ class PathView {
   constructor(page) {
     this.page = page;
     this.graph = document.getElementById("graph");
-    this.cards = buildGraph(this.graph, (name, id) => this.wiggle(name, id));
-    this.isStale = () => true;
+    this.cards = buildGraph(this.graph, (name, id) => this.wiggle(name, id), (id) => this.look(id));
     this.fillSource();
+    this.look("z");
   }
 
   get beta() {
@@ -200,10 +202,22 @@ class PathView {
     out.replaceChildren(table);
   }
 
+  // Lights up a node with its lines of npvae, forward and backward.
+  look(id) {
+    const lines = SOURCE_OF[id];
+    for (const [other, card] of Object.entries(this.cards)) card.classList.toggle("lit", other === id);
+    for (const row of document.querySelectorAll("#source tbody tr")) row.classList.toggle("lit", lines.includes(row.dataset.line));
+    const shown = lines.map((line) => {
+      const { where, code } = this.page.data.source[line];
+      return make("div", {}, make("code", {}, code), make("span", { className: "note" }, ` ${where}`));
+    });
+    document.getElementById("lines").replaceChildren(make("b", {}, `${NODES[id].title} in npvae`), ...shown);
+  }
+
   fillSource() {
     const rows = Object.entries(SOURCE_TITLES).map(([node, title]) => {
       const { where, code } = this.page.data.source[node];
-      return make("tr", {}, make("th", { scope: "row" }, title), make("td", {}, make("code", {}, code)), make("td", {}, where));
+      return make("tr", { "data-line": node }, make("th", { scope: "row" }, title), make("td", {}, make("code", {}, code)), make("td", {}, where));
     });
     const heads = ["node", "line of npvae", "where"].map((text) => make("th", { scope: "col" }, text));
     const table = make("table", {}, make("caption", {}, "The same path in npvae's source"), make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows));
@@ -214,6 +228,12 @@ class PathView {
     source.setAttribute("aria-label", "npvae's source");
   }
 }
+
+const SOURCE_OF = {
+  x: ["mu", "log_var"], mu: ["mu", "z_backward", "kl_backward"], log_var: ["log_var", "z_backward", "kl_backward"],
+  std: ["std", "z_backward"], eps: ["z"], z: ["z", "decoder_backward"], rec: ["reconstruction", "decoder_backward"],
+  kl: ["kl", "kl_backward"], loss: ["loss"],
+};
 
 const SOURCE_TITLES = {
   mu: "mu", log_var: "log_var", std: "std", z: "z", reconstruction: "reconstruction", kl: "KL", loss: "loss",

@@ -35,12 +35,17 @@ function classColours(page) {
 
 // Gives a canvas as many pixels as the screen has in its place; returns a context that draws in CSS pixels.
 function fitCanvas(canvas, height = canvas.clientHeight) {
-  const scale = devicePixelRatio || 1, width = canvas.clientWidth;
+  const width = canvas.clientWidth;
+  return { context: scaleCanvas(canvas, width, height), width, height };
+}
+
+function scaleCanvas(canvas, width, height) {
+  const scale = devicePixelRatio || 1;
   canvas.width = Math.max(1, Math.round(width * scale));
   canvas.height = Math.max(1, Math.round(height * scale));
   const context = canvas.getContext("2d");
   context.scale(scale, scale);
-  return { context, width, height };
+  return context;
 }
 
 // One image as a canvas of its own pixels.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import npvae.core
-from npvae.core import autoencoder, gaussian, vae
+from npvae.core import gaussian, vae
 
 # The node, the function, and how the line begins. A test asserts that every line is found.
 _LINES: dict[str, tuple[Callable[..., Any], str]] = {
@@ -21,7 +21,6 @@ _LINES: dict[str, tuple[Callable[..., Any], str]] = {
     "kl_backward": (gaussian.kl_backward, "return d_kl * mu"),
     "decoder_backward": (vae.VAENetwork.backward, "dz ="),
     "joined": (vae.VAENetwork.backward, "self.encoder_backward("),
-    "code": (autoencoder.AutoencoderNetwork.encode, "return dense_forward("),
 }
 
 

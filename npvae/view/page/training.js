@@ -7,6 +7,13 @@ const NETWORK = {
 const BATCH = 32, LEARNING_RATE = 1e-3, ENOUGH_STEPS = 5000, WORK = 9; // milliseconds of training in a frame
 const CORNERS = [[false, false], [true, false], [false, true], [true, true]];
 
+// The milliseconds that f takes.
+function timeOf(f) {
+  const begin = performance.now();
+  f();
+  return performance.now() - begin;
+}
+
 class Trainer {
   constructor(page, panel) {
     Object.assign(this, { page, panel, images: page.data.training, isRunning: false, found: new Map() });
@@ -19,8 +26,7 @@ class Trainer {
     this.model = { ...initialParameters(NETWORK, uniform), axes: [[1, 0], [0, 1]] };
     Object.assign(this, { uniform, normal: normalFrom(uniform), adam: makeAdam(this.model.flat.length), steps: 0, order: [] });
     this.panel.model = this.model;
-    this.frames = 0;
-    this.speed = null;
+    Object.assign(this, { frames: 0, speed: null, codesShownAt: 0, allShownAt: 0, costOfCodes: 0, costOfAll: 0 });
     this.goal = ENOUGH_STEPS;
   }
 
@@ -52,17 +58,19 @@ class Trainer {
     this.show();
   }
 
-  // One frame: some milliseconds of training, then the codes; the rest of the display less often.
+  // One frame: some milliseconds of training, then the codes and, less often, the rest. What takes long to draw is
+  // drawn less often, so that drawing takes at most a third of the time; where motion is to be reduced, twice a second.
   frame(now) {
     if (!this.isRunning) return;
-    const begin = performance.now();
+    const begin = performance.now(), pause = matchMedia("(prefers-reduced-motion: reduce)").matches ? 500 : 0;
     while (performance.now() - begin < WORK && this.steps < this.goal) this.step();
     this.frames += 1;
-    const isSlow = matchMedia("(prefers-reduced-motion: reduce)").matches; // then two pictures a second
-    if (!isSlow || now - (this.shownAt || 0) > 500) {
-      this.shownAt = now;
-      this.showCodes();
-      if (isSlow || this.frames % 12 === 0) this.show();
+    if (now - this.allShownAt > Math.max(pause, 250, 8 * this.costOfAll)) {
+      this.costOfAll = timeOf(() => this.show());
+      this.allShownAt = this.codesShownAt = now;
+    } else if (now - this.codesShownAt > Math.max(pause, 3 * this.costOfCodes)) {
+      this.costOfCodes = timeOf(() => this.showCodes());
+      this.codesShownAt = now;
     }
     if (this.steps >= this.goal || this.page.state.step !== "train") this.toggle();
     else requestAnimationFrame((next) => this.frame(next));

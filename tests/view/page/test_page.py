@@ -178,7 +178,7 @@ def test_keys_move_the_point(page):
     slider = page.get_by_label("z2 in the plane of Autoencoder")
     slider.focus()
     page.keyboard.press("ArrowUp")
-    until(page, "npvae.page.state.z[1] > -0.5")
+    until(page, "npvae.page.state.z[1] > -0.5 && !npvae.page.frame")
     x, y = state(page, "z")
     assert x == 0.5
     assert -0.5 < y < 0
@@ -209,7 +209,7 @@ def test_a_click_picks_the_nearest_image(page, models):
     go(page, "codes")
     u, v = models[1].transform(load_digits().X_test)[33]
     page.mouse.click(*place(page, "vae", float(u), float(v)))
-    until(page, "npvae.page.state.image === 33")
+    until(page, "npvae.page.state.image === 33 && !npvae.page.frame")
     assert page.locator("#image").input_value() == "33"
     page.fill("#image", "40")
     page.keyboard.press("Enter")
@@ -283,7 +283,7 @@ def test_training_here(page):
     assert page.evaluate("npvae.page.trainer.testLoss().reconstruction") < first[1] - 5
     assert page.locator("#corners tr[aria-current=true] td").nth(1).inner_text() != "\u2013"
     page.uncheck("#kl")
-    until(page, "npvae.page.trainer.steps === 0")
+    until(page, "npvae.page.trainer.steps === 0 && !npvae.page.frame")
     assert page.locator("#beta").is_disabled()
     assert page.locator("#corners tr[aria-current=true]").inner_text().split()[:2] == ["on", "off"]
     page.check("#kl")
@@ -335,7 +335,7 @@ def test_three_dimensions_without_labels(open_page, bars):
     axes = np.array(page.evaluate("npvae.page.data.vae.axes"))
     np.testing.assert_allclose([u, v], axes @ [0, 0, 1.5], atol=1e-12)
     page.mouse.click(*place(page, "vae", 0.7, -0.2))
-    until(page, "npvae.page.state.z[0] !== 0")
+    until(page, "npvae.page.state.z[0] !== 0 && !npvae.page.frame")
     np.testing.assert_allclose(axes @ state(page, "z"), [0.7, -0.2], atol=0.05)
     assert page.locator("h1").inner_text().startswith("Both networks redraw these images.")
     assert page.messages == []
