@@ -7,7 +7,8 @@ function firstRecognised({ images, ae, vae }) {
     const x = decode(model, encode(model, images.row(i), 1).mu, 1);
     return images.classify(x, 1)[0] === images.labels[i];
   };
-  for (let i = 0; i < Math.min(images.n_test, 50); i++) if (isRecognised(ae, i) && isRecognised(vae, i)) return i;
+  for (let i = 0; i < Math.min(images.n_test, 50); i++)
+    if (isRecognised(ae, i) && isRecognised(vae, i)) return i;
   return 0;
 }
 
@@ -16,15 +17,21 @@ function currentImage(page) {
 }
 
 function describeImage(page) {
-  const { images } = page.data, { image } = page.state;
+  const { images } = page.data,
+    { image } = page.state;
   if (page.own) return "your drawing";
-  return images.labels ? `test image ${image}, ${nameOf(images, images.labels[image])}` : `test image ${image}`;
+  return images.labels
+    ? `test image ${image}, ${nameOf(images, images.labels[image])}`
+    : `test image ${image}`;
 }
 
 // Image, code and reconstruction.
 function showReconstruction(page, panel) {
-  const { images } = page.data, x = currentImage(page), { mu } = encode(panel.model, x, 1);
-  const before = makeFigure("image"), after = makeFigure("reconstruction");
+  const { images } = page.data,
+    x = currentImage(page),
+    { mu } = encode(panel.model, x, 1);
+  const before = makeFigure("image"),
+    after = makeFigure("reconstruction");
   const code = make("span", { className: "numbers" }, `→ ${formatPoint(mu)} →`);
   panel.below.append(make("div", { className: "pair" }, before.figure, code, after.figure));
   paintPicture(before.canvas, x, images, describeImage(page));
@@ -51,17 +58,24 @@ class Pad {
 
   follow(event) {
     this.usesKeys = false;
-    const box = this.canvas.getBoundingClientRect(), [height, width] = this.images.shape;
-    const to = [((event.clientX - box.left) / box.width) * width, ((event.clientY - box.top) / box.height) * height];
-    const from = this.last || to, steps = Math.ceil(4 * Math.hypot(to[0] - from[0], to[1] - from[1])) || 1;
-    for (let s = 1; s <= steps; s++) this.paint(...[0, 1].map((k) => from[k] + ((to[k] - from[k]) * s) / steps));
+    const box = this.canvas.getBoundingClientRect(),
+      [height, width] = this.images.shape;
+    const to = [
+      ((event.clientX - box.left) / box.width) * width,
+      ((event.clientY - box.top) / box.height) * height,
+    ];
+    const from = this.last || to,
+      steps = Math.ceil(4 * Math.hypot(to[0] - from[0], to[1] - from[1])) || 1;
+    for (let s = 1; s <= steps; s++)
+      this.paint(...[0, 1].map((k) => from[k] + ((to[k] - from[k]) * s) / steps));
     this.last = to;
     this.publish();
   }
 
   press(event) {
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    const move = moves[event.key], [height, width] = this.images.shape;
+    const move = moves[event.key],
+      [height, width] = this.images.shape;
     if (!move && event.key !== " ") return;
     event.preventDefault();
     this.usesKeys = true;
@@ -75,7 +89,9 @@ class Pad {
   }
 
   paint(x, y) {
-    const [height, width] = this.images.shape, [low, high] = this.images.range, radius = 0.065 * height + 0.3;
+    const [height, width] = this.images.shape,
+      [low, high] = this.images.range,
+      radius = 0.065 * height + 0.3;
     for (let row = 0; row < height; row++) {
       for (let column = 0; column < width; column++) {
         const distance = Math.hypot(column + 0.5 - x, row + 0.5 - y);
@@ -98,11 +114,13 @@ class Pad {
   }
 
   draw() {
-    const label = this.canvas.getAttribute("aria-label"), size = this.canvas.clientWidth;
+    const label = this.canvas.getAttribute("aria-label"),
+      size = this.canvas.clientWidth;
     paintPicture(this.canvas, this.x, this.images, label);
     this.canvas.setAttribute("role", "application");
     if (!this.usesKeys) return;
-    const context = this.canvas.getContext("2d"), unit = size / this.images.shape[1];
+    const context = this.canvas.getContext("2d"),
+      unit = size / this.images.shape[1];
     context.strokeStyle = colourOf("mark");
     context.lineWidth = 2;
     context.strokeRect((this.at[0] - 0.5) * unit, (this.at[1] - 0.5) * unit, unit, unit);

@@ -104,7 +104,8 @@ function dotProduct(a, i, b, j, length) {
 function hiddenForward(model, part, x, n) {
   const outputs = [x];
   for (let i = 0; i < model.network.hidden.length; i++) {
-    outputs.push(mapArray(denseForward(outputs[i], n, model.layers[`${part}.${i}`]), model.activation.forward));
+    const a = denseForward(outputs[i], n, model.layers[`${part}.${i}`]);
+    outputs.push(mapArray(a, model.activation.forward));
   }
   return outputs;
 }
@@ -113,14 +114,15 @@ function hiddenBackward(model, part, dh, n, outputs, gradients) {
   for (let i = model.network.hidden.length - 1; i >= 0; i--) {
     const y = outputs[i + 1], da = new Float64Array(y.length), name = `${part}.${i}`;
     for (let k = 0; k < y.length; k++) da[k] = dh[k] * model.activation.slope(y[k]);
-    dh = denseBackward(da, n, outputs[i], model.layers[name], gradients && gradients.layers[name]);
+    dh = denseBackward(da, n, outputs[i], model.layers[name], gradients?.layers[name]);
   }
   return dh;
 }
 
 // mu and log_var, (n, Z) each, of q(z | x); for an AE mu is the code and log_var is null.
 function encode(model, x, n) {
-  const hidden = hiddenForward(model, "encoder", x, n), h = hidden.at(-1), { mu, log_var, code } = model.layers;
+  const { mu, log_var, code } = model.layers;
+  const hidden = hiddenForward(model, "encoder", x, n), h = hidden.at(-1);
   return {
     hidden,
     mu: denseForward(h, n, mu || code),
@@ -140,7 +142,7 @@ function decoderForward(model, z, n) {
 }
 
 function decoderBackward(model, dOutput, n, hidden, gradients) {
-  const dh = denseBackward(dOutput, n, hidden.at(-1), model.layers.output, gradients && gradients.layers.output);
+  const dh = denseBackward(dOutput, n, hidden.at(-1), model.layers.output, gradients?.layers.output);
   return hiddenBackward(model, "decoder", dh, n, hidden, gradients);
 }
 
@@ -170,7 +172,7 @@ function reconstructionForward(model, x, output, n) {
 function reconstructionBackward(model, x, output, weight, gradients) {
   if (model.network.likelihood === "bernoulli") return output.map((l, k) => weight * (sigmoid(l) - x[k]));
   const precision = Math.exp(-logNoiseVar(model));
-  if (gradients && gradients.logNoiseVar) {
+  if (gradients?.logNoiseVar) {
     const squares = output.reduce((sum, m, k) => sum + (x[k] - m) ** 2 * precision - 1, 0);
     gradients.logNoiseVar[0] -= (weight * squares) / 2;
   }

@@ -1,7 +1,10 @@
 // Drawing images on canvases, and numbers and names as text.
 
 const formatNumber = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
-const formatPoint = (values) => `(${Array.from(values, (v) => formatNumber(v)).slice(0, 4).join(", ")}${values.length > 4 ? ", …" : ""})`;
+const formatPoint = (values) =>
+  `(${Array.from(values, (v) => formatNumber(v))
+    .slice(0, 4)
+    .join(", ")}${values.length > 4 ? ", …" : ""})`;
 const formatShare = (share) => `${Math.round(100 * share)} %`;
 
 // "a 3", "an 8", or the class's own name
@@ -50,7 +53,8 @@ function scaleCanvas(canvas, width, height) {
 
 // One image as a canvas of its own pixels.
 function pictureOf(x, images) {
-  const [height, width] = images.shape, [low, high] = images.range;
+  const [height, width] = images.shape,
+    [low, high] = images.range;
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [width, height];
   const pixels = new ImageData(width, height);
@@ -63,18 +67,36 @@ function pictureOf(x, images) {
 }
 
 function paintPicture(canvas, x, images, label) {
-  const { context, width, height } = fitCanvas(canvas), [rows, columns] = images.shape;
+  const { context, width, height } = fitCanvas(canvas),
+    [rows, columns] = images.shape;
   const scale = Math.min(width / columns, height / rows);
   context.imageSmoothingEnabled = false;
-  context.drawImage(pictureOf(x, images), (width - scale * columns) / 2, (height - scale * rows) / 2, scale * columns, scale * rows);
+  context.drawImage(
+    pictureOf(x, images),
+    (width - scale * columns) / 2,
+    (height - scale * rows) / 2,
+    scale * columns,
+    scale * rows,
+  );
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", label);
 }
 
 // Images (n, D) in rows of `columns`; with `classes`, what the classifier reads below each of them.
-function paintImages(page, canvas, x, n, columns, label, { images = page.data.images, classes = null, gap = 3 } = {}) {
-  const [rows, cols] = images.shape, D = images.D, caption = classes ? 15 : 0;
-  const tile = (canvas.clientWidth - gap * (columns - 1)) / columns, tileHeight = (tile * rows) / cols;
+function paintImages(
+  page,
+  canvas,
+  x,
+  n,
+  columns,
+  label,
+  { images = page.data.images, classes = null, gap = 3 } = {},
+) {
+  const [rows, cols] = images.shape,
+    D = images.D,
+    caption = classes ? 15 : 0;
+  const tile = (canvas.clientWidth - gap * (columns - 1)) / columns,
+    tileHeight = (tile * rows) / cols;
   const height = Math.ceil(n / columns) * (tileHeight + caption + gap) - gap;
   canvas.style.height = `${height}px`;
   const { context } = fitCanvas(canvas, height);
@@ -82,7 +104,8 @@ function paintImages(page, canvas, x, n, columns, label, { images = page.data.im
   context.textAlign = "center";
   context.font = "bold 12px system-ui, sans-serif";
   for (let i = 0; i < n; i++) {
-    const left = (i % columns) * (tile + gap), top = Math.floor(i / columns) * (tileHeight + caption + gap);
+    const left = (i % columns) * (tile + gap),
+      top = Math.floor(i / columns) * (tileHeight + caption + gap);
     context.drawImage(pictureOf(x.subarray(i * D, (i + 1) * D), images), left, top, tile, tileHeight);
     if (!classes) continue;
     context.fillStyle = colourOf("ink");

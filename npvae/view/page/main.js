@@ -6,8 +6,20 @@ class Page {
     this.fields = stateFields(data.vae.network.latent_dim, data.images.n_test, firstRecognised(data));
     this.state = stateFromFragment(location.hash, this.fields);
     Object.assign(this, { own: null, ownVersion: 0, epsDraws: 0, shown: new Map(), panels: {} });
-    for (const kind of ["ae", "vae"]) this.addPanel(kind, data[kind], data.images, ...(kind === "ae" ? ["AE", "Autoencoder (AE)"] : ["VAE", "Variational AE (VAE)"]));
-    const net = { axes: [[1, 0], [0, 1]], codes: new Float64Array(0) };
+    for (const kind of ["ae", "vae"])
+      this.addPanel(
+        kind,
+        data[kind],
+        data.images,
+        ...(kind === "ae" ? ["AE", "Autoencoder (AE)"] : ["VAE", "Variational AE (VAE)"]),
+      );
+    const net = {
+      axes: [
+        [1, 0],
+        [0, 1],
+      ],
+      codes: new Float64Array(0),
+    };
     this.addPanel("net", net, data.training, "network", "Your network");
     this.pad = new Pad(this, document.getElementById("pad"));
     this.path = new PathView(this);
@@ -19,7 +31,16 @@ class Page {
     root.append(document.getElementById("panel").content.cloneNode(true));
     const find = (name) => root.querySelector(`.${name}`);
     find("name").textContent = title;
-    const panel = { kind, model, root, name, decoded: find("decoded"), readout: find("readout"), below: find("below"), tagline: find("tagline") };
+    const panel = {
+      kind,
+      model,
+      root,
+      name,
+      decoded: find("decoded"),
+      readout: find("readout"),
+      below: find("below"),
+      tagline: find("tagline"),
+    };
     panel.plane = new Plane(this, find("plane"), images, model.axes, (u, v) => this.point(panel, u, v));
     panel.plane.setCodes(model.codes);
     panel.sliders = [0, 1].map((k) => {
@@ -93,7 +114,10 @@ class Page {
   redraw() {
     const { images, ae, vae } = this.data;
     this.drawPoints = drawPoints(this);
-    this.draws = { ae: decodeDraws(ae, images, this.drawPoints), vae: decodeDraws(vae, images, this.drawPoints) };
+    this.draws = {
+      ae: decodeDraws(ae, images, this.drawPoints),
+      vae: decodeDraws(vae, images, this.drawPoints),
+    };
     for (const kind of ["ae", "vae"]) this.panels[kind].gaps = null;
   }
 
@@ -107,7 +131,8 @@ class Page {
   }
 
   follow() {
-    const state = stateFromFragment(location.hash, this.fields), isNewSeed = state.seed !== this.state.seed;
+    const state = stateFromFragment(location.hash, this.fields),
+      isNewSeed = state.seed !== this.state.seed;
     this.state = state;
     if (isNewSeed) this.redraw();
     this.schedule();
@@ -122,7 +147,8 @@ class Page {
   }
 
   render() {
-    const { step } = this.state, view = STEP_VIEWS[step];
+    const { step } = this.state,
+      view = STEP_VIEWS[step];
     document.body.dataset.step = step;
     for (const element of document.querySelectorAll("[data-steps]")) {
       element.hidden = !element.dataset.steps.split(" ").includes(step);
@@ -131,7 +157,9 @@ class Page {
     document.getElementById("image").value = this.own ? "" : this.state.image;
     document.getElementById("pin").checked = this.state.pin;
     this.renderTour();
-    if (view) for (const kind of ["ae", "vae"]) if (!this.panels[kind].root.hidden) this.renderPanel(this.panels[kind], view);
+    if (view)
+      for (const kind of ["ae", "vae"])
+        if (!this.panels[kind].root.hidden) this.renderPanel(this.panels[kind], view);
     if (step === "codes") this.pad.draw();
     document.getElementById("direct-note").hidden = true;
     if (step === "path") this.path.show();
@@ -142,24 +170,41 @@ class Page {
   }
 
   renderPanel(panel, view) {
-    const { images } = this.data, { kind, plane, model } = panel, z = this.state.z;
+    const { kind, plane } = panel;
     panel.root.classList.toggle("focus", view.focus === kind);
     if (this.state.step === "gaps" && !panel.gaps) panel.gaps = gapsOf(this, panel);
     plane.draw(view.overlays(this, panel));
     const inside = shareInPrior(plane.codes, plane.Z, this.data.prior_radius);
     panel.tagline.textContent = `${formatShare(inside)} of the codes lie where N(0, I) draws`;
-    const shown = view.picks ? (kind === "vae" && this.state.step !== "codes" ? currentPosterior(this).z : encode(model, currentImage(this), 1).mu) : Float64Array.from(z);
-    const x = decode(model, shown, 1), { index, distance } = plane.nearest(shown);
-    const seen = images.classify ? nameOf(images, images.classify(x, 1)[0]) : "an image";
-    paintPicture(panel.decoded, x, images, `${panel.name} decodes ${seen}`);
-    const near = images.labels ? ` (${nameOf(images, images.labels[index])})` : "";
-    panel.says = view.picks ? `looks like ${seen}` : `looks like ${seen}; nearest code ${formatNumber(distance)} away${near}`;
-    panel.readout.replaceChildren(make("b", {}, view.picks ? "decoded" : "at the +"), panel.says);
-    this.renderSliders(panel, shown);
+    const z = this.pointToDecode(panel, view);
+    this.renderReadout(panel, view, z);
+    this.renderSliders(panel, z);
     this.once(`below-${kind}`, [this.state.step, panel.below.clientWidth, ...view.depends(this)], () => {
       panel.below.replaceChildren();
       view.below(this, panel);
     });
+  }
+
+  // The cursor; or the image's code, with its noise where the step is about that.
+  pointToDecode(panel, view) {
+    if (!view.picks) return Float64Array.from(this.state.z);
+    if (panel.kind === "vae" && this.state.step !== "codes") return currentPosterior(this).z;
+    return encode(panel.model, currentImage(this), 1).mu;
+  }
+
+  renderReadout(panel, view, z) {
+    const { images } = this.data,
+      x = decode(panel.model, z, 1),
+      said = [];
+    if (images.classify) said.push(`looks like ${nameOf(images, images.classify(x, 1)[0])}`);
+    if (!view.picks) {
+      const { index, distance } = panel.plane.nearest(z);
+      const near = images.labels ? ` (${nameOf(images, images.labels[index])})` : "";
+      said.push(`nearest code ${formatNumber(distance)} away${near}`);
+    }
+    panel.says = said.join("; ");
+    paintPicture(panel.decoded, x, images, `decoded by the ${panel.name}: ${panel.says}`);
+    panel.readout.replaceChildren(make("b", {}, view.picks ? "decoded" : "at the +"), panel.says);
   }
 
   renderSliders({ plane, sliders, root }, z) {
@@ -182,9 +227,18 @@ class Page {
   }
 
   renderTour() {
-    const index = STEPS.findIndex(([id]) => id === this.state.step), list = document.getElementById("steps");
+    const index = STEPS.findIndex(([id]) => id === this.state.step),
+      list = document.getElementById("steps");
     if (list.childElementCount === 0) {
-      list.append(...STEPS.map(([id, title], i) => make("li", {}, make("a", { href: `#step=${id}` }, make("b", {}, `${i + 1}`), make("span", {}, ` ${title}`)))));
+      list.append(
+        ...STEPS.map(([id, title], i) =>
+          make(
+            "li",
+            {},
+            make("a", { href: `#step=${id}` }, make("b", {}, `${i + 1}`), make("span", {}, ` ${title}`)),
+          ),
+        ),
+      );
       list.addEventListener("click", (event) => {
         const link = event.target.closest("a");
         if (!link) return;
@@ -203,16 +257,21 @@ class Page {
 
   // One slider for each latent dimension, where there are more than the plane shows.
   renderDimensions() {
-    const { latent_dim: Z } = this.data.vae.network, section = document.getElementById("dimensions");
+    const { latent_dim: Z } = this.data.vae.network,
+      section = document.getElementById("dimensions");
     section.hidden = Z === 2 || !STEP_VIEWS[this.state.step] || Boolean(STEP_VIEWS[this.state.step].picks);
     if (section.hidden) return;
     const parent = document.getElementById("dimension-sliders");
     if (parent.childElementCount === 0) {
-      parent.append(...Array.from({ length: Z }, (_, i) => {
-        const input = make("input", { type: "range", min: "-8", max: "8", step: "0.01" });
-        input.addEventListener("input", () => this.set({ z: this.state.z.map((v, k) => (k === i ? Number(input.value) : v)) }));
-        return make("label", {}, `z${i + 1}`, input);
-      }));
+      parent.append(
+        ...Array.from({ length: Z }, (_, i) => {
+          const input = make("input", { type: "range", min: "-8", max: "8", step: "0.01" });
+          input.addEventListener("input", () =>
+            this.set({ z: this.state.z.map((v, k) => (k === i ? Number(input.value) : v)) }),
+          );
+          return make("label", {}, `z${i + 1}`, input);
+        }),
+      );
     }
     parent.querySelectorAll("input").forEach((input, i) => (input.value = this.state.z[i]));
   }
@@ -222,8 +281,12 @@ class Page {
     if (this.announcing || !STEP_VIEWS[this.state.step]) return;
     this.announcing = setTimeout(() => {
       this.announcing = null;
-      const said = ["ae", "vae"].filter((kind) => !this.panels[kind].root.hidden).map((kind) => `${this.panels[kind].name}: ${this.panels[kind].says}`);
-      const where = STEP_VIEWS[this.state.step]?.picks ? describeImage(this) : `z = ${formatPoint(this.state.z)}`;
+      const said = ["ae", "vae"]
+        .filter((kind) => !this.panels[kind].root.hidden)
+        .map((kind) => `${this.panels[kind].name}: ${this.panels[kind].says}`);
+      const where = STEP_VIEWS[this.state.step]?.picks
+        ? describeImage(this)
+        : `z = ${formatPoint(this.state.z)}`;
       document.getElementById("live").textContent = `${where}. ${said.join(". ")}`;
     }, 500);
   }
@@ -283,13 +346,22 @@ function listen(page) {
 // The page's words for its data: "digits" where the classes are 0 to 9.
 function fillWords({ images, ae, vae, version }) {
   const Z = vae.network.latent_dim;
-  const words = { a_thing: `${images.thing.match(/^[aeiou]/) ? "an" : "a"} ${images.thing}`, things: images.things, nouns: images.nouns, numbers: Z === 2 ? "two numbers" : `${Z} numbers` };
+  const words = {
+    a_thing: `${images.thing.match(/^[aeiou]/) ? "an" : "a"} ${images.thing}`,
+    things: images.things,
+    nouns: images.nouns,
+    numbers: Z === 2 ? "two numbers" : `${Z} numbers`,
+  };
   for (const span of document.querySelectorAll("[data-word]")) span.textContent = words[span.dataset.word];
   document.querySelector(".shaded").hidden = Z !== 2;
   const sizes = ({ network }) => [network.n_features, ...network.hidden, Z].join("-");
-  document.getElementById("about").textContent =
-    `Autoencoder ${sizes(ae)} and VAE ${sizes(vae)}, trained for ${ae.epochs} and ${vae.epochs} epochs on ${images.name} by npvae ${version}; ` +
-    `${images.n_test} test images are shown. Weights are rounded to 16 bits. A small classifier reads the ${images.nouns}; it errs now and then.`;
+  const sentences = [
+    `Autoencoder ${sizes(ae)} and VAE ${sizes(vae)}, trained for ${ae.epochs} and ${vae.epochs} epochs`,
+    ` on ${images.name} by npvae ${version}; ${images.n_test} test images are shown.`,
+    " Weights are rounded to 16 bits.",
+    images.classify ? ` A small classifier reads the ${images.nouns}; it errs now and then.` : "",
+  ];
+  document.getElementById("about").textContent = sentences.join("");
 }
 
 async function start() {
@@ -300,7 +372,10 @@ async function start() {
   listen(page);
   page.render();
   // For the console, and for the tests: everything the page computes with.
-  globalThis.npvae = { page, engine: { makeModel, makeAdam, encode, decode, forward, backward, trainStep, tracePath, wiggle } };
+  globalThis.npvae = {
+    page,
+    engine: { makeModel, makeAdam, encode, decode, forward, backward, trainStep, tracePath, wiggle },
+  };
 }
 
 start();

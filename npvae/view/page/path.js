@@ -19,33 +19,61 @@ function nodesFrom(model, x, given, beta) {
 // dL/dz (Z), through the decoder.
 function gradientOfZ(model, x, z) {
   const decoder = decoderForward(model, z, 1);
-  return decoderBackward(model, reconstructionBackward(model, x, decoder.output, 1, null), 1, decoder.hidden, null);
+  return decoderBackward(
+    model,
+    reconstructionBackward(model, x, decoder.output, 1, null),
+    1,
+    decoder.hidden,
+    null,
+  );
 }
 
 // Every node's value and the two parts of its gradient: { mu: { value, rec, kl }, ... }, (Z) or numbers.
 function tracePath(model, x, eps, beta, isDirect) {
   const { mu, logVar } = encode(model, x, 1);
-  const values = nodesFrom(model, x, { mu, log_var: logVar, eps: Float64Array.from(eps) }, beta), { std, z } = values;
-  const dz = gradientOfZ(model, x, z), zero = new Float64Array(z.length), through = isDirect ? zero : dz;
+  const values = nodesFrom(model, x, { mu, log_var: logVar, eps: Float64Array.from(eps) }, beta),
+    { std, z } = values;
+  const dz = gradientOfZ(model, x, z),
+    zero = new Float64Array(z.length),
+    through = isDirect ? zero : dz;
   const rec = {
-    mu: through, std: through.map((d, i) => d * eps[i]), eps: through.map((d, i) => d * std[i]), z: dz,
-    log_var: through.map((d, i) => (d * eps[i] * std[i]) / 2), reconstruction: 1, kl: 0, loss: 1,
+    mu: through,
+    std: through.map((d, i) => d * eps[i]),
+    eps: through.map((d, i) => d * std[i]),
+    z: dz,
+    log_var: through.map((d, i) => (d * eps[i] * std[i]) / 2),
+    reconstruction: 1,
+    kl: 0,
+    loss: 1,
   };
   const kl = {
-    mu: mu.map((m) => beta * m), log_var: logVar.map((v) => (beta * Math.expm1(v)) / 2), std: zero, eps: zero, z: zero,
-    reconstruction: 0, kl: beta, loss: 0,
+    mu: mu.map((m) => beta * m),
+    log_var: logVar.map((v) => (beta * Math.expm1(v)) / 2),
+    std: zero,
+    eps: zero,
+    z: zero,
+    reconstruction: 0,
+    kl: beta,
+    loss: 0,
   };
-  return Object.fromEntries(Object.keys(rec).map((name) => [name, { value: values[name], rec: rec[name], kl: kl[name] }]));
+  return Object.fromEntries(
+    Object.keys(rec).map((name) => [name, { value: values[name], rec: rec[name], kl: kl[name] }]),
+  );
 }
 
 // dL/d(node) by central differences of everything after the node.
 function wiggle(model, x, trace, name, dim, beta, isDirect) {
   const order = ["mu", "log_var", "eps", "std", "z", "reconstruction", "kl", "loss"];
-  const before = order.slice(0, order.indexOf(name)).filter((other) => ["mu", "log_var", "eps", "std", "z"].includes(other));
-  const given = Object.fromEntries([...before, "mu", "log_var", "eps"].map((other) => [other, trace[other].value]));
+  const before = order
+    .slice(0, order.indexOf(name))
+    .filter((other) => ["mu", "log_var", "eps", "std", "z"].includes(other));
+  const given = Object.fromEntries(
+    [...before, "mu", "log_var", "eps"].map((other) => [other, trace[other].value]),
+  );
   if (isDirect) given.z = trace.z.value;
   const lossAt = (step) => {
-    const value = trace[name].value, moved = typeof value === "number" ? value + step : value.slice();
+    const value = trace[name].value,
+      moved = typeof value === "number" ? value + step : value.slice();
     if (typeof value !== "number") moved[dim] += step;
     const loss = nodesFrom(model, x, { ...given, [name]: moved }, beta).loss;
     return name === "loss" ? moved : loss;
@@ -53,16 +81,27 @@ function wiggle(model, x, trace, name, dim, beta, isDirect) {
   return (lossAt(WIGGLE) - lossAt(-WIGGLE)) / (2 * WIGGLE);
 }
 
-// Means and standard deviations of the reconstruction's gradient over draws of eps, in pieces that leave the page
-// responsive; `report(n)` hears how many are done, and null is returned once `isStale()`.
+// Means and standard deviations of the reconstruction's gradient over draws of eps, in pieces that leave the
+// page responsive; `report(n)` hears how many are done, and null is returned once `isStale()`.
 async function averageOverEps(model, x, draws, normal, report, isStale) {
-  const { mu, logVar } = encode(model, x, 1), std = mapArray(logVar, stdOfLogVariance), Z = mu.length;
-  const sums = { mu: new Float64Array(Z), log_var: new Float64Array(Z) }, squares = { mu: new Float64Array(Z), log_var: new Float64Array(Z) };
+  const { mu, logVar } = encode(model, x, 1),
+    std = mapArray(logVar, stdOfLogVariance),
+    Z = mu.length;
+  const sums = { mu: new Float64Array(Z), log_var: new Float64Array(Z) },
+    squares = { mu: new Float64Array(Z), log_var: new Float64Array(Z) };
   let pause = performance.now();
   for (let n = 1; n <= draws; n++) {
-    const eps = normals(Z, normal), dz = gradientOfZ(model, x, mu.map((m, i) => m + std[i] * eps[i]));
+    const eps = normals(Z, normal),
+      dz = gradientOfZ(
+        model,
+        x,
+        mu.map((m, i) => m + std[i] * eps[i]),
+      );
     for (let i = 0; i < Z; i++) {
-      for (const [name, g] of [["mu", dz[i]], ["log_var", (dz[i] * eps[i] * std[i]) / 2]]) {
+      for (const [name, g] of [
+        ["mu", dz[i]],
+        ["log_var", (dz[i] * eps[i] * std[i]) / 2],
+      ]) {
         sums[name][i] += g;
         squares[name][i] += g * g;
       }
@@ -73,9 +112,10 @@ async function averageOverEps(model, x, draws, normal, report, isStale) {
     if (isStale()) return null;
     pause = performance.now();
   }
-  const describe = (name) => Array.from(sums[name], (sum, i) => {
-    const mean = sum / draws;
-    return { mean, sd: Math.sqrt(Math.max(0, (squares[name][i] - draws * mean * mean) / (draws - 1))) };
-  });
+  const describe = (name) =>
+    Array.from(sums[name], (sum, i) => {
+      const mean = sum / draws;
+      return { mean, sd: Math.sqrt(Math.max(0, (squares[name][i] - draws * mean * mean) / (draws - 1))) };
+    });
   return { mu: describe("mu"), log_var: describe("log_var") };
 }

@@ -30,7 +30,9 @@ class Plane {
   // Codes (n, Z) of the test images.
   setCodes(codes) {
     this.codes = codes;
-    this.points = Array.from({ length: this.count }, (_, i) => this.project(codes.subarray(i * this.Z, (i + 1) * this.Z)));
+    this.points = Array.from({ length: this.count }, (_, i) =>
+      this.project(codes.subarray(i * this.Z, (i + 1) * this.Z)),
+    );
     this.base = null;
   }
 
@@ -47,13 +49,17 @@ class Plane {
 
   // What the plane shows: all codes and all circles, the same length in both directions.
   look() {
-    const us = [-3.2, 3.2, ...this.points.map((p) => p[0])], vs = [-3.2, 3.2, ...this.points.map((p) => p[1])];
+    const us = [-3.2, 3.2, ...this.points.map((p) => p[0])],
+      vs = [-3.2, 3.2, ...this.points.map((p) => p[1])];
     const [left, right, bottom, top] = [Math.min(...us), Math.max(...us), Math.min(...vs), Math.max(...vs)];
     const { clientWidth: width, clientHeight: height } = this.canvas;
     this.scale = 0.95 * Math.min(width / (right - left), height / (top - bottom));
     this.middle = [(left + right) / 2, (bottom + top) / 2];
     [this.width, this.height] = [width, height];
-    this.limits = [width / 2 / this.scale, height / 2 / this.scale].map((half, k) => [this.middle[k] - half, this.middle[k] + half]);
+    this.limits = [width / 2 / this.scale, height / 2 / this.scale].map((half, k) => [
+      this.middle[k] - half,
+      this.middle[k] + half,
+    ]);
   }
 
   toX(u) {
@@ -94,7 +100,8 @@ class Plane {
   }
 
   drawCodes(context) {
-    const { labels } = this.images, colours = labels ? classColours(this.page) : [colourOf("accent")];
+    const { labels } = this.images,
+      colours = labels ? classColours(this.page) : [colourOf("accent")];
     const size = this.width < 260 ? 1.6 : 2.2;
     context.globalAlpha = 0.75;
     for (const [k, colour] of colours.entries()) {
@@ -117,16 +124,22 @@ class Plane {
     context.textAlign = "center";
     context.textBaseline = "middle";
     context.font = `bold ${this.width < 260 ? 13 : 15}px system-ui, sans-serif`;
-    this.namePlaces ??= moveApart(classes.map((_, k) => this.medianOf(k)).map((p) => p && [this.toX(p[0]), this.toY(p[1])]), 19);
-    for (const [k, place] of this.namePlaces.entries()) if (place) drawHaloText(context, classes[k], ...place);
+    this.namePlaces ??= moveApart(
+      classes.map((_, k) => this.medianOf(k)).map((p) => p && [this.toX(p[0]), this.toY(p[1])]),
+      19,
+    );
+    for (const [k, place] of this.namePlaces.entries())
+      if (place) drawHaloText(context, classes[k], ...place);
   }
 
   // Numbers along two sides, at steps of 1, 2 or 5.
   drawAxes(context) {
-    const least = 48 / this.scale, power = 10 ** Math.floor(Math.log10(least));
+    const least = 48 / this.scale,
+      power = 10 ** Math.floor(Math.log10(least));
     const step = [1, 2, 5, 10].map((k) => k * power).find((size) => size >= least);
     const numbersIn = ([low, high]) => {
-      const first = Math.ceil(low / step), count = Math.floor(high / step) - first + 1;
+      const first = Math.ceil(low / step),
+        count = Math.floor(high / step) - first + 1;
       return Array.from({ length: count }, (_, i) => (first + i) * step);
     };
     const digits = step < 1 ? 1 : 0;
@@ -177,7 +190,8 @@ class Plane {
 // Of n rows, other than row `except`, the one nearest to z.
 function nearestOf(rows, n, z, except = -1) {
   const Z = z.length;
-  let index = -1, least = Infinity;
+  let index = -1,
+    least = Infinity;
   for (let i = 0; i < n; i++) {
     let square = 0;
     for (let k = 0; k < Z; k++) square += (rows[i * Z + k] - z[k]) ** 2;
@@ -202,9 +216,11 @@ function moveApart(given, least) {
     for (let i = 0; i < places.length; i++) {
       for (let j = 0; j < i; j++) {
         if (!places[i] || !places[j]) continue;
-        const [dx, dy] = [places[i][0] - places[j][0], places[i][1] - places[j][1]], distance = Math.hypot(dx, dy);
+        const [dx, dy] = [places[i][0] - places[j][0], places[i][1] - places[j][1]],
+          distance = Math.hypot(dx, dy);
         if (distance >= least) continue;
-        const [ux, uy] = distance > 0 ? [dx / distance, dy / distance] : [1, 0], push = (least - distance) / 2;
+        const [ux, uy] = distance > 0 ? [dx / distance, dy / distance] : [1, 0],
+          push = (least - distance) / 2;
         places[i] = [places[i][0] + push * ux, places[i][1] + push * uy];
         places[j] = [places[j][0] - push * ux, places[j][1] - push * uy];
       }
@@ -216,8 +232,12 @@ function moveApart(given, least) {
 // Overlays: functions of a context and a plane.
 
 const cursorOverlay = (z) => (context, plane) => {
-  const [u, v] = plane.project(z), [x, y] = [plane.toX(u), plane.toY(v)];
-  for (const [colour, width] of [[colourOf("paper"), 6], [colourOf("mark"), 3]]) {
+  const [u, v] = plane.project(z),
+    [x, y] = [plane.toX(u), plane.toY(v)];
+  for (const [colour, width] of [
+    [colourOf("paper"), 6],
+    [colourOf("mark"), 3],
+  ]) {
     context.strokeStyle = colour;
     context.lineWidth = width;
     context.beginPath();
@@ -229,26 +249,35 @@ const cursorOverlay = (z) => (context, plane) => {
   }
 };
 
-const crossesOverlay = (z, n, size = 4) => (context, plane) => {
-  const Z = plane.Z;
-  for (const [colour, width] of [[colourOf("paper"), size], [colourOf("ink"), size > 2 ? 1.8 : 1]]) {
-    context.strokeStyle = colour;
-    context.lineWidth = width;
-    context.beginPath();
-    for (let i = 0; i < n; i++) {
-      const [u, v] = plane.project(z.subarray(i * Z, (i + 1) * Z)), [x, y] = [plane.toX(u), plane.toY(v)];
-      context.moveTo(x - size, y - size);
-      context.lineTo(x + size, y + size);
-      context.moveTo(x - size, y + size);
-      context.lineTo(x + size, y - size);
+const crossesOverlay =
+  (z, n, size = 4) =>
+  (context, plane) => {
+    const Z = plane.Z;
+    for (const [colour, width] of [
+      [colourOf("paper"), size],
+      [colourOf("ink"), size > 2 ? 1.8 : 1],
+    ]) {
+      context.strokeStyle = colour;
+      context.lineWidth = width;
+      context.beginPath();
+      for (let i = 0; i < n; i++) {
+        const [u, v] = plane.project(z.subarray(i * Z, (i + 1) * Z)),
+          [x, y] = [plane.toX(u), plane.toY(v)];
+        context.moveTo(x - size, y - size);
+        context.lineTo(x + size, y + size);
+        context.moveTo(x - size, y + size);
+        context.lineTo(x + size, y - size);
+      }
+      context.stroke();
     }
-    context.stroke();
-  }
-};
+  };
 
 const ringOverlay = (z) => (context, plane) => {
   const [u, v] = plane.project(z);
-  for (const [colour, width] of [[colourOf("paper"), 5], [colourOf("mark"), 2.5]]) {
+  for (const [colour, width] of [
+    [colourOf("paper"), 5],
+    [colourOf("mark"), 2.5],
+  ]) {
     context.strokeStyle = colour;
     context.lineWidth = width;
     context.beginPath();
@@ -273,21 +302,31 @@ const lineOverlay = (from, to, text) => (context, plane) => {
 };
 
 // The outline of mu + k std, seen in the plane; in a plane of principal components, of the projected normal.
-const ellipseOverlay = (mu, std, colourName = "mark") => (context, plane) => {
-  const [p, q] = plane.axes, [u, v] = plane.project(mu);
-  const covariance = (a, b) => a.reduce((sum, _, i) => sum + a[i] * b[i] * std[i] ** 2, 0);
-  const [uu, uv, vv] = [covariance(p, p), covariance(p, q), covariance(q, q)];
-  const half = Math.hypot((uu - vv) / 2, uv), mean = (uu + vv) / 2, angle = Math.atan2(2 * uv, uu - vv) / 2;
-  const radii = [mean + half, mean - half].map((variance) => Math.sqrt(Math.max(variance, 0)) * plane.scale);
-  context.strokeStyle = colourOf(colourName);
-  context.fillStyle = colourOf(colourName);
-  context.lineWidth = 2;
-  for (const [k, alpha] of [[2, 0.1], [1, 0.15]]) {
-    context.beginPath();
-    context.ellipse(plane.toX(u), plane.toY(v), k * radii[0], k * radii[1], -angle, 0, 2 * Math.PI);
-    context.globalAlpha = alpha;
-    context.fill();
-    context.globalAlpha = 1;
-    context.stroke();
-  }
-};
+const ellipseOverlay =
+  (mu, std, colourName = "mark") =>
+  (context, plane) => {
+    const [p, q] = plane.axes,
+      [u, v] = plane.project(mu);
+    const covariance = (a, b) => a.reduce((sum, _, i) => sum + a[i] * b[i] * std[i] ** 2, 0);
+    const [uu, uv, vv] = [covariance(p, p), covariance(p, q), covariance(q, q)];
+    const half = Math.hypot((uu - vv) / 2, uv),
+      mean = (uu + vv) / 2,
+      angle = Math.atan2(2 * uv, uu - vv) / 2;
+    const radii = [mean + half, mean - half].map(
+      (variance) => Math.sqrt(Math.max(variance, 0)) * plane.scale,
+    );
+    context.strokeStyle = colourOf(colourName);
+    context.fillStyle = colourOf(colourName);
+    context.lineWidth = 2;
+    for (const [k, alpha] of [
+      [2, 0.1],
+      [1, 0.15],
+    ]) {
+      context.beginPath();
+      context.ellipse(plane.toX(u), plane.toY(v), k * radii[0], k * radii[1], -angle, 0, 2 * Math.PI);
+      context.globalAlpha = alpha;
+      context.fill();
+      context.globalAlpha = 1;
+      context.stroke();
+    }
+  };

@@ -7,8 +7,14 @@ function currentPosterior(page) {
 }
 
 function showPosterior(page, panel) {
-  const { images } = page.data, { mu, std, z } = currentPosterior(page), { eps } = page.state;
-  const figures = [["image", currentImage(page)], ["decoded mu", decode(panel.model, mu, 1)], ["decoded z", decode(panel.model, z, 1)]];
+  const { images } = page.data,
+    { mu, std, z } = currentPosterior(page),
+    { eps } = page.state;
+  const figures = [
+    ["image", currentImage(page)],
+    ["decoded mu", decode(panel.model, mu, 1)],
+    ["decoded z", decode(panel.model, z, 1)],
+  ];
   const made = figures.map(([caption, x]) => ({ ...makeFigure(caption), x, caption }));
   panel.below.append(make("div", { className: "pair" }, ...made.map(({ figure }) => figure)));
   for (const { canvas, x, caption } of made) paintPicture(canvas, x, images, caption);
@@ -18,9 +24,20 @@ function showPosterior(page, panel) {
     return make("div", {}, `z${i + 1} = ${m} + ${s} · ${e} = ${result}`);
   });
   panel.below.append(make("div", { className: "found numbers" }, ...lines));
-  const strip = addStrip(panel.below, "12 other eps"), normal = normalFrom(uniformFrom(page.state.seed));
-  const draws = Float64Array.from({ length: 12 * mu.length }, (_, k) => mu[k % mu.length] + std[k % mu.length] * normal());
-  paintImages(page, strip, decode(panel.model, draws, 12), 12, columnsFor(panel.below, 12, 6), "twelve other draws from the ellipse, decoded");
+  const strip = addStrip(panel.below, "12 other eps"),
+    normal = normalFrom(uniformFrom(page.state.seed));
+  const draws = Float64Array.from(
+    { length: 12 * mu.length },
+    (_, k) => mu[k % mu.length] + std[k % mu.length] * normal(),
+  );
+  paintImages(
+    page,
+    strip,
+    decode(panel.model, draws, 12),
+    12,
+    columnsFor(panel.below, 12, 6),
+    "twelve other draws from the ellipse, decoded",
+  );
 }
 
 // What a draw of z looks like on the plane.

@@ -1,8 +1,15 @@
 // What the reader has chosen, and the URL's fragment that says so: #step=gaps&z=-2.5,2
 
 const STEPS = [
-  ["draw", "Draw"], ["codes", "Codes"], ["point", "A point"], ["gaps", "Gaps"], ["prior-ae", "N(0, I), AE"],
-  ["prior-vae", "N(0, I), VAE"], ["posterior", "Noise"], ["path", "Gradient"], ["log-variance", "Log-variance"],
+  ["draw", "Draw"],
+  ["codes", "Codes"],
+  ["point", "A point"],
+  ["gaps", "Gaps"],
+  ["prior-ae", "N(0, I), AE"],
+  ["prior-vae", "N(0, I), VAE"],
+  ["posterior", "Noise"],
+  ["path", "Gradient"],
+  ["log-variance", "Log-variance"],
   ["train", "Train"],
 ];
 
@@ -24,18 +31,24 @@ function numberField(initial, low, high) {
 function vectorField(initial) {
   const read = (text) => {
     const values = text.split(",").map(Number);
-    const fits = values.length === initial.length && values.every((v) => Number.isFinite(v) && Math.abs(v) < 1e4);
+    const fits =
+      values.length === initial.length && values.every((v) => Number.isFinite(v) && Math.abs(v) < 1e4);
     return fits ? values.map(round3) : initial.slice();
   };
   return { initial, read, write: (values) => values.map(round3).join(",") };
 }
 
-const flagField = (initial) => ({ initial, read: (text) => text === "1", write: (value) => (value ? "1" : "0") });
+const flagField = (initial) => ({
+  initial,
+  read: (text) => text === "1",
+  write: (value) => (value ? "1" : "0"),
+});
 
 // The fields for Z latent dimensions and so many test images, of which `image` is shown first.
 function stateFields(Z, nImages, image) {
   const isStep = (text) => STEPS.some(([id]) => id === text);
-  const point = Array(Z).fill(0), eps = Array.from(normals(Z, normalFrom(uniformFrom(3))), round3);
+  const point = Array(Z).fill(0),
+    eps = Array.from(normals(Z, normalFrom(uniformFrom(3))), round3);
   [point[0], point[1]] = [-2.5, 2]; // the lecture's arbitrary point
   return {
     step: { initial: "draw", read: (text) => (isStep(text) ? text : "draw"), write: String },
@@ -55,7 +68,8 @@ function stateFields(Z, nImages, image) {
 }
 
 function stateFromFragment(fragment, fields) {
-  const given = new URLSearchParams(fragment.replace(/^#/, "")), state = {};
+  const given = new URLSearchParams(fragment.replace(/^#/, "")),
+    state = {};
   for (const [name, field] of Object.entries(fields)) {
     state[name] = given.has(name) ? field.read(given.get(name)) : structuredClone(field.initial);
   }

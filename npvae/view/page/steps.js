@@ -17,7 +17,9 @@ function normalQuantiles(n) {
 
 // P(Z <= x) for Z ~ N(0, 1): Simpson's rule from 0.
 function normalBelow(x) {
-  const steps = 100, h = x / steps, density = (t) => Math.exp((-t * t) / 2) / Math.sqrt(2 * Math.PI);
+  const steps = 100,
+    h = x / steps,
+    density = (t) => Math.exp((-t * t) / 2) / Math.sqrt(2 * Math.PI);
   let sum = 0;
   for (let i = 0; i < steps; i++) sum += density(i * h) + 4 * density((i + 0.5) * h) + density((i + 1) * h);
   return 0.5 + (sum * h) / 6;
@@ -25,7 +27,10 @@ function normalBelow(x) {
 
 // Points (100, Z) on the plane at the quantiles of N(0, I); the first row is the top.
 function priorGrid(plane) {
-  const q = normalQuantiles(N_GRID), Z = plane.Z, points = new Float64Array(N_GRID * N_GRID * Z), origin = Array(Z).fill(0);
+  const q = normalQuantiles(N_GRID),
+    Z = plane.Z,
+    points = new Float64Array(N_GRID * N_GRID * Z),
+    origin = Array(Z).fill(0);
   for (let i = 0; i < N_GRID * N_GRID; i++) {
     points.set(plane.moved(origin, q[i % N_GRID], q[N_GRID - 1 - Math.floor(i / N_GRID)]), i * Z);
   }
@@ -33,34 +38,65 @@ function priorGrid(plane) {
 }
 
 function showGrid(page, panel) {
-  const { images } = page.data, points = priorGrid(panel.plane), n = N_GRID * N_GRID;
-  const canvas = make("canvas"), x = decode(panel.model, points, n);
+  const { images } = page.data,
+    points = priorGrid(panel.plane),
+    n = N_GRID * N_GRID;
+  const canvas = make("canvas"),
+    x = decode(panel.model, points, n);
   const classes = images.classify && images.classify(x, n);
   panel.below.append(canvas);
-  paintImages(page, canvas, x, n, N_GRID, `${n} points at the quantiles of N(0, I), decoded by the ${panel.name}`, { gap: 1 });
+  paintImages(
+    page,
+    canvas,
+    x,
+    n,
+    N_GRID,
+    `${n} points at the quantiles of N(0, I), decoded by the ${panel.name}`,
+    { gap: 1 },
+  );
   if (!classes) return;
-  const counts = countClasses(images, classes), seen = counts.filter((count) => count > 0).length;
-  panel.below.append(make("p", { className: "found" }, make("strong", {}, `${seen} of ${counts.length} ${images.nouns}`), ` in the grid; ${describeCounts(images, counts)}.`));
+  const counts = countClasses(images, classes),
+    seen = counts.filter((count) => count > 0).length;
+  panel.below.append(
+    make(
+      "p",
+      { className: "found" },
+      make("strong", {}, `${seen} of ${counts.length} ${images.nouns}`),
+      ` in the grid; ${describeCounts(images, counts)}.`,
+    ),
+  );
 }
 
 // The decoded cursor beside the image whose code is nearest.
 function showPoint(page, panel) {
-  const { images } = page.data, { z } = page.state, { index, distance } = panel.plane.nearest(z);
-  const decoded = makeFigure("decoded"), near = makeFigure("nearest code");
+  const { images } = page.data,
+    { z } = page.state,
+    { index, distance } = panel.plane.nearest(z);
+  const decoded = makeFigure("decoded"),
+    near = makeFigure("nearest code");
   const words = make("span", {}, `${formatPoint(z)} is ${formatNumber(distance)} from the nearest code`);
   if (images.labels) words.append(`, ${nameOf(images, images.labels[index])}`);
   panel.below.append(make("div", { className: "pair" }, decoded.figure, near.figure, words));
-  paintPicture(decoded.canvas, decode(panel.model, Float64Array.from(z), 1), images, `the ${panel.name} at this point`);
+  paintPicture(
+    decoded.canvas,
+    decode(panel.model, Float64Array.from(z), 1),
+    images,
+    `the ${panel.name} at this point`,
+  );
   paintPicture(near.canvas, images.row(index), images, `test image ${index}`);
 }
 
-// The distance within which 99 % of the codes have a neighbour; how many of the draws from N(0, I) have a code as
-// near as that, and how many of the codes a draw.
+// The distance within which 99 % of the codes have a neighbour; the share of draws from N(0, I) that have a code
+// within it, and the share of codes that have a draw.
 function gapsOf(page, panel) {
-  const { plane } = panel, { codes, count, Z } = plane, row = (rows, i) => rows.subarray(i * Z, (i + 1) * Z);
+  const { plane } = panel,
+    { codes, count, Z } = plane,
+    row = (rows, i) => rows.subarray(i * Z, (i + 1) * Z);
   const between = Array.from({ length: count }, (_, i) => nearestOf(codes, count, row(codes, i), i).distance);
-  const limit = between.slice().sort((a, b) => a - b)[Math.floor(0.99 * (count - 1))], z = page.drawPoints;
-  const share = (n, distance) => Array.from({ length: n }, (_, i) => distance(i)).filter((d) => d <= limit).length / n;
+  const limit = between.slice().sort((a, b) => a - b)[Math.floor(0.99 * (count - 1))],
+    z = page.drawPoints;
+  const share = (n, distance) =>
+    Array.from({ length: n }, (_, i) => distance(i)).filter((d) => d <= limit).length / n;
   return {
     limit,
     near: share(N_COUNTED, (i) => plane.nearest(row(z, i)).distance),
@@ -69,7 +105,12 @@ function gapsOf(page, panel) {
 }
 
 function showGaps(page, panel) {
-  const { near, reached } = panel.gaps, found = make("p", { className: "found" }, `${formatShare(near)} of ${N_COUNTED} draws from N(0, I) land near a code. They reach `);
+  const { near, reached } = panel.gaps,
+    found = make(
+      "p",
+      { className: "found" },
+      `${formatShare(near)} of ${N_COUNTED} draws from N(0, I) land near a code. They reach `,
+    );
   found.append(make("strong", {}, `${formatShare(reached)} of the codes`), ".");
   panel.below.append(found);
   showPoint(page, panel);
@@ -78,17 +119,20 @@ function showGaps(page, panel) {
 // Shades the plane where the nearest code is farther than the limit; in two dimensions only.
 const gapOverlay = (panel) => (context, plane) => {
   if (plane.Z !== 2) return;
-  if (!panel.gapCells || panel.gapCells.base !== plane.base) panel.gapCells = findGapCells(plane, panel.gaps.limit);
+  if (!panel.gapCells || panel.gapCells.base !== plane.base)
+    panel.gapCells = findGapCells(plane, panel.gaps.limit);
   context.fillStyle = colourOf("mark");
   context.globalAlpha = 0.16;
   for (const [x, y, size] of panel.gapCells.cells) context.fillRect(x, y, size, size);
 };
 
 function findGapCells(plane, limit) {
-  const size = 4, cells = [];
+  const size = 4,
+    cells = [];
   for (let x = 0; x < plane.width; x += size) {
     for (let y = 0; y < plane.height; y += size) {
-      const u = plane.toU(x + size / 2), v = plane.toV(y + size / 2);
+      const u = plane.toU(x + size / 2),
+        v = plane.toV(y + size / 2);
       if (plane.nearest([u, v]).distance > limit) cells.push([x, y, size]);
     }
   }
@@ -96,7 +140,9 @@ function findGapCells(plane, limit) {
 }
 
 function nearestOverlay(page, panel) {
-  const { z } = page.state, { index, distance } = panel.plane.nearest(z), { codes, Z } = panel.plane;
+  const { z } = page.state,
+    { index, distance } = panel.plane.nearest(z),
+    { codes, Z } = panel.plane;
   return lineOverlay(z, codes.subarray(index * Z, (index + 1) * Z), formatNumber(distance));
 }
 
@@ -131,13 +177,19 @@ const STEP_VIEWS = {
     below: showGaps,
   },
   "prior-ae": {
-    overlays: (page, panel) => [crossesOverlay(priorGrid(panel.plane), N_GRID ** 2, 2), cursorOverlay(page.state.z)],
+    overlays: (page, panel) => [
+      crossesOverlay(priorGrid(panel.plane), N_GRID ** 2, 2),
+      cursorOverlay(page.state.z),
+    ],
     depends: () => [],
     below: showGrid,
     focus: "ae",
   },
   "prior-vae": {
-    overlays: (page, panel) => [crossesOverlay(priorGrid(panel.plane), N_GRID ** 2, 2), cursorOverlay(page.state.z)],
+    overlays: (page, panel) => [
+      crossesOverlay(priorGrid(panel.plane), N_GRID ** 2, 2),
+      cursorOverlay(page.state.z),
+    ],
     depends: () => [],
     below: showGrid,
     focus: "vae",

@@ -1,11 +1,26 @@
 // Training a 64-64-2 network on scikit-learn's digits, live.
 
 const NETWORK = {
-  kind: "vae", n_features: 64, latent_dim: 2, hidden: [64], activation: "relu", negative_slope: 0.01,
-  likelihood: "bernoulli", noise_variance: 1, beta: 1,
+  kind: "vae",
+  n_features: 64,
+  latent_dim: 2,
+  hidden: [64],
+  activation: "relu",
+  negative_slope: 0.01,
+  likelihood: "bernoulli",
+  noise_variance: 1,
+  beta: 1,
 };
-const BATCH = 32, LEARNING_RATE = 1e-3, ENOUGH_STEPS = 5000, WORK = 9; // milliseconds of training in a frame
-const CORNERS = [[false, false], [true, false], [false, true], [true, true]];
+const BATCH = 32,
+  LEARNING_RATE = 1e-3,
+  ENOUGH_STEPS = 5000,
+  WORK = 9; // milliseconds of training in a frame
+const CORNERS = [
+  [false, false],
+  [true, false],
+  [false, true],
+  [true, true],
+];
 
 // The milliseconds that f takes.
 function timeOf(f) {
@@ -23,10 +38,29 @@ class Trainer {
   // The same first weights and the same order of images each time.
   restart() {
     const uniform = uniformFrom(7);
-    this.model = { ...initialParameters(NETWORK, uniform), axes: [[1, 0], [0, 1]] };
-    Object.assign(this, { uniform, normal: normalFrom(uniform), adam: makeAdam(this.model.flat.length), steps: 0, order: [] });
+    this.model = {
+      ...initialParameters(NETWORK, uniform),
+      axes: [
+        [1, 0],
+        [0, 1],
+      ],
+    };
+    Object.assign(this, {
+      uniform,
+      normal: normalFrom(uniform),
+      adam: makeAdam(this.model.flat.length),
+      steps: 0,
+      order: [],
+    });
     this.panel.model = this.model;
-    Object.assign(this, { frames: 0, speed: null, codesShownAt: 0, allShownAt: 0, costOfCodes: 0, costOfAll: 0 });
+    Object.assign(this, {
+      frames: 0,
+      speed: null,
+      codesShownAt: 0,
+      allShownAt: 0,
+      costOfCodes: 0,
+      costOfAll: 0,
+    });
     this.goal = ENOUGH_STEPS;
   }
 
@@ -37,14 +71,17 @@ class Trainer {
   }
 
   nextBatch() {
-    if (this.order.length < BATCH) this.order = shuffled(this.images.count - this.images.n_test, this.uniform);
+    if (this.order.length < BATCH)
+      this.order = shuffled(this.images.count - this.images.n_test, this.uniform);
     const x = new Float64Array(BATCH * this.images.D);
-    for (let i = 0; i < BATCH; i++) x.set(this.images.row(this.images.n_test + this.order.pop()), i * this.images.D);
+    for (let i = 0; i < BATCH; i++)
+      x.set(this.images.row(this.images.n_test + this.order.pop()), i * this.images.D);
     return x;
   }
 
   step() {
-    const { noise, beta } = this.settings, count = BATCH * NETWORK.latent_dim;
+    const { noise, beta } = this.settings,
+      count = BATCH * NETWORK.latent_dim;
     const eps = noise ? normals(count, this.normal) : new Float64Array(count);
     trainStep(this.model, this.adam, this.nextBatch(), eps, BATCH, beta, LEARNING_RATE);
     this.steps += 1;
@@ -58,11 +95,12 @@ class Trainer {
     this.show();
   }
 
-  // One frame: some milliseconds of training, then the codes and, less often, the rest. What takes long to draw is
-  // drawn less often, so that drawing takes at most a third of the time; where motion is to be reduced, twice a second.
+  // One frame: some milliseconds of training, then the codes and, less often, the rest. What takes long to draw
+  // is drawn less often, so that drawing takes about a third of the time; with reduced motion, twice a second.
   frame(now) {
     if (!this.isRunning) return;
-    const begin = performance.now(), pause = matchMedia("(prefers-reduced-motion: reduce)").matches ? 500 : 0;
+    const begin = performance.now(),
+      pause = matchMedia("(prefers-reduced-motion: reduce)").matches ? 500 : 0;
     while (performance.now() - begin < WORK && this.steps < this.goal) this.step();
     this.frames += 1;
     if (now - this.allShownAt > Math.max(pause, 250, 8 * this.costOfAll)) {
@@ -77,16 +115,24 @@ class Trainer {
   }
 
   showCodes() {
-    const { images, panel } = this, n = images.n_test;
+    const { images, panel } = this,
+      n = images.n_test;
     this.codes = encode(this.model, images.pixels.subarray(0, n * images.D), n);
     panel.plane.setCodes(this.codes.mu);
     panel.plane.draw([cursorOverlay(this.page.state.z.slice(0, 2))]);
-    paintPicture(panel.decoded, decode(this.model, Float64Array.from(this.page.state.z.slice(0, 2)), 1), images, "the network's image at the cursor");
+    paintPicture(
+      panel.decoded,
+      decode(this.model, Float64Array.from(this.page.state.z.slice(0, 2)), 1),
+      images,
+      "the network's image at the cursor",
+    );
   }
 
   // The means over the test images, with the noise that the network is trained with.
   testLoss() {
-    const { images } = this, n = images.n_test, mean = (a) => a.reduce((sum, v) => sum + v, 0) / n;
+    const { images } = this,
+      n = images.n_test,
+      mean = (a) => a.reduce((sum, v) => sum + v, 0) / n;
     const eps = this.settings.noise ? normals(2 * n, normalFrom(uniformFrom(11))) : new Float64Array(2 * n);
     const { reconstruction, kl } = forward(this.model, images.pixels.subarray(0, n * images.D), eps, n);
     return { reconstruction: mean(reconstruction), kl: mean(kl) };
@@ -94,8 +140,10 @@ class Trainer {
 
   show() {
     this.showCodes();
-    const { panel, images, page } = this, z = normals(2 * N_COUNTED, normalFrom(uniformFrom(page.state.seed)));
-    const draws = decodeDraws(this.model, images, z), { reconstruction, kl } = this.testLoss();
+    const { panel, images, page } = this,
+      z = normals(2 * N_COUNTED, normalFrom(uniformFrom(page.state.seed)));
+    const draws = decodeDraws(this.model, images, z),
+      { reconstruction, kl } = this.testLoss();
     panel.below.replaceChildren();
     showInvented(page, panel.below, images, draws);
     const seconds = this.begun ? (performance.now() - this.begun.time) / 1000 : 0;
@@ -110,9 +158,12 @@ class Trainer {
   }
 
   remember(counts, reconstruction) {
-    const { noise, kl } = this.page.state, { mu, logVar } = this.codes, n = mu.length / 2;
+    const { noise, kl } = this.page.state,
+      { mu, logVar } = this.codes,
+      n = mu.length / 2;
     const sds = [0, 1].map((k) => {
-      const values = mu.filter((_, i) => i % 2 === k), mean = values.reduce((a, b) => a + b) / n;
+      const values = mu.filter((_, i) => i % 2 === k),
+        mean = values.reduce((a, b) => a + b) / n;
       return Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / n);
     });
     const std = logVar.reduce((sum, v) => sum + Math.exp(v / 2), 0) / logVar.length;
@@ -121,11 +172,24 @@ class Trainer {
 
   // The four corners, with a dash where nothing has been trained yet.
   showCorners() {
-    const { noise, kl } = this.page.state, word = (flag) => (flag ? "on" : "off");
+    const { noise, kl } = this.page.state,
+      word = (flag) => (flag ? "on" : "off");
     const rows = CORNERS.map(([withNoise, withKl]) => {
       const found = this.found.get(`${withNoise}-${withKl}`);
-      const cells = found ? [found.sds.map((sd) => formatNumber(sd, 1)).join(", "), formatNumber(found.std), formatNumber(found.digits, 1), formatNumber(found.reconstruction, 1)] : ["–", "–", "–", "–"];
-      const row = make("tr", {}, make("th", { scope: "row" }, word(withNoise)), ...[word(withKl), ...cells].map((text) => make("td", {}, text)));
+      const cells = found
+        ? [
+            found.sds.map((sd) => formatNumber(sd, 1)).join(", "),
+            formatNumber(found.std),
+            formatNumber(found.digits, 1),
+            formatNumber(found.reconstruction, 1),
+          ]
+        : ["–", "–", "–", "–"];
+      const row = make(
+        "tr",
+        {},
+        make("th", { scope: "row" }, word(withNoise)),
+        ...[word(withKl), ...cells].map((text) => make("td", {}, text)),
+      );
       if (withNoise === noise && withKl === kl) row.setAttribute("aria-current", "true");
       return row;
     });

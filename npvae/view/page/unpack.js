@@ -9,7 +9,9 @@ async function inflate(text) {
 }
 
 function fromFloat16(high, low) {
-  const sign = high & 0x80 ? -1 : 1, exponent = (high >> 2) & 0x1f, fraction = ((high & 3) << 8) | low;
+  const sign = high & 0x80 ? -1 : 1,
+    exponent = (high >> 2) & 0x1f,
+    fraction = ((high & 3) << 8) | low;
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
@@ -25,10 +27,14 @@ function unpackArray(bytes, { offset, shape, dtype }) {
 // Images as the networks read them: pixels (n, D), the first n_test of them test images with labels.
 function unpackImages(bytes, { indices, levels, labels, classifier, ...rest }) {
   const pixels = Float64Array.from(unpackArray(bytes, indices), (index) => levels[index]);
-  const [count, D] = indices.shape, isDigits = rest.classes.join("") === "0123456789";
+  const [count, D] = indices.shape,
+    isDigits = rest.classes.join("") === "0123456789";
   const layers = classifier && Object.values(classifier).map((array) => unpackArray(bytes, array));
   return {
-    ...rest, pixels, count, D,
+    ...rest,
+    pixels,
+    count,
+    D,
     labels: labels && unpackArray(bytes, labels),
     classify: layers && makeClassifier(layers, rest.classes.length),
     noun: isDigits ? "digit" : "class",
@@ -52,11 +58,17 @@ function makeClassifier([W1, b1, W2, b2], C) {
 }
 
 function unpackModel(bytes, { weights, codes, axes, epochs, ...network }) {
-  return { ...makeModel(network, unpackArray(bytes, weights)), epochs, axes, codes: unpackArray(bytes, codes) };
+  return {
+    ...makeModel(network, unpackArray(bytes, weights)),
+    epochs,
+    axes,
+    codes: unpackArray(bytes, codes),
+  };
 }
 
 async function unpackPage() {
-  const description = JSON.parse(readBlock("description")), bytes = await inflate(readBlock("arrays"));
+  const description = JSON.parse(readBlock("description")),
+    bytes = await inflate(readBlock("arrays"));
   const images = unpackImages(bytes, description.images);
   return {
     ...description,
