@@ -33,10 +33,12 @@ function describeCounts(images, counts) {
   const total = counts.reduce((a, b) => a + b, 0);
   const order = counts
     .map((_, k) => k)
+    .filter((k) => counts[k] > 0)
     .sort((a, b) => counts[b] - counts[a])
     .slice(0, 2);
   const share = order.reduce((sum, k) => sum + counts[k], 0) / total;
-  return `${order.map((k) => images.classes[k]).join(" and ")} make up ${formatShare(share)}`;
+  const names = order.map((k) => images.classes[k]).join(" and ");
+  return `${names} ${order.length === 1 ? "makes" : "make"} up ${formatShare(share)}`;
 }
 
 function paintBars(page, svg, images, counts) {

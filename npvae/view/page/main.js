@@ -378,4 +378,8 @@ async function start() {
   };
 }
 
-start();
+start().catch((error) => {
+  document.getElementById("claim").textContent =
+    `This page could not start: ${error.message}. Try a current browser.`;
+  throw error;
+});

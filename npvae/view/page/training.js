@@ -22,6 +22,17 @@ const CORNERS = [
   [true, true],
 ];
 
+// What each pair of switches leads to, shown once the network has had the time to get there.
+const LESSON_AFTER = 1000; // steps
+const LESSONS = {
+  "false-false": "An AE: nothing says where the codes should lie, so draws from N(0, I) show few digits.",
+  "true-false":
+    "Noise alone: the network outruns it. It spreads the codes and shrinks std until the noise hardly matters.",
+  "false-true": "KL alone: without noise, even tiny codes tell images apart, so they shrink.",
+  "true-true": "A VAE: the noise keeps the codes from shrinking, and the KL keeps them from spreading.",
+  collapse: "Posterior collapse: the KL has won. Every image has the same code, and all draws look alike.",
+};
+
 // The milliseconds that f takes.
 function timeOf(f) {
   const begin = performance.now();
@@ -154,6 +165,7 @@ class Trainer {
     const button = document.querySelector('[data-action="train"]');
     button.textContent = this.isRunning ? "Pause" : this.steps === 0 ? "Train" : "Train on";
     if (this.steps > 0) this.remember(draws.counts, reconstruction);
+    document.getElementById("lesson").textContent = this.steps >= LESSON_AFTER ? this.lesson : "";
     this.showCorners();
   }
 
@@ -167,6 +179,7 @@ class Trainer {
       return Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / n);
     });
     const std = logVar.reduce((sum, v) => sum + Math.exp(v / 2), 0) / logVar.length;
+    this.lesson = Math.max(...sds) < 0.1 ? LESSONS.collapse : LESSONS[`${noise}-${kl}`];
     this.found.set(`${noise}-${kl}`, { sds, std, digits: effectiveNumber(counts), reconstruction });
   }
 
@@ -179,7 +192,7 @@ class Trainer {
       const cells = found
         ? [
             found.sds.map((sd) => formatNumber(sd, 1)).join(", "),
-            formatNumber(found.std),
+            withNoise || withKl ? formatNumber(found.std) : "unused",
             formatNumber(found.digits, 1),
             formatNumber(found.reconstruction, 1),
           ]

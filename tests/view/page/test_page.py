@@ -282,9 +282,12 @@ def test_training_here(page):
     assert last[0] == page.evaluate("npvae.page.trainer.steps")
     assert page.evaluate("npvae.page.trainer.testLoss().reconstruction") < first[1] - 5
     assert page.locator("#corners tr[aria-current=true] td").nth(1).inner_text() != "\u2013"
+    page.evaluate("() => { const t = npvae.page.trainer; while (t.steps < 1000) t.step(); t.show(); }")
+    assert page.locator("#lesson").inner_text().startswith("A VAE: ")
     page.uncheck("#kl")
     until(page, "npvae.page.trainer.steps === 0 && !npvae.page.frame")
     assert page.locator("#beta").is_disabled()
+    assert page.locator("#lesson").inner_text() == ""
     assert page.locator("#corners tr[aria-current=true]").inner_text().split()[:2] == ["on", "off"]
     page.check("#kl")
 
