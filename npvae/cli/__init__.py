@@ -27,6 +27,7 @@ COMMANDS = (
     "plane",
     "nearest",
     "trace",
+    "explore",
     "gradcheck",
     "info",
 )
