@@ -1,4 +1,4 @@
-"""Eighty ways to get backpropagation wrong.
+"""Eighty-five ways to get backpropagation wrong.
 
 Each fault is a backward pass that differs little from a right one, which stands beside it. Its docstring says
 how to make the mistake, in the imperative. The first groups are wrong numbers, found by any derivative that
