@@ -110,6 +110,8 @@ def validate_metadata(metadata: dict[str, Any], n_features: int) -> None:
         raise ValueError("history and data range must be lists of numbers")
     if isinstance(low, list) and not len(low) == len(high) == n_features:
         raise ValueError(f"data_range must have two numbers for each of {n_features} features")
+    if any(lowest > highest for lowest, highest in zip(*ranges, strict=True)):
+        raise ValueError("data_range must not have a lowest value above the highest")
     if not isinstance(training["n_iter"], int) or not isinstance(metadata.get("pixels", True), bool):
         raise ValueError("n_iter must be an integer, pixels true or false")
     if len(metadata["feature_names"]) not in (0, n_features):
