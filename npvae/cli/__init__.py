@@ -29,6 +29,7 @@ COMMANDS = (
     "trace",
     "explore",
     "gradcheck",
+    "exercise",
     "info",
 )
 
