@@ -30,6 +30,7 @@ COMMANDS = (
     "explore",
     "gradcheck",
     "exercise",
+    "quiz",
     "info",
 )
 

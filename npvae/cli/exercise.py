@@ -244,5 +244,5 @@ def _grade(args: argparse.Namespace) -> int:
         ]
         print(json.dumps(rows))
     else:
-        print(as_table(grades).text())
+        print(as_table(grades))
     return 0 if all(g.answer.passed for g in grades) else 1

@@ -13,7 +13,6 @@ from npvae.course.exercises.catalogue import EXERCISES
 from npvae.course.exercises.exercise import Exercise
 from npvae.course.exercises.notebook import exercise_of
 from npvae.course.exercises.process import Limits, check_in_process
-from npvae.study.table import Table
 
 MARKS = {"passed": "yes", "unfilled": "empty", "wrong": "no", "error": "error", "limit": "limit"}
 
@@ -79,19 +78,22 @@ def grade(found: list[Submission], limits: Limits) -> Iterator[Grade]:
         yield Grade(submission, checked.answer)
 
 
-def as_table(grades: list[Grade]) -> Table:
-    """Return a line for each student and a column for each exercise that somebody handed in."""
+def as_table(grades: list[Grade]) -> str:
+    """Return a line for each student and a column for each exercise that somebody handed in, as text."""
     names = [name for name in EXERCISES if any(g.submission.exercise.name == name for g in grades)]
-    rows = []
+    rows = [("student", *names, "passed")]
     for student in dict.fromkeys(g.submission.student for g in grades):
         own = {g.submission.exercise.name: g.answer for g in grades if g.submission.student == student}
-        passed = sum(answer.passed for answer in own.values())
-        cells = [MARKS[own[name].outcome] if name in own else "-" for name in names]
-        rows.append([student, *cells, str(passed)])
-    return Table(
-        "", ["student", *names, "passed"], rows,
-        "empty: dots were left; error: it cannot be run; limit: too much time or memory; -: not handed in",
-    )  # fmt: skip
+        marks = (MARKS[own[name].outcome] if name in own else "-" for name in names)
+        rows.append((student, *marks, str(sum(answer.passed for answer in own.values()))))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join([first.ljust(widths[0]), *map(str.rjust, others, widths[1:])]) for first, *others in rows
+    ]
+    meaning = (
+        "empty: dots were left; error: it cannot be run; limit: too much time or memory; -: not handed in"
+    )
+    return "\n".join([*lines, f"({meaning})"])
 
 
 def as_csv(grades: list[Grade]) -> str:

@@ -169,8 +169,6 @@ def _check_sample(sample: Callable[..., Any]) -> str:
         return (
             "it returns numbers outside of 0 to 1: these are logits, and the step to probabilities is missing"
         )
-    if np.min(p) >= 0.5:
-        return "no pixel is ever darker than 0.5: is there a ReLU or a second sigmoid behind the logits?"
     if np.all((p == 0) | (p == 1)):
         return "it returns pixels of 0 and 1; the probabilities themselves are asked for"
     z = np.log(p) - np.log1p(-p)
