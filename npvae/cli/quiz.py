@@ -59,8 +59,8 @@ def _show_all(items: "list[Item]", args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from npvae.course.quiz.measure import measure
-    from npvae.persistence import write_text_atomically
     from npvae.course.quiz.words import captions
+    from npvae.persistence import write_text_atomically
 
     outcomes = {}
     for item in tqdm(items, desc="training", file=sys.stderr, disable=None, leave=False):
@@ -163,7 +163,7 @@ def _record(item: "Item", outcome: "Outcome") -> dict[str, object]:
         "explanation": item.explanation,
         "checker": json.loads(outcome.report.to_json()),
         "training": item.told.format(**outcome.numbers),
-        "numbers": {name: float(value) for name, value in outcome.numbers.items()},
+        "numbers": dict(outcome.numbers),
         "curves": {curve.label: curve.values.tolist() for curve in outcome.curves},
         "agrees": agrees(item, outcome),
     }
@@ -175,9 +175,9 @@ def _capital(text: str) -> str:
 
 def _draw(item: "Item", outcome: "Outcome", folder: Path) -> Path:
     """Write the two slides of a question; return the second, with the answer."""
+    from npvae.course.quiz.words import caption
     from npvae.view import save_figure
     from npvae.view.draw.quiz import draw_answer, draw_question
-    from npvae.course.quiz.words import caption
 
     title = f"What is wrong here, if anything? {_capital(item.title)}"
     question = draw_question(title, item.setting, item.code(), item.options)

@@ -18,8 +18,8 @@ from npvae.course.quiz.network import (
     LATENT_DIM,
     RIGHT,
     SEED,
-    PiecewiseVAE,
     Pieces,
+    PiecewiseVAE,
     Trained,
     decode,
     digits,
@@ -41,7 +41,7 @@ def check(item: Item) -> Report:
 
 def agrees(item: Item, outcome: Outcome) -> bool:
     """Say whether what was measured agrees with what the item says."""
-    return outcome.report.verdict == item.verdict and item.holds(outcome.numbers)
+    return outcome.report.verdict == item.verdict and bool(item.holds(outcome.numbers))
 
 
 def measure(item: Item) -> Outcome:
@@ -68,9 +68,9 @@ def measure(item: Item) -> Outcome:
     kl, std = _posterior(this.params)
     right_kl, right_std = _posterior(right.params)
     numbers = {
-        "right": right.measured[-1],
-        "this": this.measured[-1],
-        "reported": this.reported[-1],
+        "right": float(right.measured[-1]),
+        "this": float(this.measured[-1]),
+        "reported": float(this.reported[-1]),
         "kl": kl,
         "right_kl": right_kl,
         "std": std,
@@ -124,7 +124,7 @@ def _measure_gaussian(item: Item) -> Outcome:
     trained = train(network, X, both)
     samples = {item.label: np.clip(network.decode(trained.params, prior_noise()), 0, 1)}
     numbers = {
-        "this": trained.measured[-1],
+        "this": float(trained.measured[-1]),
         "other": other[-1],
         "shift": X.shape[1] * log_scale,
         "noise": math.sqrt(network.noise_var(trained.params)),

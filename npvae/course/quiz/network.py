@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from npvae import kernels
 from npvae.checks.faults import Implementation, Pair, pair_of
@@ -173,7 +174,9 @@ def train(
     optimizer = Adam()
     state = optimizer.start(params.flat)
     reported, measured = [], []
-    with kernels.using("reference"), np.errstate(over="ignore", invalid="ignore"):
+    # One thread: with more, such small products wait for each other most of the time.
+    one_thread = threadpool_limits(1, user_api="blas")
+    with kernels.using("reference"), one_thread, np.errstate(over="ignore", invalid="ignore"):
         for _ in range(EPOCHS):
             order = rng.permutation(len(X))
             losses = []

@@ -10,13 +10,14 @@ def in_words(report: Report) -> str:
     """Say in a sentence or two what the gradient checker says."""
     if report.passed:
         return "The gradient checker passes it."
-    wrong = [
-        f"{entry.name}: {entry.hint or f'relative error {entry.error:.1g}'}"
-        for entry in report.entries
-        if entry.verdict == "fail"
+    wrong = [entry for entry in report.entries if entry.verdict == "fail"]
+    said = [
+        f"the gradient of {entry.name} is wrong ({entry.hint or f'relative error {entry.error:.1g}'})"
+        for entry in wrong
     ]
-    wrong = wrong or [f"{check.name}: {check.detail}" for check in report.failures][:1]
-    return f"The gradient checker fails it. {'; '.join(wrong)}."
+    if not any(entry.hint for entry in wrong):
+        said += [check.detail for check in report.failures[:1]]
+    return f"The gradient checker fails it: {'; '.join(said)}."
 
 
 def caption(item: Item, outcome: Outcome) -> str:
@@ -44,8 +45,9 @@ def captions(items: Sequence[Item], outcomes: Mapping[str, Outcome]) -> str:
 
 def curve_table(outcome: Outcome, epochs: Sequence[int]) -> str:
     """Return the curves as text, a line for each of them and a column for each of some epochs."""
-    width = max(len(curve.label) for curve in outcome.curves)
-    lines = [f"{'loss after epoch':<{width}}" + "".join(f"{epoch:>10}" for epoch in epochs)]
+    head = "loss after epoch"
+    width = max(len(head), *(len(curve.label) for curve in outcome.curves))
+    lines = [f"{head:<{width}}" + "".join(f"{epoch:>10}" for epoch in epochs)]
     for curve in outcome.curves:
         values = (curve.values[epoch - 1] for epoch in epochs)
         lines.append(f"{curve.label:<{width}}" + "".join(f"{_number(value):>10}" for value in values))

@@ -34,8 +34,8 @@ def draw_question(title: str, setting: str, code: str, options: Sequence[str]) -
     y = _write(figure, 0.95, title, size=TITLE_SIZE + 3, weight="bold", width=80)
     y = _write(figure, y - 0.02, setting, size=TEXT_SIZE, width=_LETTERS)
     n_lines = code.count("\n") + 1
-    room = y - 0.04 - 0.058 * sum(len(textwrap.wrap(option, _LETTERS - 3)) for option in options) - 0.05
-    size = min(TEXT_SIZE + 1, room * _SIZE[1] * 72 / n_lines / 1.35, 12.4 * 72 / 0.62 / _longest(code))
+    room = y - 0.04 - 0.048 * sum(len(textwrap.wrap(option, _LETTERS - 3)) for option in options) - 0.05
+    size = min(TITLE_SIZE + 1, room * _SIZE[1] * 72 / n_lines / 1.35, 12.4 * 72 / 0.62 / _longest(code))
     figure.text(0.05, y - 0.03, code, family="monospace", size=size, color=INK, va="top", linespacing=1.3)
     y -= 0.06 + n_lines * size * 1.35 / 72 / _SIZE[1]
     for letter, option in zip("abcdefgh", options, strict=False):
@@ -72,12 +72,13 @@ def draw_answer(
     figure.text(
         0.04, bottom - 0.02, "\n".join(lines), size=TICK_SIZE + 1, color=INK, va="top", linespacing=1.35
     )
-    low, high = bottom + 0.1, 0.84
+    low, high = bottom + 0.1, 0.86
     _draw_curves(figure.add_axes((0.075, low, 0.38, high - low)), curves)
-    width = 0.49 / max(len(samples), 2)
+    width = 0.49 / len(samples)
     for k, (label, images) in enumerate(samples.items()):
-        ax = figure.add_axes((0.5 + k * width, low - 0.04, width * 0.94, high - low + 0.04))
+        ax = figure.add_axes((0.5 + k * width, low - 0.06, width * 0.94, high - low + 0.06))
         draw_image_grid(images, image_shape, ax=ax)
+        ax.set_anchor("N")
         ax.set_title(f"Samples: {label}", fontsize=TEXT_SIZE, color=INK)
     return figure
 
@@ -92,13 +93,14 @@ def _draw_curves(ax: Axes, curves: Mapping[str, tuple[np.ndarray, bool]]) -> Non
     ax.set_ylim(low - margin, high + (_OUTSIDE * np.ptp(first) if len(near) < len(curves) else margin))
     for k, (label, (values, measured)) in enumerate(curves.items()):
         epochs = np.arange(1, len(values) + 1)
-        name = f"{label}: {_compact(values[-1])}"
+        cut = values[-1] > ax.get_ylim()[1]
+        name = f"{label}: {_compact(values[-1])}" + (", far above" if cut else "")
         style = "-" if measured else "--"
         # A later curve that lies on an earlier one leaves it visible.
         ax.plot(
             epochs, values, style, color=MODEL_COLOURS[(1, 0, 3)[k]], linewidth=4 if k == 0 else 2, label=name
         )
-    ax.legend(fontsize=TICK_SIZE, frameon=False, loc="upper right", title="ends at")
+    ax.legend(fontsize=TICK_SIZE, frameon=False, loc="best", title="ends at")
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     ax.set_xlabel("epoch", fontsize=TEXT_SIZE)
     ax.set_ylabel("loss, nats per image", fontsize=TEXT_SIZE)

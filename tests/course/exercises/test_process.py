@@ -7,6 +7,7 @@ import time
 import pytest
 
 from npvae.course.exercises.catalogue import EXERCISES
+from npvae.course.exercises.check import check_file
 from npvae.course.exercises.process import Limits, check_in_process
 from tests.course.exercises.solutions import solution
 
@@ -96,7 +97,8 @@ def test_threads_and_exit_handlers_do_not_delay_it(tmp_path):
         ({"params[name] -= learning_rate * velocity": "params[name] -= learning_rate * grads"}, "update",
          "with the gradient, not with the velocity"),
         ({"+ grads[name]": "+ (1 - momentum) * grads[name]"}, "update", "scaled by 1 - momentum"),
-        ({"velocity[name] = momentum": "v = momentum", "* velocity[name]\n": "* v\n"}, "update", "does not hold the new velocity"),
+        ({"velocity[name] = momentum": "v = momentum", "* velocity[name]\n": "* v\n"},
+         "update", "does not hold the new velocity"),
         ({"rng.standard_normal((n, latent_dim))": "rng.random((n, latent_dim))"}, "sample",
          "mean 0.51 and standard deviation 0.29"),
         ({"rng.standard_normal((n, latent_dim))": "0.01 * rng.standard_normal((n, latent_dim))"}, "sample",
@@ -109,8 +111,6 @@ def test_threads_and_exit_handlers_do_not_delay_it(tmp_path):
     ],
 )  # fmt: skip
 def test_mistakes_in_the_last_exercise(replaced, subject, words, tmp_path, monkeypatch):
-    from npvae.course.exercises.check import check_file
-
     (tmp_path / "vae.py").write_text(solution("vae"), encoding="utf-8")
     path = tmp_path / "digits.py"
     path.write_text(solution("digits", replaced=replaced), encoding="utf-8")
