@@ -134,7 +134,6 @@ def _check(args: argparse.Namespace) -> int:
     answer = checked.answer
     notebook.record(exercise, args.file, answer.passed)
     hint = notebook.take_hint(exercise) if args.hint and not answer.passed else None
-    notebook.save()
     if checked.printed.strip():
         print(
             f"{args.file.name} printed:\n{textwrap.indent(checked.printed.rstrip(), '  ')}\n", file=sys.stderr
@@ -144,6 +143,7 @@ def _check(args: argparse.Namespace) -> int:
         print(json.dumps({"file": str(args.file), **answer.as_dict(), "hint": hint and hint[1]}))
     else:
         print(_in_words(args.file, exercise, answer, picture, hint))
+    notebook.save()  # last: in a folder that cannot be written to, the answer is given all the same
     return 0 if answer.passed else 1
 
 

@@ -126,10 +126,12 @@ def fault_of(gradient: Any, array: Array) -> Remark | None:
             words += (
                 ". The forward uses the argument once for each sample: what comes back has to be added up"
             )
+        elif np.size(gradient) == array.size and np.ndim(gradient) < 2:
+            words += ". np.reshape brings the same numbers into another shape"
         return Remark("", "wrong", words)
     if not np.all(np.isfinite(gradient)):
-        return Remark("", "wrong", "it has entries that are not finite: something is divided by zero, or "
-                      "overflows")  # fmt: skip
+        words = "it has entries that are not finite: something is divided by zero, or overflows"
+        return Remark("", "wrong", words)
     return None
 
 

@@ -404,6 +404,11 @@ GAUSSIAN = Exercise(
                 ),
                 Mistake(
                     "mean",
+                    "it is divided by s where v belongs: log_noise_var is the logarithm of the variance",
+                    lambda d, x, m, s: _rows(d) * (x - m) / s,
+                ),
+                Mistake(
+                    "mean",
                     "it is divided by v^2 where v belongs",
                     lambda d, x, m, s: _rows(d) * (x - m) * np.exp(-2 * s),
                 ),

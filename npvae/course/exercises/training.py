@@ -10,6 +10,7 @@ import numpy as np
 
 from npvae.course.exercises.answer import Answer, Remark
 from npvae.course.exercises.calling import Broken, fault_of, function_of
+from npvae.course.exercises.exercise import Array
 from npvae.course.exercises.network import Params, check_network_file, shapes_of
 from npvae.course.exercises.pairs import SEED
 from npvae.data import load_digits
@@ -153,37 +154,57 @@ def _same(found: Any, right: Params) -> bool:
 
 
 def _check_sample(sample: Callable[..., Any]) -> str:
-    """Decode with a network whose logits are z itself, look at how z is distributed; say what is wrong."""
+    """Decode with networks whose logits are z itself, look at how z is distributed; say what is wrong.
+
+    Two networks do it. One computes relu(z) - relu(-z) and has no biases; the other adds a number so large
+    that no hidden unit is ever closed, and takes it off again. So it shows whether the codes are wrong, or
+    the ReLU is missing, or the biases are.
+    """
     n_codes = 3
-    unit = np.eye(n_codes)
-    params = {name: np.zeros(shape) for name, shape in shapes_of(n_codes, 2 * n_codes, n_codes).items()}
-    params["decoder.W"] = np.concatenate([unit, -unit], axis=1)  # relu(z) and relu(-z)
-    params["output.W"] = np.concatenate([unit, -unit])  # their difference
-    p = sample(params, N_DRAWS, np.random.default_rng(SEED))
-    fault = fault_of(p, np.empty((N_DRAWS, n_codes)))
-    if fault is not None:
-        if fault.outcome == "unfilled":
+    one, none = np.eye(n_codes), np.zeros(n_codes)
+    folded = {
+        "decoder.W": np.concatenate([one, -one], axis=1),
+        "decoder.b": np.zeros(2 * n_codes),
+        "output.W": np.concatenate([one, -one]),
+        "output.b": none,
+    }
+    lifted = {"decoder.W": one, "decoder.b": none + 20, "output.W": one, "output.b": none - 20}
+    found = []
+    for decoder in (folded, lifted):
+        hidden = decoder["decoder.W"].shape[1]
+        others = {name: np.zeros(shape) for name, shape in shapes_of(n_codes, hidden, n_codes).items()}
+        p = sample(others | decoder, N_DRAWS, np.random.default_rng(SEED))
+        fault = fault_of(p, np.empty((N_DRAWS, n_codes)))
+        if fault is not None and fault.outcome == "unfilled":
             raise Broken("sample", "unfilled", fault.words)
-        return f"its result: {fault.words}"
-    if np.min(p) < 0 or np.max(p) > 1:
+        if fault is not None:
+            return f"its result: {fault.words}"
+        if np.min(p) < 0 or np.max(p) > 1:
+            return (
+                "it returns numbers outside of 0 to 1: these are logits, and the step to probabilities is "
+                "missing"
+            )
+        if np.all((p == 0) | (p == 1)):
+            return "it returns pixels of 0 and 1; the probabilities themselves are asked for"
+        tiny = np.finfo(float).tiny
+        found.append(np.log(np.maximum(p, tiny)) - np.log(np.maximum(1 - p, tiny)))
+    by_folded, by_lifted = map(_spread, found)
+    if by_folded and by_lifted:
         return (
-            "it returns numbers outside of 0 to 1: these are logits, and the step to probabilities is missing"
+            f"the codes that it decodes {by_folded}, but the KL term has pulled them to another "
+            "distribution: which one does KL compare with?"
         )
-    if np.all((p == 0) | (p == 1)):
-        return "it returns pixels of 0 and 1; the probabilities themselves are asked for"
-    z = np.log(p) - np.log1p(-p)
+    if by_folded:
+        return "the codes are right, but not the decoder: is there a ReLU behind its hidden layer?"
+    return "the codes are right, but not the decoder: are both biases added?" if by_lifted else ""
+
+
+def _spread(z: Array) -> str:
+    """Say how z differs from draws from N(0, I); empty where it does not."""
     mean, std = z.mean(axis=0), z.std(axis=0)
     if np.max(np.abs(mean)) > 0.1 or np.max(np.abs(std - 1)) > 0.1:
-        return (
-            f"the codes that it decodes have mean {mean[0]:.2f} and standard deviation {std[0]:.2f} in the "
-            "first dimension, but the codes have been pulled to another distribution: which one does KL "
-            "compare with?"
-        )
+        return f"have mean {mean[0]:.2f} and standard deviation {std[0]:.2f} in the first dimension"
     kurtosis = float(((z - mean) ** 4).mean() / (std**4).mean())
     if abs(kurtosis - 3) > 0.5:
-        return "the codes have the right mean and variance, but are not drawn from a normal distribution"
-    biased = dict(params, **{"output.b": np.array([0.0, 3.0, 0.0])})
-    shifted = sample(biased, N_DRAWS, np.random.default_rng(SEED))
-    if not np.allclose(np.log(shifted) - np.log1p(-shifted), z + biased["output.b"], atol=1e-6):
-        return "output.b is not added to the logits, or the same rng does not give the same samples"
+        return "have mean 0 and variance 1, but are not normal"
     return ""

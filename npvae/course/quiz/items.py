@@ -7,7 +7,6 @@ import numpy as np
 from npvae.checks.faults import FAULTS, pair_of
 from npvae.checks.faults.composition import heads_forward
 from npvae.checks.faults.fault import Array
-from npvae.checks.faults.losses import bernoulli_forward
 from npvae.checks.faults.reparameterisation import draw_forward
 from npvae.checks.faults.state import FreshNoise
 from npvae.course.quiz import snippets
@@ -262,25 +261,27 @@ PIXELS = Item(
 SIGMOID_AGAIN = Item(
     name="sigmoid-again",
     title="the gradient of the cross-entropy",
-    setting="p is the sigmoid of the logits, x are the pixels, and dy (N,) is the gradient of the result.",
+    setting="logits and x are (N, D), p is the sigmoid of the logits, d_loss (N,) is the gradient of loss.",
     shown={
-        "cross_entropy_forward": bernoulli_forward,
-        "cross_entropy_backward": pair_of(FAULTS["loss_sigmoid_derivative_again"].wrong)[1],
+        "cross_entropy_forward": snippets.cross_entropy_forward,
+        "cross_entropy_backward": snippets.cross_entropy_backward_again,
     },
     options=(
         "Right: p - x from the cross-entropy, p (1 - p) from the sigmoid.",
         "Wrong: the factor p (1 - p) does not belong there.",
         "Wrong: it should be x - p.",
-        "Wrong: dy[:, None] should be dy.",
+        "Wrong: d_loss[:, None] should be d_loss.",
     ),
     right=1,
     is_bug=True,
     explanation="The derivative of the cross-entropy with respect to p is (p - x) / (p (1 - p)); times the "
     "sigmoid's p (1 - p), it is p - x. The factor has cancelled already. With it, pixels that are "
     "confidently wrong get no gradient.",
-    **from_catalogue("loss_sigmoid_derivative_again"),
+    implementation=snippets.CROSS_ENTROPY_AGAIN,
+    make_args=_logits_and_pixels,
+    wrt=(0,),
     verdict="fail",
-    pieces=Pieces(reconstruction=FAULTS["loss_sigmoid_derivative_again"].wrong),
+    pieces=Pieces(reconstruction=snippets.CROSS_ENTROPY_AGAIN),
     told="The images' part of the gradient is at most a quarter of what it should be, while that of the KL "
     "term is whole. The KL term falls to {kl:.2f} nats per image, with the right code it is {right_kl:.1f}; "
     "the negative ELBO ends at {this:.1f} nats per image, with the right code at {right:.1f}.",

@@ -118,6 +118,19 @@ def pixel_mean_backward(d_loss: Array, cache: Cache) -> Array:
     return d_loss[:, None] * (p - x) / x.shape[1]
 
 
+def cross_entropy_forward(logits: Array, x: Array) -> tuple[Array, Cache]:
+    """Compute the cross-entropy of every sample: (N,)."""
+    p = 1 / (1 + np.exp(-logits))
+    loss = (np.log(1 + np.exp(logits)) - x * logits).sum(axis=1)
+    return loss, (x, p)
+
+
+def cross_entropy_backward_again(d_loss: Array, cache: Cache) -> Array:
+    """Multiply with the sigmoid's derivative, which has cancelled already."""
+    x, p = cache
+    return d_loss[:, None] * (p - x) * p * (1 - p)
+
+
 def gaussian_loss_forward(mean: Array, x: Array, log_noise_var: Array) -> tuple[Array, Cache]:
     """Compute minus the logarithm of a normal density: (N,)."""
     squares = ((x - mean) ** 2).sum(axis=1)
@@ -145,4 +158,5 @@ DRAW_LITTLE = Pair(draw_little_forward, draw_little_backward)
 LOSS_MEAN_AND_SUM = Pair(loss_mean_and_sum_forward, loss_mean_and_sum_backward)
 LOSS_SUM = Pair(loss_sum_forward, loss_sum_backward)
 PIXEL_MEAN = Pair(pixel_mean_forward, pixel_mean_backward)
+CROSS_ENTROPY_AGAIN = Pair(cross_entropy_forward, cross_entropy_backward_again)
 GAUSSIAN_LOSS = Pair(gaussian_loss_forward, gaussian_loss_backward)

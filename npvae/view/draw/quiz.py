@@ -64,7 +64,7 @@ def draw_answer(
     -------
     Figure
     """
-    lines = textwrap.wrap(caption, _LETTERS + 10)
+    lines = textwrap.wrap(caption, _LETTERS + 22)
     figure = new_figure(*_SIZE)
     figure.set_layout_engine("none")
     figure.text(0.04, 0.95, title, size=TITLE_SIZE + 1, weight="bold", color=INK, va="top")

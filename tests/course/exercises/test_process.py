@@ -100,14 +100,14 @@ def test_threads_and_exit_handlers_do_not_delay_it(tmp_path):
         ({"velocity[name] = momentum": "v = momentum", "* velocity[name]\n": "* v\n"},
          "update", "does not hold the new velocity"),
         ({"rng.standard_normal((n, latent_dim))": "rng.random((n, latent_dim))"}, "sample",
-         "mean 0.51 and standard deviation 0.29"),
+         "have mean 0.51 and standard deviation 0.29"),
         ({"rng.standard_normal((n, latent_dim))": "0.01 * rng.standard_normal((n, latent_dim))"}, "sample",
          "standard deviation 0.01"),
         ({"rng.standard_normal((n, latent_dim))": "3**0.5 * rng.uniform(-1, 1, (n, latent_dim))"}, "sample",
-         "not drawn from a normal distribution"),
+         "but are not normal"),
         ({"p = 1 / (1 + np.exp(-logits))": "p = logits"}, "sample", "these are logits"),
-        ({"np.maximum(c, 0) @": "c @"}, "sample", "standard deviation 2.0"),
-        ({' + params["output.b"]': ""}, "sample", "output.b is not added"),
+        ({"np.maximum(c, 0) @": "c @"}, "sample", "is there a ReLU"),
+        ({' + params["output.b"]': ""}, "sample", "are both biases added"),
     ],
 )  # fmt: skip
 def test_mistakes_in_the_last_exercise(replaced, subject, words, tmp_path, monkeypatch):

@@ -52,9 +52,10 @@ def vae_forward(params, x, eps):
     c = z @ params["decoder.W"] + params["decoder.b"]  # (N, H)
     g = np.maximum(c, 0)  # (N, H)
     logits = g @ params["output.W"] + params["output.b"]  # (N, D)
-    # The two terms of the loss, one number for each sample: the cross-entropy -ln p(x | z), whose
-    # ln(1 + exp(logits)) np.logaddexp computes without overflow, and the divergence.
-    reconstruction = (np.logaddexp(0, logits) - x * logits).sum(axis=1)  # (N,)
+    # The two terms of the loss, one number for each sample. The first is the cross-entropy -ln p(x | z), with
+    # ln(1 + exp(logits)) written so that it does not overflow; the second is the divergence.
+    softplus = np.maximum(logits, 0) + np.log1p(np.exp(np.where(logits > 0, -logits, logits)))  # (N, D)
+    reconstruction = (softplus - x * logits).sum(axis=1)  # (N,)
     kl = (mu**2 + np.exp(log_var) - 1 - log_var).sum(axis=1) / 2  # (N,)
     loss = (reconstruction + kl).mean()
     return loss, (params, x, eps, a, h, mu, log_var, z, c, g, logits)
