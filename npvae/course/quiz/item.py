@@ -71,7 +71,8 @@ class Item:
     setting : str
         What one has to know to answer.
     shown : mapping of str to callable
-        The functions whose source is shown, under these names; they are what is checked and trained with.
+        The functions whose source is shown, under these names. They are what is checked and, as `pieces`,
+        trained with.
     options : sequence of str
         Possible answers, each with its reason.
     right : int

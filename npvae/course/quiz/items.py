@@ -52,9 +52,11 @@ HALF = Item(
     make_args=_normal((N, Z), (N, Z)),
     verdict="fail",
     pieces=Pieces(kl=snippets.KL_HALF),
-    told="Training hardly shows it: the negative ELBO ends at {this:.1f} nats per image, with the right code "
-    "at {right:.1f}. The variances are pulled twice as hard towards 1. A falling loss is no proof.",
-    holds=lambda n: 0.1 < n["this"] - n["right"] < 2,
+    told="Training hardly shows it: the negative ELBO ends at {this:.1f} nats per image, with the right "
+    "code at {right:.1f}. The variances are pulled twice as hard towards 1: the codes' standard "
+    "deviations end at {std:.2f} on average, with the right code at {right_std:.2f}. A falling loss "
+    "proves nothing.",
+    holds=lambda n: 0.1 < n["this"] - n["right"] < 2 and n["std"] > n["right_std"] + 0.05,
 )
 
 VARIANCE = Item(
@@ -79,8 +81,9 @@ VARIANCE = Item(
     **from_catalogue("draw_variance_for_deviation"),
     verdict="fail",
     pieces=Pieces(draw=FAULTS["draw_variance_for_deviation"].wrong),
-    told="Training works all the same, a little worse: the negative ELBO ends at {this:.1f} nats per image, "
-    "with the right code at {right:.1f}. The sign is right everywhere, and Adam forgives much.",
+    told="Training works all the same, a little worse: the negative ELBO ends at {this:.1f} nats per "
+    "image, with the right code at {right:.1f}. The sign of the gradient is right everywhere, and Adam "
+    "rescales its size.",
     holds=lambda n: 0.05 < n["this"] - n["right"] < 2,
 )
 
@@ -106,9 +109,9 @@ LOG_SIGMA = Item(
     wrt=(0, 1),
     verdict="pass",
     pieces=Pieces(draw=snippets.DRAW_EXP),
-    told="Training reports {reported:.1f} nats per image, better than the right code's {right:.1f}. Measured "
-    "with right functions, the model is worse: {this:.1f}. With less noise the images are easier to "
-    "reconstruct, and the KL term does not charge for it.",
+    told="Training reports {reported:.1f} nats per image, better than the right code's {right:.1f}. "
+    "Measured with right functions, the model is worse: {this:.1f}. The codes get less noise than the KL "
+    "term accounts for, so the images are easier to reconstruct.",
     holds=lambda n: n["reported"] < n["right"] - 1 and n["this"] > n["right"] + 0.3,
     reported=True,
 )
@@ -158,15 +161,15 @@ NOISE_AGAIN = Item(
     ),
     right=2,
     is_bug=True,
-    explanation="Once eps is drawn, z is a function of mu and log_var with eps as a constant, and dz belongs "
-    "to that z. New noise has nothing to do with dz: on average over it, the gradient that comes back from "
-    "the images is zero, and log_var hears from the KL term alone.",
+    explanation="Once eps is drawn, z is a function of mu and log_var with eps as a constant, and dz "
+    "belongs to that z. New noise has nothing to do with dz: on average over it, the part of d_log_var "
+    "that comes back from the images is zero, and log_var is driven by the KL term alone.",
     **from_catalogue("fresh_noise"),
     verdict="fail",
     pieces=Pieces(draw=FreshNoise),
-    told="Nothing tells the encoder how exact a code has to be: its standard deviations end at {std:.2f} on "
-    "average, with the right code at {right_std:.2f}. The negative ELBO ends at {this:.1f} nats per image, "
-    "with the right code at {right:.1f}.",
+    told="The encoder does not learn how exact a code has to be: the codes' standard deviations end at "
+    "{std:.2f} on average, with the right code at {right_std:.2f}. The negative ELBO ends at {this:.1f} "
+    "nats per image, with the right code at {right:.1f}.",
     holds=lambda n: n["this"] > n["right"] + 0.5 and n["std"] > n["right_std"] + 0.05,
 )
 
@@ -184,9 +187,9 @@ LITTLE_NOISE = Item(
     right=2,
     is_bug=True,
     explanation="The gradient is right for this forward (0.01 is in the cached eps), so a gradient check "
-    "passes. But the codes have a hundredth of the spread that log_var states. The KL term is kept small by "
-    "stating a spread of about 1, while the decoder sees codes that are points: an autoencoder that pretends "
-    "to be a VAE.",
+    "passes. But the codes have a hundredth of the standard deviation that log_var states. The KL term is "
+    "kept small by stating one of about 1, while the decoder gets codes with hardly any noise: this is an "
+    "autoencoder with the loss of a VAE.",
     implementation=snippets.DRAW_LITTLE,
     make_args=_normal((N, Z), (N, Z), (N, Z)),
     wrt=(0, 1),
@@ -307,8 +310,8 @@ SIGN = Item(
     make_args=_normal((N, Z), (N, Z)),
     verdict="fail",
     pieces=Pieces(kl=snippets.KL_SIGN),
-    told="The codes are pushed away from the origin, the faster the further they are. The negative ELBO ends "
-    "at {this:.1e} nats per image, with the right code at {right:.1f}.",
+    told="The codes are pushed away from the origin, and faster the further away they are. The negative "
+    "ELBO ends at {this:.1e} nats per image, with the right code at {right:.1f}.",
     holds=lambda n: n["this"] > 1000,
 )
 
@@ -325,12 +328,13 @@ HEADS = Item(
     ),
     right=1,
     is_bug=True,
-    explanation="h influences the loss through both heads, so both gradients add. Here the second assignment "
-    "replaces the first: what mu has to say never reaches the encoder's first layer.",
+    explanation="h influences the loss through both heads, so both gradients add. Here the second "
+    "assignment replaces the first: the gradient that comes back through mu never reaches the encoder's "
+    "first layer.",
     **from_catalogue("heads_overwrite"),
     verdict="fail",
     pieces=Pieces(heads=FAULTS["heads_overwrite"].wrong),
-    told="The first layer learns from log_var alone. Training goes on quietly: the negative ELBO ends at "
+    told="The first layer learns from log_var alone, without any error message: the negative ELBO ends at "
     "{this:.1f} nats per image, with the right code at {right:.1f}.",
     holds=lambda n: n["this"] > n["right"] + 0.7,
 )
