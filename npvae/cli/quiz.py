@@ -103,15 +103,15 @@ def _ask(items: "list[Item]", out: Path | None) -> int:
             print(_wrapped(option, f"  {letter})  "))
         given = _letter(letters)
         if given in ("q", None):
+            print()
             break
+        verdict = f"It is {letters[item.right]}."
         if given:
-            asked += 1
-            right += letters.index(given) == item.right
             hit = letters.index(given) == item.right
-            print("\nYes." if hit else f"\nNo, it is {letters[item.right]}.", end=" ")
-        else:
-            print(f"\nIt is {letters[item.right]}.", end=" ")
-        sys.stdout.flush()
+            asked, right = asked + 1, right + hit
+            verdict = "Yes." if hit else f"No, it is {letters[item.right]}."
+        print(f"\n{verdict}\n", flush=True)
+        print("npvae quiz: training with this code and with the right one ...", file=sys.stderr)
         outcomes[item.name] = measure(item)
         print(_answer(item, outcomes[item.name]), end="\n\n")
         if out is not None:

@@ -26,12 +26,12 @@ def test_questions_are_asked_and_answers_shown(monkeypatch, tmp_path):
     assert result.code == 0
     questions = result.out.split("Question ")[1:]
     assert len(questions) == 3
-    assert "\nYes. Wrong: d_log_var is twice what it should be." in questions[0]
+    assert "\nYes.\n\nWrong: d_log_var is twice what it should be." in questions[0]
     assert questions[0].count("Enter to skip") == 2  # x is no answer
     assert "check_vjp(kl_forward, kl_backward_half): FAIL" in questions[0]
     assert "twice the right value: a missing 1/2?" in questions[0]
-    assert "\nNo, it is b. Wrong: the two terms" in questions[1]
-    assert "\nIt is a. Right. Both terms" in questions[2]
+    assert "\nNo, it is b.\n\nWrong: the two terms" in questions[1]
+    assert "\nIt is a.\n\nRight. Both terms" in questions[2]
     assert result.out.endswith("1 of 2 right\n")
     for name in ("half", "batch", "sum"):
         assert_complete_png(tmp_path / f"{name}-answer.png")

@@ -1,6 +1,5 @@
 """All exercises, in the order in which they build on each other."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,39 +7,21 @@ import numpy as np
 from npvae.core.likelihoods import bernoulli_backward, bernoulli_forward
 from npvae.core.multi_sample import importance_bound_backward, importance_bound_forward
 from npvae.course.exercises.exercise import Array, Exercise, Mistake, Task, from_catalogue
-
-N, IN, OUT = 5, 4, 3  # samples, inputs and outputs of a dense layer
-Z, D, K = 3, 4, 6  # latent dimensions, pixels, draws
-
-
-def _normal(*shapes: tuple[int, ...]) -> Callable[[np.random.Generator], list[Array]]:
-    return lambda rng: [rng.standard_normal(shape) for shape in shapes]
-
-
-def _with_a_zero(rng: np.random.Generator) -> list[Array]:
-    x = rng.standard_normal((N, IN))
-    x[0, 0] = 0.0  # at the kink
-    return [x]
-
-
-def _probabilities_and_pixels(rng: np.random.Generator) -> list[Array]:
-    return [rng.uniform(0.1, 0.9, (N, D)), rng.random((N, D))]
-
-
-def _logits_and_pixels(rng: np.random.Generator) -> list[Array]:
-    return [2 * rng.standard_normal((N, D)), rng.random((N, D))]
-
-
-def _pixels_mean_and_noise(rng: np.random.Generator) -> list[Array]:
-    return [rng.random((N, D)), rng.standard_normal((N, D)), rng.uniform(0.3, 0.8, 1)]
-
-
-def _extreme_logits() -> list[Array]:
-    return [np.array([[1000.0, -1000.0, 0.0], [-1000.0, 1000.0, 40.0]]), np.array([[1.0, 0.0, 1.0]] * 2)]
-
-
-def _extreme_log_weights() -> list[Array]:
-    return [np.array([[-1000.0, -1001.0, -1002.0], [1000.0, 998.0, 999.0]])]
+from npvae.course.exercises.points import (
+    IN,
+    OUT,
+    D,
+    K,
+    N,
+    Z,
+    extreme_log_weights,
+    extreme_logits,
+    logits_and_pixels,
+    normal,
+    pixels_mean_and_noise,
+    probabilities_and_pixels,
+    with_a_zero,
+)
 
 
 def _bernoulli_forward(logits: Array, x: Array) -> tuple[Array, Any]:
@@ -74,7 +55,7 @@ DENSE = Exercise(
         Task(
             "dense",
             ("x", "W", "b"),
-            _normal((N, IN), (IN, OUT), (OUT,)),
+            normal((N, IN), (IN, OUT), (OUT,)),
             ("x", "W", "b"),
             (
                 from_catalogue("dense_bias_of_the_last_row", "b", 2, "it holds the last sample's share only"),
@@ -110,7 +91,7 @@ RELU = Exercise(
         Task(
             "relu",
             ("x",),
-            _with_a_zero,
+            with_a_zero,
             ("x",),
             (
                 Mistake(
@@ -155,7 +136,7 @@ SIGMOID = Exercise(
         Task(
             "sigmoid",
             ("logits",),
-            _normal((N, D)),
+            normal((N, D)),
             ("logits",),
             (
                 Mistake("logits", "a factor is missing: it is dp times p", lambda dp, x: dp * _sigmoid(x)),
@@ -173,7 +154,7 @@ SIGMOID = Exercise(
         Task(
             "cross_entropy",
             ("p", "x"),
-            _probabilities_and_pixels,
+            probabilities_and_pixels,
             ("p",),
             (
                 Mistake(
@@ -196,7 +177,7 @@ SIGMOID = Exercise(
         Task(
             "both",
             ("logits", "x"),
-            _logits_and_pixels,
+            logits_and_pixels,
             ("logits",),
             (
                 from_catalogue(
@@ -231,7 +212,7 @@ REPARAMETERIZE = Exercise(
         Task(
             "reparameterize",
             ("mu", "log_var", "eps"),
-            _normal((N, Z), (N, Z), (N, Z)),
+            normal((N, Z), (N, Z), (N, Z)),
             ("mu", "log_var"),
             (
                 from_catalogue(
@@ -291,7 +272,7 @@ KL = Exercise(
         Task(
             "kl",
             ("mu", "log_var"),
-            _normal((N, Z), (N, Z)),
+            normal((N, Z), (N, Z)),
             ("mu", "log_var"),
             (
                 Mistake(
@@ -350,7 +331,7 @@ BERNOULLI = Exercise(
         Task(
             "bernoulli",
             ("logits", "x"),
-            _logits_and_pixels,
+            logits_and_pixels,
             ("logits",),
             (
                 Mistake(
@@ -374,7 +355,7 @@ BERNOULLI = Exercise(
                 ),
             ),
             reference=(_bernoulli_forward, bernoulli_backward),
-            extremes=_extreme_logits,
+            extremes=extreme_logits,
         ),
     ),
 )
@@ -394,7 +375,7 @@ GAUSSIAN = Exercise(
         Task(
             "gaussian",
             ("x", "mean", "log_noise_var"),
-            _pixels_mean_and_noise,
+            pixels_mean_and_noise,
             ("mean", "log_noise_var"),
             (
                 Mistake(
@@ -465,7 +446,7 @@ IWAE = Exercise(
         Task(
             "iwae",
             ("log_weights",),
-            _normal((N, K)),
+            normal((N, K)),
             ("log_weights",),
             (
                 Mistake(
@@ -498,7 +479,7 @@ IWAE = Exercise(
                 ),
             ),
             reference=(importance_bound_forward, importance_bound_backward),
-            extremes=_extreme_log_weights,
+            extremes=extreme_log_weights,
         ),
     ),
 )

@@ -66,13 +66,13 @@ SOLUTIONS = {
 }
 
 
-def solution(name, **wrong):
-    """The text of a solved file; `wrong` maps parts of the right lines to what stands there instead."""
+def solution(name, replaced=None):
+    """The text of a solved file; `replaced` maps parts of it to what stands there instead."""
     text = EXERCISES[name].template()
     for dots, line in SOLUTIONS[name].items():
         assert text.count(dots) == 1, dots
         text = text.replace(dots, line)
-    for right, other in wrong.get("replaced", {}).items():
+    for right, other in (replaced or {}).items():
         assert right in text, right
         text = text.replace(right, other)
     return text
