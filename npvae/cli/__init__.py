@@ -29,6 +29,8 @@ COMMANDS = (
     "trace",
     "explore",
     "gradcheck",
+    "exercise",
+    "quiz",
     "info",
 )
 
