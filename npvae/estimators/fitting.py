@@ -116,6 +116,8 @@ class TrainableModel(LatentVariableModel):
             An unknown argument.
         TrainingDivergedError
             A loss or gradient was not finite; `params_` and `history_` are those before that step.
+        ParallelError
+            mpirun started several processes, and mpi4py is missing or they were given different data.
 
         Warns
         -----
@@ -129,6 +131,8 @@ class TrainableModel(LatentVariableModel):
         -----
         Ctrl-C ends the training after the current step, with a warning; the model is kept as it is, and
         `stop_reason_` is "interrupted". A second Ctrl-C is a KeyboardInterrupt.
+
+        Under mpirun all processes train one model together: see `npvae.training.parallel`.
         """
         if unknown:
             raise TypeError(
