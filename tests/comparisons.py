@@ -17,6 +17,14 @@ from npvae.study.metrics import classifier, two_sample
 N_TRAIN, N_TEST = 120, 40
 
 
+QUICK = [
+    (two_sample, "_EPOCHS", 1),
+    (two_sample, "_STEPS", 4),
+    (classifier, "_EPOCHS", 1),
+    (classifier, "_STEPS", 8),
+]
+
+
 @contextlib.contextmanager
 def quick_networks():
     """Train the networks that judge samples only a little: most of the time of a small comparison is theirs.
@@ -24,10 +32,8 @@ def quick_networks():
     Their figures are no good then; tests of what they say stand beside those of the modules themselves.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(two_sample, "_EPOCHS", 1)
-        patch.setattr(two_sample, "_STEPS", 4)
-        patch.setattr(classifier, "_EPOCHS", 1)
-        patch.setattr(classifier, "_STEPS", 8)
+        for module, name, value in QUICK:
+            patch.setattr(module, name, value)
         yield
 
 

@@ -68,7 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.set_defaults(run=module.run)
     args = parser.parse_args(argv)
     from npvae.training.interrupt import ended_like_ctrl_c
+    from npvae.training.parallel import ParallelError, abort_at_exit, n_launched
 
+    if n_launched() > 1 and args.command != "train":
+        parser.error(f"{args.command} runs in one process: start it without mpirun, which is for npvae train")
     with warnings.catch_warnings(), ended_like_ctrl_c():
         warnings.showwarning = _print_warning  # no file and line: they would name npvae's own code
         try:
@@ -80,12 +83,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         except KeyboardInterrupt:
             print(f"npvae {args.command}: interrupted", file=sys.stderr)
+            abort_at_exit(130)
             return 130
         except MemoryError as error:
             print(f"npvae {args.command}: not enough memory ({error})", file=sys.stderr)
+            abort_at_exit(2)
             return 2
-        except (ValueError, OSError, FloatingPointError) as error:
+        except (ValueError, OSError, FloatingPointError, ParallelError) as error:
             print(f"npvae {args.command}: {error}", file=sys.stderr)
+            abort_at_exit(2)
             return 2
 
 

@@ -20,11 +20,16 @@ EXAMPLES = """examples:
   npvae train vae --data features.csv --likelihood gaussian --hidden 256 64 --out features.safetensors
   npvae train vae --data images/ --epochs 500 --early-stopping --patience 20 --out images.safetensors
   npvae train vae --data mnist/ --epochs 100 --checkpoint-every 5 --resume --out mnist.safetensors
+  mpirun -n 4 npvae train vae --data mnist/ --batch-size 1024 --out mnist.safetensors
 
 Early stopping never sees the test data: it sets a part of the training data aside. Epochs are counted from 1.
 Ctrl-C, SIGTERM and SIGHUP end the training after the current step; the model is saved as far as it got, but
 a model that is in FILE already is left alone. The same command with --resume continues from the last
 checkpoint, to the same bits as without the interruption.
+
+Under mpirun (pip install 'npvae[mpi]') the processes divide each batch among them and add up their gradients,
+so the result is that of one process up to rounding. All of them need to read the data and the checkpoint.
+Open MPI ends its processes half a second after Ctrl-C: add --checkpoint-every to a long training.
 """
 
 
@@ -73,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
     from npvae.cli.opening import open_data
     from npvae.cli.output import check_file
     from npvae.training import TrainingDivergedError
+    from npvae.training.parallel import is_first_rank
 
     if args.model == "ae" and (args.beta != 1 or args.kl_warmup_epochs):
         raise ValueError("--beta and --kl-warmup-epochs weigh the KL term, which only a VAE has")
@@ -106,9 +112,14 @@ def run(args: argparse.Namespace) -> int:
         else:
             estimator.fit(data.X_train, X_val=X_val)
     except TrainingDivergedError:
+        if not is_first_rank():
+            return 2
         out = _save_partial(estimator, out)
         print(f"npvae train: the parameters from before that step are in {out}", file=sys.stderr)
         raise
+    code = 130 if estimator.stop_reason_ == "interrupted" else 0
+    if not is_first_rank():
+        return code
     if estimator.stop_reason_ == "interrupted":
         out = _save_partial(estimator, out)
     else:
@@ -132,7 +143,7 @@ def run(args: argparse.Namespace) -> int:
             f"{result['estimator']} on {data.name}: {result['epochs']} epochs{kept}, test loss "
             f"{result['test_loss']:.2f} nats per sample ({result['n_test']} samples); saved as {out}"
         )
-    return 130 if estimator.stop_reason_ == "interrupted" else 0
+    return code
 
 
 def _check_settings(checkpoint: Path, estimator: "TrainableModel") -> None:

@@ -60,6 +60,15 @@ Continuing
     ``random_state`` makes a fit bit-reproducible on the same machine; None uses NumPy's global random state
     (`np.random.seed`).
 
+On several machines
+    ``mpirun -n 4 python train.py`` (or ``npvae train``) trains one model on four processes, with the extra
+    ``npvae[mpi]``: all call `fit` with the same data and settings, each takes its part of every batch, and
+    all get the same model, that of one process up to rounding. Raise ``batch_size`` with their number; rank
+    0 calls the callbacks. Write files where ``npvae.training.parallel.is_first_rank()``. An error that only
+    one process meets ends all of them; a checkpoint stays. Independent trainings, as in GridSearchCV or
+    `npvae.study.compare`, go to dask's workers within ``joblib.parallel_config("dask")``, where a
+    `distributed.Client` is open.
+
 In other programs
     `save` writes a safetensors file; the docstring of `npvae.load` lists its tensors and opens it in
     PyTorch.

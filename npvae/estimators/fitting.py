@@ -31,6 +31,7 @@ from npvae.training import Stepper, Training, TrainingDivergedError, TrainingSet
 from npvae.training.loop import Callback, fall_of, settling_window
 from npvae.training.noise_variance import LOG_NOISE_VARIANCE
 from npvae.training.optimizers import Optimizer, get_optimizer
+from npvae.training.parallel import is_first_rank, share_state
 from npvae.training.schedules import kl_weight
 from npvae.training.state import Checkpoints, TrainingState, generator_with
 from npvae.training.step import Network
@@ -115,6 +116,8 @@ class TrainableModel(LatentVariableModel):
             An unknown argument.
         TrainingDivergedError
             A loss or gradient was not finite; `params_` and `history_` are those before that step.
+        ParallelError
+            mpirun started several processes, and mpi4py is missing or they were given different data.
 
         Warns
         -----
@@ -128,6 +131,8 @@ class TrainableModel(LatentVariableModel):
         -----
         Ctrl-C ends the training after the current step, with a warning; the model is kept as it is, and
         `stop_reason_` is "interrupted". A second Ctrl-C is a KeyboardInterrupt.
+
+        Under mpirun all processes train one model together: see `npvae.training.parallel`.
         """
         if unknown:
             raise TypeError(
@@ -143,7 +148,7 @@ class TrainableModel(LatentVariableModel):
         if X_val is not None:
             validation = check_validation_rows(self, X, data, X_val)
             examine(validation, self.likelihood, "X_val")
-        rng = self._own_stepper(columns).rng if goes_on else make_generator(self.random_state)
+        rng = self._own_stepper(columns).rng if goes_on else self._new_generator()
         rows, rows_val = np.arange(len(data)), None
         if validation is None and self.early_stopping:
             rows, rows_val = self._split(len(data), rng, again=goes_on)
@@ -387,6 +392,8 @@ class TrainableModel(LatentVariableModel):
             self.n_iter_ = len(training.history.get("loss", []))
             self.stop_reason_ = training.stop_reason
             self.best_epoch_ = training.best_epoch
+        if not is_first_rank():  # of equal results one warning is enough
+            return self
         window = settling_window(settings, len(rows))
         fall = fall_of(self.history_["loss"][first_epoch:], window) if self.history_ else np.inf
         self._warn_of_the_end(settings, fall, window)
@@ -435,7 +442,7 @@ class TrainableModel(LatentVariableModel):
             stepper = self._own_stepper(columns)
             self._widen_range(columns)
         else:
-            rows, rng = np.arange(len(data)), make_generator(self.random_state)
+            rows, rng = np.arange(len(data)), self._new_generator()
             stepper = self._start(X, data, rows, rng, columns)
             self.history_, self.n_iter_, self.stop_reason_, self.best_epoch_ = {}, 0, "partial_fit", None
         try:
@@ -544,7 +551,7 @@ class TrainableModel(LatentVariableModel):
         A loaded model has none, and gets one with a fresh optimizer state, in units of the new data.
         """
         if not hasattr(self, "_stepper"):
-            rng, optimizer = make_generator(self.random_state), get_optimizer(self.optimizer)
+            rng, optimizer = self._new_generator(), get_optimizer(self.optimizer)
             units = self._units(columns)
             self._stepper = self._make_stepper(self.network_, optimizer, rng, units)
         if not self._stepper.params.flat.flags.writeable:  # joblib hands its workers read-only memory maps
@@ -552,6 +559,12 @@ class TrainableModel(LatentVariableModel):
             self.params_ = self._stepper.data_params()
         self._stepper.take(self.params_)  # which may have been changed by hand
         return self._stepper
+
+    def _new_generator(self) -> np.random.Generator:
+        """Return the generator of a new training, in the same state on all ranks under mpirun."""
+        rng = make_generator(self.random_state)
+        share_state(rng)
+        return rng
 
     def _make_stepper(
         self, network: Network, optimizer: Optimizer, rng: np.random.Generator, units: Units | None

@@ -1,6 +1,6 @@
 """Minibatches: rows drawn in a random order, as float32 in the network's units."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -22,6 +22,7 @@ def minibatches(
     *,
     dtype: np.dtype,
     dynamic_binarization: bool = False,
+    part: Callable[[int], slice] = slice,
 ) -> Iterator[np.ndarray]:
     """Go through some rows of X in the order given.
 
@@ -39,6 +40,9 @@ def minibatches(
         Of the batches.
     dynamic_binarization : bool
         Draw every batch's pixels anew from Bernoulli(x).
+    part : callable, optional
+        Takes the size of a batch and returns which of its rows to yield; all by default. The pixels drawn are
+        those of the whole batch.
 
     Yields
     ------
@@ -46,6 +50,9 @@ def minibatches(
     """
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
+        own = part(len(batch))
+        if not dynamic_binarization:
+            batch = batch[own]
         x = take_pixels(X, batch) if X.dtype == np.uint8 else X[batch]
         x = x.astype(dtype, copy=False)
-        yield binarize(x, rng) if dynamic_binarization else x
+        yield binarize(x, rng)[own] if dynamic_binarization else x

@@ -5,7 +5,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,10 +16,12 @@ from npvae.core.architecture import is_number
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.data import binarize
+from npvae.data.hashing import content_hash
 from npvae.data.scaling import as_floats
 from npvae.kernels import Team, current_team
 from npvae.training.batches import minibatches
 from npvae.training.interrupt import InterruptRequest
+from npvae.training.parallel import ParallelError, Ranks
 from npvae.training.progress import progress_bar
 from npvae.training.schedules import LearningRate, kl_weight, learning_rate_at
 from npvae.training.state import Checkpoints, Position, TrainingState
@@ -154,6 +156,13 @@ def train(
         A loss or a gradient was not finite; the message names the epoch and batch.
     ValueError
         Early stopping was asked for without validation data.
+    ParallelError
+        mpirun started this process with others, which were given other data or settings.
+
+    Notes
+    -----
+    Under mpirun all ranks take each step together: see `npvae.training.parallel`. Rank 0 shows progress,
+    calls the callbacks and keeps the state. An error that only one of them meets ends all of them.
     """
     training = training if training is not None else Training()
     if settings.early_stopping and X_val is None:
@@ -168,17 +177,25 @@ def train(
     rows = np.arange(len(X)) if rows is None else rows
     n_batches = -(-len(rows) // settings.batch_size)
     n_steps = (position.first_epoch + settings.max_epochs - position.epoch) * n_batches - position.n_steps
-    bar = progress_bar(n_steps, shown=verbose)
+    interrupt = InterruptRequest()
+    ranks = Ranks(interrupt)
+    bar = progress_bar(n_steps, shown=verbose and ranks.is_first)
+    own_rows = -(-min(settings.batch_size, len(rows)) // ranks.size)
     threads_for_steps = step_threads(
-        stepper.network, stepper.params.flat.size, min(settings.batch_size, len(rows)), settings.n_threads
+        stepper.network, stepper.params.flat.size, own_rows, ranks.n_threads(settings.n_threads)
     )
-    with bar, threads_for_steps as threads, InterruptRequest() as interrupt:
+    with ranks.signals(), bar, threads_for_steps as threads, interrupt:
         run = _Run(
             stepper, X, rows, X_val, rows_val, settings, rng, callbacks, training, position, bar, threads,
-            interrupt, checkpoints, best_loss, best_params,
+            ranks, checkpoints, best_loss, best_params,
         )  # fmt: skip
         try:
             training.stop_reason = run.all_epochs()
+        except (TrainingDivergedError, ParallelError):  # all ranks raise it
+            raise
+        except BaseException as error:
+            ranks.end_all(error)
+            raise
         finally:
             stepper.release()
             if run.best_params is not None:
@@ -202,15 +219,17 @@ class _Run:
     position: Position
     bar: tqdm
     threads: StepThreads
-    interrupt: InterruptRequest
+    ranks: Ranks
     checkpoints: Checkpoints | None
     best_loss: float
     best_params: Parameters | None
 
     def all_epochs(self) -> str:
         """Train, and return why training ended."""
+        if self.ranks.size > 1:
+            self.check_ranks()
         self.load_kernels()
-        while (reason := self.reason_to_end()) is None:
+        while (reason := self.ranks.decided(self.reason_to_end())) is None:
             epoch = self.position.epoch
             if not self.steps():
                 self.save()
@@ -219,12 +238,14 @@ class _Run:
                 self.validate(epoch, self.X_val)
             history = self.training.history
             self.bar.set_postfix_str(_summary(epoch, history), refresh=False)
-            if self.callbacks:
+            answers = []
+            if self.callbacks and self.ranks.is_first:
                 stepper = self.stepper
                 state = EpochEnd(epoch, stepper.data_network, stepper.data_params(), history)
-            answers = [callback(state) for callback in self.callbacks]
-            self.position.ended = any(isinstance(answer, bool | np.bool) and answer for answer in answers)
-            interrupted = self.interrupt.requested
+                answers = [callback(state) for callback in self.callbacks]
+            ended = any(isinstance(answer, bool | np.bool) and answer for answer in answers)
+            self.position.ended = self.ranks.decided(ended)
+            interrupted = self.ranks.agree_on_interrupt()
             if interrupted or self.is_checkpoint_due() or self.reason_to_end() is not None:
                 self.save()
             if interrupted:
@@ -250,8 +271,8 @@ class _Run:
         return None
 
     def save(self) -> None:
-        """Have the state of training written, if there is a place for it."""
-        if self.checkpoints is None:
+        """Have the state of training written, by the first rank, if there is a place for it."""
+        if self.checkpoints is None or not self.ranks.is_first:
             return
         state = TrainingState.of(
             self.stepper,
@@ -282,6 +303,25 @@ class _Run:
         window = settling_window(settings, len(self.rows))
         return fall_of(losses, window) < settings.tol * self.X.shape[1]
 
+    def check_ranks(self) -> None:
+        """Raise a ParallelError unless all ranks are about to do the same training."""
+        stepper, settings = self.stepper, self.settings
+        validation = None if self.X_val is None or self.X_val is self.X else content_hash(self.X_val)
+        names = {field.name for field in fields(settings)} - {"learning_rate", "n_threads"}
+        self.ranks.check_same(
+            {
+                "data": content_hash(self.X),
+                "rows": content_hash(self.rows, self.rows_val),
+                "validation data": validation,
+                "settings": {name: getattr(settings, name) for name in names},
+                "learning rate": learning_rate_at(settings.learning_rate, self.position.epoch),
+                "network": (stepper.network, stepper.max_grad_norm, type(stepper.optimizer).__name__),
+                "parameters": content_hash(stepper.params.flat, *stepper.state.vectors),
+                "random state": copy.deepcopy(self.rng).random(),
+                "position": (self.position.epoch, self.position.n_steps, self.position.first_epoch),
+            }
+        )
+
     def load_kernels(self) -> None:
         """Load the step's compiled function; where it had to be compiled first, say how long that took."""
         fused = self.stepper.fused()
@@ -303,18 +343,25 @@ class _Run:
         binarized = self.settings.dynamic_binarization
         order = at.order(self.rows, self.rng)[at.n_steps * size :]
         for x in minibatches(
-            self.X, order, size, self.rng, dtype=params.flat.dtype, dynamic_binarization=binarized
+            self.X,
+            order,
+            size,
+            self.rng,
+            dtype=params.flat.dtype,
+            dynamic_binarization=binarized,
+            part=self.ranks.rows,
         ):
+            n = min(size, len(self.rows) - at.n_steps * size)
             try:
-                loss = self.threads.run(self.stepper.step, x, rate, weight)
+                loss = self.threads.run(self.stepper.step, x, rate, weight, self.ranks, n)
             except TrainingDivergedError as error:
                 error.where = f" in epoch {at.epoch + 1}, batch {at.n_steps + 1}"
                 raise
             for name, value in zip(loss._fields, loss, strict=True):
-                at.sums[name] = at.sums.get(name, 0.0) + float(value) * len(x)
+                at.sums[name] = at.sums.get(name, 0.0) + float(value) * n
             at.n_steps += 1
             self.bar.update()
-            if self.interrupt.requested and at.n_steps * size < len(self.rows):
+            if self.ranks.interrupted and at.n_steps * size < len(self.rows):
                 at.seconds += time.perf_counter() - started
                 return False
         means = {name: value / len(self.rows) for name, value in at.sums.items()}
@@ -327,7 +374,8 @@ class _Run:
         """Record the validation loss, and keep the best parameters for early stopping."""
         params = self.stepper.params
         network, data_params = self.stepper.data_network, self.stepper.data_params()
-        loss = validation_loss(network, data_params, X_val, self.settings.dynamic_binarization, self.rows_val)
+        binarized = self.settings.dynamic_binarization
+        loss = validation_loss(network, data_params, X_val, binarized, self.rows_val, self.ranks)
         self.training.history.setdefault("validation_loss", []).append(loss)
         warm = epoch + 1 >= self.settings.kl_warmup_epochs  # before that, another loss is minimised
         if self.settings.early_stopping and warm and loss < self.best_loss:
@@ -357,6 +405,7 @@ def validation_loss(
     X: np.ndarray,
     dynamic_binarization: bool = False,
     rows: np.ndarray | None = None,
+    ranks: Ranks | None = None,
 ) -> float:
     """Return the mean loss over X (N, D), in nats per sample, at the network's full beta.
 
@@ -369,6 +418,8 @@ def validation_loss(
         Draw the pixels from Bernoulli(x), the same in every call.
     rows : (n,) array of int, optional
         Rows of X to use; all by default.
+    ranks : Ranks, optional
+        Processes among which the blocks are divided; the result has the bits of one process's.
     """
     rows = np.arange(len(X)) if rows is None else rows
     starts = range(0, len(rows), _VALIDATION_BLOCK)
@@ -386,7 +437,12 @@ def validation_loss(
         sums[block] = float(loss) * len(x)
 
     team = current_team() or Team(1)
-    team.run([partial(evaluate, block) for block in range(len(starts))])
+    blocks = range(len(starts))
+    if ranks is not None:
+        blocks = blocks[ranks.rows(len(blocks))]
+    team.run([partial(evaluate, block) for block in blocks])
+    if ranks is not None:
+        sums = ranks.gather(sums)
     return float(sums.sum()) / len(rows)
 
 

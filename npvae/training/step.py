@@ -12,6 +12,7 @@ from npvae.kernels import has_compiled_products
 from npvae.training.fused import FusedGradient, Network, fused_gradient
 from npvae.training.noise_variance import LOG_NOISE_VARIANCE, follow_residuals
 from npvae.training.optimizers import Optimizer
+from npvae.training.parallel import Ranks
 from npvae.training.units import Units
 
 
@@ -112,16 +113,27 @@ class Stepper:
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_fused": None}  # another machine may have no use for it
 
-    def step(self, x: np.ndarray, learning_rate: float, kl_weight: float = 1.0) -> VAELoss | AutoencoderLoss:
-        """Take one step on a batch x (N, D).
+    def step(
+        self,
+        x: np.ndarray,
+        learning_rate: float,
+        kl_weight: float = 1.0,
+        ranks: Ranks | None = None,
+        n: int | None = None,
+    ) -> VAELoss | AutoencoderLoss:
+        """Take one step on a batch.
 
         Parameters
         ----------
         x : (N, D) array
-            Of the parameters' dtype, in the data's units.
+            The batch, of the parameters' dtype, in the data's units.
         learning_rate : float
         kl_weight : float
             Multiplies a VAE's beta.
+        ranks : Ranks, optional
+            Take the step together with other processes; x are this rank's rows of the batch.
+        n : int, optional
+            Rows of the whole batch; those of x by default.
 
         Returns
         -------
@@ -135,7 +147,15 @@ class Stepper:
         """
         if self.units is not None:
             x = self.units.standardize(x)
-        loss, squared_norm = self._loss_and_gradient(x, kl_weight)
+        n, n_features = len(x) if n is None else n, x.shape[1]
+        eps = None
+        if isinstance(self.network, VAENetwork):
+            eps = draw_noise(self.network, self.rng, n, self.params.flat.dtype)
+        if ranks is None or ranks.size == 1:
+            loss, squared_norm = self._loss_and_gradient(x, eps, kl_weight)
+        else:
+            own_eps = None if eps is None else eps[ranks.rows(n)]
+            loss, squared_norm = self._joint_loss_and_gradient(x, own_eps, kl_weight, ranks, n)
         grads = self._grads
         if not math.isfinite(loss.total):
             raise TrainingDivergedError(_describe_loss(loss, grads))
@@ -153,20 +173,33 @@ class Stepper:
             raise TrainingDivergedError(f"the squared norm of the gradient, {norm:.0e} ^ 2,")
         self.optimizer.update(self.params.flat, grads.flat, self.state, learning_rate)
         if LOG_NOISE_VARIANCE in grads:
-            n, n_features = x.shape
             follow_residuals(self.params, d_log_noise_var, n, n_features, self.least_noise_variance)
         if self.units is None:
             return loss
         # p(x) = p((x - mean) / scale) / scale^D
-        log_volume = x.shape[1] * math.log(self.units.scale)
+        log_volume = n_features * math.log(self.units.scale)
         return loss._replace(total=loss.total + log_volume, reconstruction=loss.reconstruction + log_volume)
 
-    def _loss_and_gradient(self, x: np.ndarray, kl_weight: float) -> tuple[VAELoss | AutoencoderLoss, float]:
+    def _joint_loss_and_gradient(
+        self, x: np.ndarray, eps: np.ndarray | None, kl_weight: float, ranks: Ranks, n: int
+    ) -> tuple[VAELoss | AutoencoderLoss, float]:
+        """Return what `_loss_and_gradient` does, for a batch of n rows of which these are this rank's."""
+        loss: VAELoss | AutoencoderLoss
+        if len(x):
+            loss, _ = self._loss_and_gradient(x, eps, kl_weight)
+        else:  # fewer rows than ranks
+            loss = AutoencoderLoss(0.0, 0.0) if eps is None else VAELoss(0.0, 0.0, 0.0)
+        gradient = self._grads.flat
+        loss = type(loss)(*ranks.add_up(gradient, loss, len(x) / n))
+        with np.errstate(over="ignore", invalid="ignore"):  # `step` finds and reports it
+            return loss, float(np.dot(gradient, gradient))
+
+    def _loss_and_gradient(
+        self, x: np.ndarray, eps: np.ndarray | None, kl_weight: float
+    ) -> tuple[VAELoss | AutoencoderLoss, float]:
         """Return the loss of a batch and the squared norm of its gradient, which is in `_grads`."""
-        network, params, eps, beta = self.network, self.params, None, 0.0
-        if isinstance(network, VAENetwork):
-            eps = draw_noise(network, self.rng, len(x), params.flat.dtype)
-            beta = float(network.beta) * kl_weight
+        network, params = self.network, self.params
+        beta = float(network.beta) * kl_weight if isinstance(network, VAENetwork) else 0.0
         fused = self.fused()
         if fused is not None:
             return fused(params, x, eps, beta, self._grads)

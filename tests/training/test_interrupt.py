@@ -34,8 +34,8 @@ class InterruptedStepper(Stepper):
         super().__init__(NETWORK, init_parameters(NETWORK.shapes(), rng), SGD(), rng)
         self.at, self.times, self.n_steps = at, times, 0
 
-    def step(self, x, learning_rate, kl_weight=1.0):
-        loss = super().step(x, learning_rate, kl_weight)
+    def step(self, *args):
+        loss = super().step(*args)
         self.n_steps += 1
         if self.n_steps == self.at:
             for _ in range(self.times):

@@ -27,9 +27,9 @@ class CountingStepper(Stepper):
         super().__init__(*args, **kwargs)
         self.before = []
 
-    def step(self, x, learning_rate, kl_weight=1.0):
+    def step(self, *args):
         self.before.append(self.params.flat.copy())
-        return super().step(x, learning_rate, kl_weight)
+        return super().step(*args)
 
 
 def make_stepper(network, seed=0, **options):
