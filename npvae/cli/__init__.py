@@ -28,6 +28,7 @@ COMMANDS = (
     "nearest",
     "trace",
     "explore",
+    "lab",
     "gradcheck",
     "exercise",
     "quiz",
