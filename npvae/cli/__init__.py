@@ -29,6 +29,7 @@ COMMANDS = (
     "trace",
     "explore",
     "lab",
+    "derive",
     "gradcheck",
     "exercise",
     "quiz",

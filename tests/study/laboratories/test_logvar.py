@@ -30,7 +30,7 @@ def test_bisection_without_an_end():
 
 
 def test_where_the_log_variance_ends():
-    """exp of a float32 overflows above 88.7228, the logarithm of the largest one; sigma lives twice as long."""
+    """exp of a float32 overflows above 88.72, the logarithm of the largest one; sigma lives twice as long."""
     largest = np.log(float(np.finfo(np.float32).max))
     found = working_range(HEADS["log-variance"], np.float32)
     assert found.kl_to == pytest.approx(largest, abs=1e-5)
