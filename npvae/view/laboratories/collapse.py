@@ -54,18 +54,19 @@ def findings(result: CollapseLaboratory) -> list[str]:
 
 
 def _effect(cure: str, outcome: Outcome, plain: Outcome) -> str:
+    plural = cure == "free bits"
     if not outcome.used_units:
-        return f"{cure} does not help"
+        return f"{cure} {'do' if plural else 'does'} not help"
     change = outcome.loss - plain.loss
-    used = f"{outcome.used_units} unit{'s' * (outcome.used_units > 1)}"
+    s = "" if plural else "s"
     if change < -_CLEAR:
-        verdict = f"lowers the loss by {-change:.1f} nats: training had been stuck"
+        verdict = f"lower{s} the loss by {-change:.1f} nats: training had been stuck"
     elif change > _CLEAR:
-        verdict = f"raises the loss by {change:.1f} nats: by this loss the collapse is the better solution"
+        verdict = f"raise{s} the loss by {change:.1f} nats: by this loss the collapse is the better solution"
     else:
-        verdict = "leaves the loss as it was"
-    brings = "bring" if cure == "free bits" else "brings"
-    return f"{cure} {brings} {used} into use and {verdict}"
+        verdict = f"leave{s} the loss as it was"
+    used = f"{outcome.used_units} unit{'s' * (outcome.used_units > 1)}"
+    return f"{cure} bring{s} {used} into use and {verdict}"
 
 
 def _spread(of_cures: dict[str, Outcome]) -> float:

@@ -26,9 +26,9 @@ def findings(result: PullLaboratory) -> list[str]:
         )
     f = figures["KL, no noise"]
     lines.append(
-        f"The KL term without noise: the codes shrink to {f.code_spread:.2f} of N(0, I) while the decoder "
-        f"reconstructs as before ({f.reconstruction:.1f} nats), so draws from N(0, I) mostly miss them "
-        f"(Frechet distance {f.frechet:.2f})."
+        f"The KL term without noise: the codes shrink to {f.code_spread:.2f} times N(0, I), so the decoder "
+        f"meets most draws from it for the first time: reconstruction {f.reconstruction:.1f} nats, but "
+        f"Frechet distance {f.frechet:.2f}."
     )
     collapsed = [name for name, f in figures.items() if f.active_units == 0]
     if collapsed:
