@@ -19,7 +19,6 @@ def test_the_commands():
     assert set(COMMANDS) == {
         "compare", "train", "encode", "score", "sample", "reconstruct", "evaluate", "interpolate", "traverse",
         "plane", "nearest", "trace", "explore", "lab", "derive", "gradcheck", "exercise", "quiz", "info",
->>>>>>> 4058bac (npvae derive: every derivation with the numbers of a small example, as text and as a page)
     }  # fmt: skip
 
 

@@ -71,6 +71,8 @@ def draw_cases(
     for i, ((name, case), caption) in enumerate(zip(cases.items(), captions, strict=True)):
         ax = figure.add_subplot(grid[0, 6 * i : 6 * (i + 1)])
         draw_plane(ax, case.codes, labels)
+        for name_of_class in ax.texts:
+            name_of_class.set_in_layout(False)  # one that is moved beyond the axes would leave no room
         ax.set(xlabel="", ylabel="")
         set_title(ax, name, caption, TEXT_SIZE + 1)
         ax = figure.add_subplot(grid[1, 6 * i : 6 * (i + 1)])
@@ -90,5 +92,6 @@ def draw_cases(
         ax.set_xlabel("epoch", fontsize=TEXT_SIZE)
         set_title(ax, f"{title} in training, nats per image", size=TEXT_SIZE + 1)
         open_frame(ax)
-        ax.legend(fontsize=TICK_SIZE, frameon=False, ncols=2)
+        if part == "reconstruction":  # the colours are the same in both
+            ax.legend(fontsize=TICK_SIZE, frameon=False, ncols=2)
     return figure

@@ -26,9 +26,8 @@ def findings(result: PullLaboratory) -> list[str]:
         )
     f = figures["KL, no noise"]
     lines.append(
-        f"The KL term without noise: the codes shrink to {f.code_spread:.2f} times N(0, I), so the decoder "
-        f"meets most draws from it for the first time: reconstruction {f.reconstruction:.1f} nats, but "
-        f"Frechet distance {f.frechet:.2f}."
+        f"The KL term without noise: the codes spread to {f.code_spread:.2f} times N(0, I), reconstruction "
+        f"{f.reconstruction:.1f} nats, Frechet distance {f.frechet:.2f}."
     )
     collapsed = [name for name, f in figures.items() if f.active_units == 0]
     if collapsed:
