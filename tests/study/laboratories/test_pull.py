@@ -44,4 +44,5 @@ def test_together_they_are_the_best_to_sample_from(result):
 def test_with_a_large_beta_no_unit_is_used(result):
     assert result.cases["beta = 10"].figures.active_units == 0
     assert result.cases["beta = 10"].figures.kl < 0.01
-    assert np.ptp(result.cases["beta = 10"].samples, axis=0).max() < 0.1  # all look alike
+    ranges = {name: np.ptp(case.samples, axis=0).max() for name, case in result.cases.items()}
+    assert ranges["beta = 10"] < 0.2 < 0.8 < ranges["beta = 1"]  # of a pixel: all look alike
