@@ -31,7 +31,7 @@ class FreeBitsVAENetwork(VAENetwork):
     References
     ----------
     Kingma, Salimans, Jozefowicz, Chen, Sutskever & Welling (2016), Improved variational inference with
-    inverse autoregressive flow, equation 15.
+    inverse autoregressive flow, appendix C.8.
     """
 
     free_bits: float = 0.0

@@ -112,7 +112,7 @@ def free_bits_forward(mu: np.ndarray, log_var: np.ndarray, free_bits: float) -> 
     References
     ----------
     Kingma, Salimans, Jozefowicz, Chen, Sutskever & Welling (2016), Improved variational inference with
-    inverse autoregressive flow, equation 15, with one dimension in each group.
+    inverse autoregressive flow, appendix C.8, with one dimension in each group.
     """
     terms = (mu * mu + np.expm1(log_var) - log_var) / 2  # (N, Z)
     counted = terms.real.sum(axis=0) > free_bits * len(terms)  # (Z,): K_j > free_bits

@@ -167,7 +167,7 @@ def run_collapse(
 
     References
     ----------
-    Bowman et al. (2016), section 3.1. Kingma et al. (2016), section C.8. Lucas, Tucker, Grosse & Norouzi
+    Bowman et al. (2016), section 3.1. Kingma et al. (2016), appendix C.8. Lucas, Tucker, Grosse & Norouzi
     (2019), Don't blame the ELBO! A linear VAE perspective on posterior collapse.
     """
     warmup = n_epochs // 2

@@ -137,7 +137,7 @@ def exact_case(theta: float, n_draws: int, group: int, rng: np.random.Generator)
     ----------
     Williams (1992), Simple statistical gradient-following algorithms. Kingma & Welling (2014), section 2.4.
     Kool, van Hoof & Welling (2019), Buy 4 REINFORCE samples, get a baseline for free!
-    Mohamed, Rosca, Figurnov & Mnih (2020), Monte Carlo gradient estimation in machine learning, section 4.
+    Mohamed, Rosca, Figurnov & Mnih (2020), Monte Carlo gradient estimation in machine learning, sections 4, 5.
     """
     eps = rng.standard_normal((n_draws // group, group))
     x = theta + eps
@@ -196,7 +196,7 @@ def gradient_draws(
     References
     ----------
     Roeder, Wu & Duvenaud (2017), Sticking the landing: simple, lower-variance gradient estimators for
-    variational inference, equations 5 to 9.
+    variational inference.
     """
     n, k, latent_dim = eps.shape
     x_k, eps_k = one_row_per_draw(x, eps)
