@@ -137,7 +137,8 @@ def exact_case(theta: float, n_draws: int, group: int, rng: np.random.Generator)
     ----------
     Williams (1992), Simple statistical gradient-following algorithms. Kingma & Welling (2014), section 2.4.
     Kool, van Hoof & Welling (2019), Buy 4 REINFORCE samples, get a baseline for free!
-    Mohamed, Rosca, Figurnov & Mnih (2020), Monte Carlo gradient estimation in machine learning, sections 4, 5.
+    Mohamed, Rosca, Figurnov & Mnih (2020), Monte Carlo gradient estimation in machine learning, sections 4
+    and 5.
     """
     eps = rng.standard_normal((n_draws // group, group))
     x = theta + eps
