@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from npvae.core.autoencoder import AutoencoderNetwork
+from npvae.core.free_bits import FreeBitsVAENetwork
 from npvae.core.multi_sample import MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
@@ -30,6 +31,7 @@ Network = VAENetwork | AutoencoderNetwork
 _NETWORKS: dict[str, type[VAENetwork] | type[AutoencoderNetwork]] = {
     "vae": VAENetwork,
     "multi-sample vae": MultiSampleVAENetwork,
+    "free-bits vae": FreeBitsVAENetwork,
     "autoencoder": AutoencoderNetwork,
 }
 

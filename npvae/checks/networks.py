@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from npvae.core.activations import ACTIVATIONS
 from npvae.core.autoencoder import AutoencoderNetwork
+from npvae.core.free_bits import FreeBitsVAENetwork
 from npvae.core.multi_sample import OBJECTIVES, MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
@@ -26,7 +27,7 @@ def network_cases() -> dict[str, VAENetwork | AutoencoderNetwork]:
     """Return networks by name: AE and VAE, every activation, every likelihood, two depths and none.
 
     Beta, which only the VAE has, takes the values 1, 0 and 4 in turn. One VAE of every activation comes with
-    several draws of z too; likelihoods and objectives take turns.
+    several draws of z too; likelihoods and objectives take turns. One of every likelihood has free bits.
     """
     cases: dict[str, VAENetwork | AutoencoderNetwork] = {}
     kinds = product(ACTIVATIONS, LIKELIHOODS)
@@ -49,6 +50,10 @@ def network_cases() -> dict[str, VAENetwork | AutoencoderNetwork]:
             )
             if i % 3 != (i // 3) % 3:
                 continue
+            if i < len(LIKELIHOODS) ** 2 and hidden_widths:
+                cases[f"VAE {widths}, {activation}, {likelihood}, free bits, beta {beta:g}"] = (
+                    FreeBitsVAENetwork(free_bits=0.2, beta=beta, **settings)
+                )
             objective = OBJECTIVES[i % 2]
             cases[f"VAE {widths}, {activation}, {likelihood}, {objective}, beta {beta:g}, 3 draws"] = (
                 MultiSampleVAENetwork(objective=objective, n_draws=3, beta=beta, **settings)

@@ -8,7 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from npvae.core.activations import ACTIVATIONS, get_activation
-from npvae.core.gaussian import kl_backward, kl_forward, reparameterize_backward, reparameterize_forward
+from npvae.core.gaussian import (
+    free_bits_forward,
+    kl_backward,
+    kl_forward,
+    reparameterize_backward,
+    reparameterize_forward,
+)
 from npvae.core.layers import dense_backward, dense_forward, mlp_backward, mlp_forward
 from npvae.core.likelihoods import bernoulli_backward, bernoulli_forward, gaussian_backward, gaussian_forward
 from npvae.core.multi_sample import (
@@ -50,6 +56,9 @@ def pair_cases() -> dict[str, PairCase]:
             reparameterize_forward, reparameterize_backward, normal((N, Z), (N, Z), (N, Z)), ["mu", "log_var"]
         ),
         "kl": PairCase(kl_forward, kl_backward, normal((N, Z), (N, Z))),
+        "free_bits": PairCase(
+            partial(free_bits_forward, free_bits=0.2), kl_backward, _of_different_spread, ["mu", "log_var"]
+        ),
         "importance_bound": PairCase(importance_bound_forward, importance_bound_backward, normal((N, H))),
         "log_ratio": PairCase(
             log_ratio_forward, log_ratio_backward, normal((N, Z), (N, Z), (N, Z)), ["z", "log_var"]
@@ -99,6 +108,12 @@ def normal(*shapes: tuple[int, ...]) -> Callable[..., list[Array]]:
 def pixels_and(others: Callable[..., list[Array]]) -> Callable[..., list[Array]]:
     """Return a function that draws data (N, D) in [0, 1), and the other arguments."""
     return lambda rng, scale=1.0: [rng.random((N, D)), *others(rng, scale)]
+
+
+def _of_different_spread(rng: np.random.Generator, scale: float = 1.0) -> list[Array]:
+    """Draw mu and log_var with KLs on both sides of the free bits."""
+    spread = np.array([0.1, 1.0, 2.0])
+    return [scale * spread * rng.standard_normal((N, Z)) for _ in range(2)]
 
 
 def _mlp_forward(

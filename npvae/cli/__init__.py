@@ -28,6 +28,8 @@ COMMANDS = (
     "nearest",
     "trace",
     "explore",
+    "lab",
+    "derive",
     "gradcheck",
     "exercise",
     "quiz",

@@ -88,3 +88,34 @@ def kl_backward(d_kl: np.ndarray, cache: Any) -> tuple[np.ndarray, np.ndarray]:
     mu, log_var = cache
     d_kl = d_kl[:, None]  # (N, 1)
     return d_kl * mu, d_kl * np.expm1(log_var) / 2
+
+
+def free_bits_forward(mu: np.ndarray, log_var: np.ndarray, free_bits: float) -> tuple[np.ndarray, Any]:
+    """Compute the KL term (N,), in nats, of which every latent dimension has `free_bits` nats for nothing.
+
+    mu and log_var are (N, Z). The backward pass is `kl_backward`.
+
+    Notes
+    -----
+    Let K_j be the mean over the batch of a dimension's KL. The objective has, in place of Σ_j K_j,
+
+        Σ_j max(free_bits, K_j),
+
+    so a dimension gains nothing by going below `free_bits`: there its gradient is 0. Written for every
+    sample, so that the mean over the batch is this sum,
+
+        Σ_j [ KL_nj  if K_j > free_bits,  else free_bits ].
+
+    A dimension that is not counted can be replaced by the prior's, μ = 0 and v = 0, whose KL is 0 and whose
+    gradient is 0. What is left is a KL, and so is its backward pass.
+
+    References
+    ----------
+    Kingma, Salimans, Jozefowicz, Chen, Sutskever & Welling (2016), Improved variational inference with
+    inverse autoregressive flow, appendix C.8, with one dimension in each group.
+    """
+    terms = (mu * mu + np.expm1(log_var) - log_var) / 2  # (N, Z)
+    counted = terms.real.sum(axis=0) > free_bits * len(terms)  # (Z,): K_j > free_bits
+    kl, cache = kl_forward(np.where(counted, mu, 0), np.where(counted, log_var, 0))
+    free = float(free_bits * np.sum(~counted))  # a NumPy float64 would widen float32
+    return kl + free, cache

@@ -41,7 +41,8 @@ Posterior collapse
     collapsed, all samples look alike. `fit` warns and names the cause: a noise variance fixed too large
     (let it be learned), a large ``beta`` (lower it, or raise it slowly with ``kl_warmup_epochs``), training
     that ended too early, or columns that have little in common. ``objective="iwae"`` tends to use more
-    units than the ELBO (Burda et al. 2016).
+    units than the ELBO (Burda et al. 2016), and ``free_bits`` makes some KL of every unit free of charge.
+    ``npvae lab collapse`` shows causes and cures.
 
 Why samples differ from data
     `sample` decodes draws from N(0, I) and returns the mean of p(x | z), which looks smooth; with

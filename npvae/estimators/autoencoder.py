@@ -11,7 +11,7 @@ from npvae.estimators.fitting import TrainableModel
 class Autoencoder(TrainableModel):
     """Autoencoder with dense layers.
 
-    The parameters and attributes are those of `VAE`, without `beta`, `objective`, `n_draws` and
+    The parameters and attributes are those of `VAE`, without `beta`, `free_bits`, `objective`, `n_draws` and
     `kl_warmup_epochs`. `transform` returns the codes, and `score_samples` returns ln p(x | code(x)).
     `sample` decodes draws from N(0, I), as `VAE.sample` does, although training does not make the codes
     follow that distribution. The result shows why an autoencoder is not a generative model.

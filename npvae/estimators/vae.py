@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from npvae.core.free_bits import FreeBitsVAENetwork
 from npvae.core.gaussian import kl_forward, reparameterize_forward
 from npvae.core.multi_sample import MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
@@ -49,6 +50,10 @@ class VAE(TrainableModel):
         averaged over them. The encoder runs once per sample, the decoder once per draw.
     kl_warmup_epochs : int, default=0
         Number of epochs over which the weight of the KL term rises linearly to beta.
+    free_bits : float, default=0.0
+        Nats of every latent dimension's KL, averaged over the batch, that cost nothing: against posterior
+        collapse, see `npvae.core.free_bits`. Only for the ELBO with one draw. Core itself trains, without the
+        compiled step.
     init : {"uniform", "he", "glorot"}
         Initial weights: see `npvae.core.init.init_parameters`.
     init_output_bias : bool, default=False
@@ -139,6 +144,7 @@ class VAE(TrainableModel):
         objective: str = "elbo",
         n_draws: int = 1,
         kl_warmup_epochs: int = 0,
+        free_bits: float = 0.0,
         init: str = "uniform",
         init_output_bias: bool = False,
         optimizer: str | Optimizer = "adam",
@@ -184,6 +190,7 @@ class VAE(TrainableModel):
         self.objective = objective
         self.n_draws = n_draws
         self.kl_warmup_epochs = kl_warmup_epochs
+        self.free_bits = free_bits
 
     def encode(self, X: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Return the parameters of q(z | x) for every sample.
@@ -210,7 +217,14 @@ class VAE(TrainableModel):
     def _make_network(self, n_features: int) -> VAENetwork:
         settings = self._network_settings(n_features) | {"beta": self.beta}
         if self.objective == "elbo" and self.n_draws == 1:
+            if self.free_bits != 0:
+                return FreeBitsVAENetwork(**settings, free_bits=self.free_bits)
             return VAENetwork(**settings)
+        if self.free_bits != 0:
+            raise ValueError(
+                f"free_bits={self.free_bits!r} is for the ELBO with one draw of z; leave it at 0, or set "
+                'objective="elbo" and n_draws=1'
+            )
         if self.objective == "iwae" and self.n_draws == 1:
             raise ValueError(
                 'objective="iwae" with n_draws=1 is the ELBO with a sampled instead of the exact KL term; '

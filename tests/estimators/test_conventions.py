@@ -64,7 +64,13 @@ def test_the_constructor_stores_what_it_is_given(cls):
 def test_the_autoencoder_has_the_parameters_of_the_vae_without_the_kl():
     vae, autoencoder = VAE().get_params(), Autoencoder().get_params()
     assert {name: vae[name] for name in autoencoder} == autoencoder
-    assert vae.keys() - autoencoder.keys() == {"beta", "kl_warmup_epochs", "objective", "n_draws"}
+    assert vae.keys() - autoencoder.keys() == {
+        "beta",
+        "kl_warmup_epochs",
+        "free_bits",
+        "objective",
+        "n_draws",
+    }
 
 
 @pytest.mark.parametrize("cls", [VAE, Autoencoder])

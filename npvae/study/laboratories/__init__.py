@@ -1,0 +1,1 @@
+"""Laboratories: one question of the lecture each, measured; `npvae lab` runs them."""

@@ -1,0 +1,119 @@
+"""From an AE to a VAE in four steps, each of which mends what the one before leaves wrong."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from npvae.core.parameters import Parameters
+from npvae.core.vae import VAENetwork
+from npvae.data import Dataset
+from npvae.estimators import VAE, Autoencoder
+from npvae.study.laboratories.measuring import Case, Measurer
+
+STEPS = ("autoencoder", "+ noise", "+ pull", "+ learned sigma")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitNoiseVAENetwork(VAENetwork):
+    """A VAE whose q(z | x) is N(mu, I): the encoder says where, but not how sure it is.
+
+    Notes
+    -----
+    With log_var = 0 the KL term is mu² / 2 for each dimension. Its head stays unused: no gradient reaches it.
+    """
+
+    def encoder_forward(self, params: Parameters, x: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], Any]:
+        """Compute mu (N, Z); log_var is 0."""
+        (mu, log_var), cache = super().encoder_forward(params, x)
+        return (mu, np.zeros_like(log_var)), cache
+
+    def encoder_backward(
+        self, d_mu: np.ndarray, d_log_var: np.ndarray, cache: Any, grads: Parameters
+    ) -> np.ndarray:
+        """Carry d_mu (N, Z) back to dh (N, H); log_var is a constant."""
+        return super().encoder_backward(d_mu, np.zeros_like(d_log_var), cache, grads)
+
+
+class UnitNoiseVAE(VAE):
+    """`VAE` with a `UnitNoiseVAENetwork`; the parameters are the same."""
+
+    def _make_network(self, n_features: int) -> VAENetwork:
+        return UnitNoiseVAENetwork(**dataclasses.asdict(super()._make_network(n_features)))
+
+
+@dataclass(frozen=True, eq=False)
+class StepsLaboratory:
+    """What was measured.
+
+    Attributes
+    ----------
+    cases : dict of Case
+        By the names in `STEPS`.
+    labels : (N,) array or None
+        Classes of the test images.
+    image_shape : (height, width) or None
+    control : float
+        Frechet distance of test images in place of samples.
+    """
+
+    cases: dict[str, Case]
+    labels: np.ndarray | None
+    image_shape: tuple[int, int] | None
+    control: float
+
+    def numbers(self) -> dict[str, Any]:
+        """Return what was measured in JSON's types."""
+        return {
+            "control": self.control,
+            "cases": {name: case.numbers() for name, case in self.cases.items()},
+        }
+
+
+def run_steps(
+    data: Dataset,
+    *,
+    n_epochs: int = 60,
+    seed: int = 0,
+    verbose: bool = False,
+) -> StepsLaboratory:
+    """Train the four models of two latent dimensions.
+
+    Parameters
+    ----------
+    data : Dataset
+        In [0, 1].
+    n_epochs, seed : int
+    verbose : bool
+        Show the progress of training on stderr.
+
+    Returns
+    -------
+    StepsLaboratory
+
+    Notes
+    -----
+    1. The autoencoder: z = code(x). Nothing says where codes are.
+    2. Noise: z = mu + eps, eps ~ N(0, I), and the same loss. A ball of radius about 1 around every code now
+       has to be decoded to that image. Nothing keeps the balls from moving apart until they do not meet.
+    3. Pull: mu² / 2 for each dimension is added, which is KL(N(mu, I) || N(0, I)). It holds the codes near
+       the origin, so the balls have to share the space; but all are as wide as the prior itself.
+    4. Learned sigma: the encoder says for each image and dimension how wide its ball is, and the KL term
+       becomes (mu² + sigma² - 1 - ln sigma²) / 2. This is the VAE.
+    """
+    settings: dict[str, Any] = {
+        "hidden": (64,), "likelihood": "bernoulli", "batch_size": 32, "max_epochs": n_epochs, "tol": None,
+        "learning_rate": 2e-3, "random_state": seed, "verbose": int(verbose),
+    }  # fmt: skip
+    models: list[VAE | Autoencoder] = [
+        Autoencoder(2, **settings),
+        UnitNoiseVAE(2, beta=0.0, **settings),
+        UnitNoiseVAE(2, **settings),
+        VAE(2, **settings),
+    ]
+    measurer = Measurer(data.X_train, data.X_test, seed)
+    cases = {
+        name: measurer.measure(model.fit(data.X_train)) for name, model in zip(STEPS, models, strict=True)
+    }
+    return StepsLaboratory(cases, data.y_test, data.image_shape, measurer.control())

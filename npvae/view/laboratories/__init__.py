@@ -1,0 +1,1 @@
+"""What the laboratories found: a text and a picture for each, ``text(result)`` and ``draw(result)``."""

@@ -1,0 +1,97 @@
+"""A table of trained models, and a picture with codes and samples of each above their losses."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from npvae.study.laboratories.measuring import Case
+from npvae.study.table import Table
+from npvae.view.draw.images import draw_image_grid
+from npvae.view.draw.latent import draw_plane
+from npvae.view.draw.style import CLASS_COLOURS, TEXT_SIZE, TICK_SIZE, new_figure, open_frame, set_title
+
+_COLUMNS = (
+    "recon-\nstruction",
+    "KL",
+    "sigma,\nmedian",
+    "spread\nof codes",
+    "active\nunits",
+    "Frechet\ndistance",
+)
+_NOTE = (
+    "On test images. Reconstruction: mean of -ln p(x | z), and KL, in nats. Spread: root mean square of "
+    "codes drawn from q(z | x), per dimension; 1 for N(0, I). Frechet distance of decoded draws from N(0, I) "
+    "to training images, in principal components (lower is better); "
+)
+
+
+def cases_table(title: str, cases: Mapping[str, Case], control: float) -> Table:
+    """Return a row for each model."""
+    rows = []
+    for name, case in cases.items():
+        f = case.figures
+        rows.append(
+            (
+                name,
+                f"{f.reconstruction:.2f}",
+                "-" if np.isnan(f.kl) else f"{f.kl:.2f}",
+                f"{f.std:.3f}",
+                f"{f.code_spread:.2f}",
+                f"{f.active_units}",
+                f"{f.frechet:.2f}",
+            )
+        )
+    return Table(title, ("model", *_COLUMNS), rows, _NOTE + f"test images have {control:.2f}.")
+
+
+def draw_cases(
+    cases: Mapping[str, Case],
+    labels: np.ndarray | None,
+    image_shape: tuple[int, int] | None,
+    captions: Sequence[str],
+) -> Figure:
+    """Draw codes over N(0, I) and samples of each model in a column, and all losses below.
+
+    Parameters
+    ----------
+    cases : mapping of Case
+    labels : (N,) array or None
+    image_shape : (height, width) or None
+    captions : sequence of str
+        A line for each model, below its name.
+
+    Returns
+    -------
+    Figure
+    """
+    n = len(cases)
+    figure = new_figure(max(3.1 * n, 14), 10.6)
+    grid = figure.add_gridspec(3, 6 * n, height_ratios=[1.15, 1, 0.95])
+    for i, ((name, case), caption) in enumerate(zip(cases.items(), captions, strict=True)):
+        ax = figure.add_subplot(grid[0, 6 * i : 6 * (i + 1)])
+        draw_plane(ax, case.codes, labels)
+        for name_of_class in ax.texts:
+            name_of_class.set_in_layout(False)  # one that is moved beyond the axes would leave no room
+        ax.set(xlabel="", ylabel="")
+        set_title(ax, name, caption, TEXT_SIZE + 1)
+        ax = figure.add_subplot(grid[1, 6 * i : 6 * (i + 1)])
+        draw_image_grid(case.samples, image_shape, ax=ax)
+        ax.set_xlabel(f"samples: Fréchet {case.figures.frechet:.2f}", fontsize=TICK_SIZE)
+    colours = [CLASS_COLOURS[i] for i in (2, 1, 0, 4, 8, 6)]
+    parts = {"reconstruction": "reconstruction", "kl": "KL divergence"}
+    for column, (part, title) in enumerate(parts.items()):
+        ax = figure.add_subplot(grid[2, 3 * n * column : 3 * n * (column + 1)])
+        for (name, case), colour in zip(cases.items(), colours, strict=False):
+            if part in case.history:
+                values = case.history[part]
+                ax.plot(np.arange(1, len(values) + 1), values, color=colour, linewidth=2, label=name)
+        if part == "kl":
+            ax.set_yscale("log")
+            ax.set_ylim(bottom=max(1e-3, ax.get_ylim()[0]))
+        ax.set_xlabel("epoch", fontsize=TEXT_SIZE)
+        set_title(ax, f"{title} in training, nats per image", size=TEXT_SIZE + 1)
+        open_frame(ax)
+        if part == "reconstruction":  # the colours are the same in both
+            ax.legend(fontsize=TICK_SIZE, frameon=False, ncols=2)
+    return figure
