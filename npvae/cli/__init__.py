@@ -68,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         module.add_arguments(command)
         command.set_defaults(run=module.run)
+    _open_missing_streams()
     args = parser.parse_args(argv)
     from npvae.training.interrupt import ended_like_ctrl_c
     from npvae.training.parallel import ParallelError, abort_at_exit, n_launched
@@ -95,6 +96,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"npvae {args.command}: {error}", file=sys.stderr)
             abort_at_exit(2)
             return 2
+
+
+def _open_missing_streams() -> None:
+    """Let output go nowhere where the process was started with stdout or stderr closed.
+
+    Otherwise the next file that is opened would get the number of the closed one, and what a library prints
+    would get into that file.
+    """
+    while (free := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(free)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (until the process ends)
 
 
 def _print_warning(

@@ -26,6 +26,7 @@ from npvae.estimators.inputs import (
     make_generator,
     remember_features,
 )
+from npvae.kernels import interrupts_held
 from npvae.persistence import ModelFileError
 from npvae.training import Stepper, Training, TrainingDivergedError, TrainingSettings, train
 from npvae.training.loop import Callback, fall_of, settling_window
@@ -639,7 +640,8 @@ def split_rows(n: int, fraction: float, rng: np.random.Generator) -> tuple[np.nd
             "validation_fraction must be between 0 and 1 and leave at least one sample for training and "
             f"one for validation, got {fraction!r} of {n} samples"
         )
-    from sklearn.model_selection import train_test_split  # it loads much that is not needed elsewhere
+    with interrupts_held():
+        from sklearn.model_selection import train_test_split  # it loads much that is not needed elsewhere
 
     train_rows, held_out = train_test_split(
         np.arange(n), test_size=fraction, random_state=int(rng.integers(2**31))

@@ -37,7 +37,9 @@ def compile_kernel(fastmath: set[str], inner: bool = False) -> Callable[[Functio
     """Compile a function on first use, and cache the machine code on disk if possible.
 
     An `inner` kernel can be called only by compiled code. It has no wrapper that converts Python arguments,
-    because with many arrays the wrapper takes as long to compile as the kernel.
+    because with many arrays the wrapper takes as long to compile as the kernel. A kernel that Python calls
+    writes its results into arrays that it is given: where it returned one, numba would run Python code to
+    make it, and Ctrl-C there would become a SystemError.
 
     numba recompiles a kernel if its own file has changed, but not if a file with functions that it calls
     has changed. After a change in this folder, delete its ``__pycache__``.

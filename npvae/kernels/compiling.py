@@ -13,6 +13,8 @@ from typing import Any
 
 from numba.core.compiler_lock import global_compiler_lock
 
+from npvae.kernels.interrupts import interrupts_held
+
 try:
     import fcntl
 except ImportError:  # on Windows
@@ -30,7 +32,7 @@ def compile_in_one_process(kernel: Any, longest_wait: float = LONGEST_WAIT) -> N
     The lock is held while one kernel, with the functions it calls, is loaded or compiled, and there is one
     lock for each kernel. A process never holds two locks, so no two can wait for each other. The operating
     system releases the lock of a process that has died; after `longest_wait` seconds, a process goes on
-    without the lock. Where files cannot be locked, there is no lock.
+    without the lock. Where files cannot be locked, there is no lock. Ctrl-C waits for the end of it.
     """
     compile_for = kernel.compile
     lock_file = os.path.join(kernel.stats.cache_path, f"{kernel.__name__}.lock")
@@ -38,7 +40,7 @@ def compile_in_one_process(kernel: Any, longest_wait: float = LONGEST_WAIT) -> N
     def compile_alone(signature: Any) -> Any:
         global _depth
         # First this process's lock, then that of all processes: threads would wait for each other otherwise.
-        with global_compiler_lock:
+        with interrupts_held(), global_compiler_lock:
             _depth += 1
             try:
                 if _depth > 1:

@@ -184,7 +184,7 @@ def train(
     threads_for_steps = step_threads(
         stepper.network, stepper.params.flat.size, own_rows, ranks.n_threads(settings.n_threads)
     )
-    with ranks.signals(), bar, threads_for_steps as threads, interrupt:
+    with ranks.signals(), interrupt, bar, threads_for_steps as threads:
         run = _Run(
             stepper, X, rows, X_val, rows_val, settings, rng, callbacks, training, position, bar, threads,
             ranks, checkpoints, best_loss, best_params,
