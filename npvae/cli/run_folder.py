@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npvae import kernels, version
+from npvae.cli.saving import save_elsewhere
 from npvae.persistence import write_text_atomically
 from npvae.study.experiment.cache import Cell, StudyFolder
 
@@ -71,7 +72,11 @@ class RunFolder(StudyFolder):
         if self.model_file(cell).exists() or not (self.path / "run.json").exists():
             # Until `finish`, earlier pictures stay, and a later run must know them to remove them.
             self._write(self.record | ({"pictures": self._pictures} if self._pictures else {}))
-        super().save_model(cell, key, model)
+        try:
+            super().save_model(cell, key, model)
+        except OSError as error:
+            save_elsewhere(model, self.model_file(cell), error)
+            raise
 
     def finish(self, results: dict[str, Any], pictures: list[str]) -> str:
         """Add what was measured and drawn to run.json, and return its text; remove earlier pictures."""

@@ -201,6 +201,9 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one safetensors file; `npvae.load` reads it.
 
+        The file holds the state of the optimizer and of the random generator too. In a callback of `fit`, it
+        holds the state of that moment.
+
         Parameters
         ----------
         path : path
@@ -211,7 +214,9 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         NotFittedError
             Not fitted.
         OSError
-            The file cannot be written.
+            The file cannot be written, for example because the disk is full.
+        ValueError
+            A parameter is not finite.
 
         Warns
         -----

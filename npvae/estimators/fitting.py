@@ -29,7 +29,7 @@ from npvae.estimators.inputs import (
 from npvae.kernels import interrupts_held
 from npvae.persistence import ModelFileError
 from npvae.training import Stepper, Training, TrainingDivergedError, TrainingSettings, train
-from npvae.training.loop import Callback, fall_of, settling_window
+from npvae.training.loop import Callback, EpochEnd, fall_of, settling_window
 from npvae.training.noise_variance import LOG_NOISE_VARIANCE
 from npvae.training.optimizers import Optimizer, get_optimizer
 from npvae.training.parallel import is_first_rank, share_state
@@ -366,6 +366,14 @@ class TrainableModel(LatentVariableModel):
         first_epoch = len(training.history.get("loss", []))
         if resumed is not None:
             first_epoch = resumed.position.first_epoch
+
+        def keep(end: EpochEnd | None = None) -> None:
+            self.params_ = stepper.data_params()
+            self.history_ = training.history
+            self.n_iter_ = len(training.history.get("loss", []))
+            self.stop_reason_ = "unfinished" if end is not None else training.stop_reason
+            self.best_epoch_ = training.best_epoch
+
         try:
             train(
                 stepper,
@@ -375,7 +383,7 @@ class TrainableModel(LatentVariableModel):
                 rows=rows,
                 X_val=data if rows_val is not None else validation,
                 rows_val=rows_val,
-                callbacks=callbacks,
+                callbacks=[keep, *callbacks] if callbacks else (),
                 verbose=bool(self.verbose),
                 training=training,
                 checkpoints=checkpoints,
@@ -388,11 +396,7 @@ class TrainableModel(LatentVariableModel):
             training.stop_reason = "interrupted"
             raise
         finally:
-            self.params_ = stepper.data_params()
-            self.history_ = training.history
-            self.n_iter_ = len(training.history.get("loss", []))
-            self.stop_reason_ = training.stop_reason
-            self.best_epoch_ = training.best_epoch
+            keep()
         if not is_first_rank():  # of equal results one warning is enough
             return self
         window = settling_window(settings, len(rows))
@@ -549,7 +553,8 @@ class TrainableModel(LatentVariableModel):
     def _own_stepper(self, columns: Columns | None) -> Stepper:
         """Return the stepper of the training so far.
 
-        A loaded model has none, and gets one with a fresh optimizer state, in units of the new data.
+        A model from a file without the state of training has none, and gets one with a fresh optimizer
+        state, in units of the new data.
         """
         if not hasattr(self, "_stepper"):
             rng, optimizer = self._new_generator(), get_optimizer(self.optimizer)

@@ -105,7 +105,7 @@ class VAE(TrainableModel):
         Epochs completed.
     stop_reason_ : str
         "converged", "max_epochs", "early_stopping", "interrupted", "callback", "diverged", "error" or
-        "partial_fit".
+        "partial_fit"; in a callback, "unfinished".
     best_epoch_ : int or None
         The epoch restored by early stopping.
     data_range_ : (2, D) array
