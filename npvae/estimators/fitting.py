@@ -18,7 +18,14 @@ from npvae.core.init import init_parameters, output_bias
 from npvae.core.parameters import Parameters
 from npvae.estimators.base import LatentVariableModel
 from npvae.estimators.checkpoints import Checkpoint, DataIdentity, encoded_settings, is_checkpoint
-from npvae.estimators.columns import Columns, examine, least_noise_variance, scale_warning
+from npvae.estimators.columns import (
+    Columns,
+    check_pixel_units,
+    examine,
+    far_validation_warning,
+    least_noise_variance,
+    scale_warning,
+)
 from npvae.estimators.inputs import (
     check_pixels,
     check_rows,
@@ -125,8 +132,8 @@ class TrainableModel(LatentVariableModel):
         ConvergenceWarning
             Training ended at `max_epochs`, before the loss had settled.
         UserWarning
-            The model was trained before, and `warm_start` is False; a few columns hold nearly all of the
-            variance; the latent units collapsed; log-variances are at the limits of float32.
+            The model was trained before, and `warm_start` is False; rows of X_val lie far outside of X; a few
+            columns hold nearly all of the variance; the latent units collapsed; log-variances are at the limits of float32.
 
         Notes
         -----
@@ -146,9 +153,14 @@ class TrainableModel(LatentVariableModel):
         data, validation = check_rows(self, X), None
         check_pixels(data)
         columns = examine(data, self.likelihood)
+        if goes_on and self.pixels_ and columns is not None:
+            check_pixel_units(columns)
         if X_val is not None:
             validation = check_validation_rows(self, X, data, X_val)
             examine(validation, self.likelihood, "X_val")
+            far = columns and far_validation_warning(validation, columns, type(self).__name__)
+            if far:
+                warnings.warn(far, UserWarning, stacklevel=2)
         rng = self._own_stepper(columns).rng if goes_on else self._new_generator()
         rows, rows_val = np.arange(len(data)), None
         if validation is None and self.early_stopping:
@@ -444,6 +456,8 @@ class TrainableModel(LatentVariableModel):
             self._settings(len(data)), max_epochs=1, tol=None, early_stopping=False
         )
         if fitted:
+            if self.pixels_ and columns is not None:
+                check_pixel_units(columns)
             stepper = self._own_stepper(columns)
             self._widen_range(columns)
         else:
