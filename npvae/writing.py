@@ -1,5 +1,6 @@
 """Files are written whole or not at all."""
 
+import contextlib
 import os
 import re
 import secrets
@@ -117,9 +118,6 @@ def _sync_folder(folder: Path) -> None:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:  # on Windows
         return
-    try:
+    with contextlib.suppress(OSError):  # not on this file system
         os.fsync(handle)
-    except OSError:  # not on this file system
-        pass
-    finally:
-        os.close(handle)
+    os.close(handle)

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TextIO
 
+from npvae.printable import printable
 from npvae.version import __version__
 
 COMMANDS = (
@@ -89,11 +90,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             abort_at_exit(130)
             return 130
         except MemoryError as error:
-            print(f"npvae {args.command}: not enough memory ({error})", file=sys.stderr)
+            print(f"npvae {args.command}: not enough memory ({printable(error)})", file=sys.stderr)
             abort_at_exit(2)
             return 2
         except (ValueError, OSError, FloatingPointError, ParallelError) as error:
-            print(f"npvae {args.command}: {error}", file=sys.stderr)
+            print(f"npvae {args.command}: {printable(error)}", file=sys.stderr)
             abort_at_exit(2)
             return 2
 
@@ -120,4 +121,4 @@ def _print_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    print(f"npvae: {message}", file=sys.stderr)
+    print(f"npvae: {printable(message)}", file=sys.stderr)

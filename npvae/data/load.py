@@ -152,6 +152,8 @@ def _read(spec: str | Path) -> Samples | Dataset:
         return _read_folder(path)
     if not path.exists():
         raise FileNotFoundError(f"no data set, file or folder named {str(spec)!r}; give one of: {CHOICES}")
+    if not path.is_file():  # reading from a pipe or a device may never end
+        raise ValueError(f"{path} is no regular file; give one of: {CHOICES}")
     read = {".npy": read_npy, ".npz": read_npz, ".csv": read_csv}.get(path.suffix.lower())
     if read is None:
         raise ValueError(f"{path}: unsupported file type {path.suffix!r}; supported are {CHOICES}")

@@ -133,7 +133,8 @@ class TrainableModel(LatentVariableModel):
             Training ended at `max_epochs`, before the loss had settled.
         UserWarning
             The model was trained before, and `warm_start` is False; rows of X_val lie far outside of X; a few
-            columns hold nearly all of the variance; the latent units collapsed; log-variances are at the limits of float32.
+            columns hold nearly all of the variance; the latent units collapsed; log-variances are at the
+            limits of float32.
 
         Notes
         -----
