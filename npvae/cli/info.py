@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the file's description; what it does not say, or says in another form than npvae's, is unknown."""
+    """Print the file's description; what is missing, or not in npvae's form, is unknown."""
     import dataclasses
 
     import numpy as np
