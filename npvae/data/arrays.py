@@ -6,6 +6,7 @@ import numpy as np
 
 from npvae.data.dataset import Dataset, Samples
 from npvae.data.files import Part, as_rows, check_labels, dataset_of_parts, listing
+from npvae.printable import printable
 
 _NPZ = "an .npz file must contain one array, or X_train and X_test, with y_train and y_test for labels"
 
@@ -124,7 +125,8 @@ def _arrays_of(path: Path) -> dict[str, np.ndarray]:
             raise
         except Exception as error:  # damaged headers raise anything, from TokenError to RecursionError
             raise ValueError(
-                f"{path}: not a complete .npz file ({error}); write it with np.savez, not with dtype object"
+                f"{path}: not a complete .npz file ({printable(error, 300)}); write it with "
+                "np.savez, not with dtype object"
             ) from error
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):
@@ -141,7 +143,8 @@ def _map_npy(path: Path) -> np.memmap:
         raise
     except Exception as error:  # damaged headers raise anything, from TokenError to RecursionError
         raise ValueError(
-            f"{path}: not a complete .npy file ({error}); write it with np.save, not with dtype object"
+            f"{path}: not a complete .npy file ({printable(error, 300)}); write it with np.save, "
+            "not with dtype object"
         ) from error
     left_over = path.stat().st_size - array.offset - array.nbytes
     if left_over:

@@ -147,7 +147,7 @@ class Checkpoint:
                 else None,
                 state=state,
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
             raise ModelFileError(
                 f"{path}: its description of the training is not valid ({error!r})"
             ) from error

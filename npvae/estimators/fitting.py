@@ -268,7 +268,7 @@ class TrainableModel(LatentVariableModel):
             stepper = estimator._make_stepper(network, get_optimizer(estimator.optimizer), rng, saved.units)
             stepper.least_noise_variance = saved.least_noise_variance
             saved.state.restore(stepper, rng)
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
             raise ModelFileError(f"{checkpoint}: its description is not valid ({error!r})") from error
         estimator._stepper, estimator.params_ = stepper, stepper.data_params()
         estimator.history_, estimator.n_iter_ = saved.state.history, len(saved.state.history.get("loss", []))

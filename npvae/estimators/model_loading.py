@@ -92,7 +92,7 @@ def load(path: str | os.PathLike[str]) -> VAE | Autoencoder:
             estimator._stepper = restored_stepper(network, params, arrays, training["state"])
         elif arrays:
             raise ValueError("tensors of a state of training that is not described")
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
         raise ModelFileError(f"{path}: its description of the estimator is not valid ({error!r})") from error
     return estimator
 
