@@ -35,6 +35,7 @@ from npvae.estimators.inputs import (
 )
 from npvae.kernels import interrupts_held
 from npvae.persistence import ModelFileError
+from npvae.printable import printable
 from npvae.training import Stepper, Training, TrainingDivergedError, TrainingSettings, train
 from npvae.training.loop import Callback, EpochEnd, fall_of, settling_window
 from npvae.training.noise_variance import LOG_NOISE_VARIANCE
@@ -251,9 +252,9 @@ class TrainableModel(LatentVariableModel):
         """
         saved = Checkpoint.load(checkpoint)
         if saved.estimator != cls.__name__:
+            of = printable(saved.estimator, 50)
             raise ValueError(
-                f"{checkpoint} is a checkpoint of {saved.estimator}: call {saved.estimator}.resume, not "
-                f"{cls.__name__}.resume"
+                f"{checkpoint} is a checkpoint of {of}: call {of}.resume, not {cls.__name__}.resume"
             )
         try:
             estimator = cls(**saved.settings() | changes)

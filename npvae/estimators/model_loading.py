@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from npvae.estimators.autoencoder import Autoencoder
-from npvae.estimators.model_saving import decoded, restored_stepper
+from npvae.estimators.model_saving import decoded, is_history, restored_stepper
 from npvae.estimators.vae import VAE
 from npvae.persistence import ModelFileError, load_model_and_state
 
@@ -110,8 +110,8 @@ def validate_metadata(metadata: dict[str, Any], n_features: int) -> None:
     training = metadata["training"]
     low, high = metadata["data_range"]
     ranges = [low, high] if isinstance(low, list) else [[low], [high]]
-    if not all(
-        isinstance(x, int | float) for numbers in [*ranges, *training["history"].values()] for x in numbers
+    if not is_history(training["history"]) or not all(
+        isinstance(x, int | float) for numbers in ranges for x in numbers
     ):
         raise ValueError("history and data range must be lists of numbers")
     if isinstance(low, list) and not len(low) == len(high) == n_features:

@@ -136,3 +136,11 @@ def decoded(value: Any) -> Any:
     if isinstance(value, dict):
         return _OBJECTS[value["object"]](**value["fields"])
     return tuple(value) if isinstance(value, list) else value
+
+
+def is_history(value: Any) -> bool:
+    """Say whether a value is a history: lists of numbers, by name."""
+    return isinstance(value, dict) and all(
+        isinstance(numbers, list) and all(isinstance(x, int | float) for x in numbers)
+        for numbers in value.values()
+    )
