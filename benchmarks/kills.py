@@ -228,6 +228,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     warnings.simplefilter("ignore")
+    # The usual lock would be shared with forks, and stay locked by one that was killed.
+    tqdm.set_lock(threading.RLock())
     with tempfile.TemporaryDirectory() as name:
         work, data = Path(name).resolve(), Path(name).resolve() / "data.npy"
         np.save(data, np.random.default_rng(0).integers(0, 256, (300, 5, 6), dtype=np.uint8))
