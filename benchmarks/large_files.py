@@ -35,7 +35,9 @@ def commands(data: Path, folder: Path) -> dict[str, list[str]]:
         "score": ["score", model, *given, "--out", str(folder / "scores.npy")],
         "reconstruct": ["reconstruct", model, *given, "--out", str(folder / "r.png")],
         "sample": ["sample", model, "--out", str(folder / "s.png")],
-        "interpolate": ["interpolate", model, *given, "--from", "0", "--to", "1", "--out", str(folder / "i.png")],
+        "interpolate": [
+            "interpolate", model, *given, "--from", "0", "--to", "1", "--out", str(folder / "i.png"),
+        ],
         "traverse": ["traverse", model, *given, "--out", str(folder / "t.png")],
         "plane": ["plane", model, *given, "--out", str(folder / "p.png")],
         "nearest": ["nearest", model, *given, "--out", str(folder / "n.png")],

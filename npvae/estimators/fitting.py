@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
-from npvae.core.architecture import is_count, is_number
+from npvae.core.architecture import is_count
 from npvae.core.init import init_parameters, output_bias
 from npvae.core.parameters import Parameters
 from npvae.estimators.base import LatentVariableModel
@@ -73,10 +73,10 @@ class TrainableModel(LatentVariableModel):
 
     def check_settings(self, n_features: int) -> None:
         """Raise a ValueError unless `fit` could train on data with `n_features` features."""
+        self._validate_params()
         self._settings(1)
         self._make_network(n_features)
         get_optimizer(self.optimizer)
-        init_parameters({}, np.random.default_rng(), self.init)
 
     def fit(
         self,
@@ -118,9 +118,10 @@ class TrainableModel(LatentVariableModel):
         Raises
         ------
         ValueError
-            A parameter is out of its range, or X is unsuitable: not finite, uint8 without a value above 1, or
-            outside of [0, 1] for the Bernoulli likelihood. X_val has other features than X. With
-            `warm_start`, the parameters or X describe another network than the one trained so far.
+            A parameter is out of its range (the error is a TypeError, too), or X is unsuitable: not finite,
+            uint8 without a value above 1, or outside of [0, 1] for the Bernoulli likelihood. X_val has other
+            features than X. With `warm_start`, the parameters or X describe another network than the one
+            trained so far.
         TypeError
             An unknown argument.
         TrainingDivergedError
@@ -149,6 +150,7 @@ class TrainableModel(LatentVariableModel):
                 f"{type(self).__name__}.fit() takes X, y, X_val, callbacks, checkpoint and "
                 f"checkpoint_every, but not {', '.join(unknown)}"
             )
+        self._validate_params()
         goes_on = self.warm_start and hasattr(self, "params_")
         if goes_on:
             self._validate_shape(X)
@@ -447,6 +449,7 @@ class TrainableModel(LatentVariableModel):
         count it. Changes of the network's or the optimizer's settings after the first call take effect in the
         next `fit`.
         """
+        self._validate_params()
         fitted = hasattr(self, "params_")
         if fitted:
             self._validate_shape(X)
@@ -474,8 +477,6 @@ class TrainableModel(LatentVariableModel):
         return self
 
     def _settings(self, n_rows: int) -> TrainingSettings:
-        if self.max_grad_norm is not None and not (is_number(self.max_grad_norm) and self.max_grad_norm > 0):
-            raise ValueError(f"max_grad_norm must be positive or None, got {self.max_grad_norm!r}")
         if self.dynamic_binarization and self.likelihood != "bernoulli":
             raise ValueError('dynamic_binarization makes binary data; it needs likelihood="bernoulli"')
         settings = TrainingSettings(
@@ -656,10 +657,10 @@ def _check_same(name: str, expected: DataIdentity, found: DataIdentity) -> None:
 
 def split_rows(n: int, fraction: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Split the row numbers 0 .. n - 1 at random; the second part holds `fraction` of them."""
-    if not is_number(fraction) or not 0 < fraction < 1 or round(n * (1 - fraction)) < 1 or n < 2:
+    if round(n * (1 - fraction)) < 1 or n < 2:
         raise ValueError(
-            "validation_fraction must be between 0 and 1 and leave at least one sample for training and "
-            f"one for validation, got {fraction!r} of {n} samples"
+            "validation_fraction must leave at least one sample for training and one for validation, got "
+            f"{fraction!r} of {n} samples"
         )
     with interrupts_held():
         from sklearn.model_selection import train_test_split  # it loads much that is not needed elsewhere
