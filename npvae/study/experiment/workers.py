@@ -1,6 +1,7 @@
 """Worker processes end with the process that started them, and stop when it asks them to."""
 
 import os
+import signal
 import tempfile
 import threading
 from _thread import interrupt_main
@@ -8,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from npvae.training.interrupt import ended_like_ctrl_c
 
 _PAUSE = 0.5  # seconds between two looks
 
@@ -53,7 +56,8 @@ def on(held: Leash) -> Iterator[None]:
     watcher = threading.Thread(target=_watch, args=(held, done), name="npvae-leash", daemon=True)
     watcher.start()
     try:
-        yield
+        with ended_like_ctrl_c():
+            yield
     finally:
         done.set()
         watcher.join()
@@ -66,4 +70,4 @@ def _watch(held: Leash, done: threading.Event) -> None:
             os._exit(1)  # nobody waits for the result; the next run goes on from what is on disk
         n_missing += not held.go_on.exists()
         if n_missing == 2:  # with time for a terminal's own Ctrl-C, as a second one would end a step halfway
-            interrupt_main()
+            interrupt_main(signal.SIGTERM)  # as SIGINT may be ignored

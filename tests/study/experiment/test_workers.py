@@ -23,7 +23,7 @@ except KeyboardInterrupt:
 """
 PARENT = """
 import os, signal, subprocess, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # which workers inherit
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a script's background; workers inherit it
 from npvae.study.experiment.workers import leash
 with leash() as held:
     worker = subprocess.Popen([sys.executable, "-c", sys.argv[1], str(held.parent), str(held.go_on)])
