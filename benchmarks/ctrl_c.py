@@ -69,6 +69,13 @@ def pressed(call: Callable[[], str], seconds: float) -> str:
     return ended
 
 
+def duration(call: Callable[[], str]) -> float:
+    """Return how long a call takes, in seconds."""
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
 def main() -> None:
     """Press, count, and fail if a call ended in any other way."""
     parser = argparse.ArgumentParser(description="Press Ctrl-C at random moments.")
@@ -77,6 +84,7 @@ def main() -> None:
     args = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     warnings.simplefilter("ignore")
+    tqdm.monitor_interval = 0  # the thread of this script's own bars
     X = np.random.default_rng(0).random((500, 200), dtype=np.float32)
     settings = {"hidden": (64,), "likelihood": "bernoulli", "tol": None, "random_state": 0}
     vae, many = VAE(8, max_epochs=1, **settings).fit(X), np.tile(X, (8, 1))
@@ -100,10 +108,7 @@ def main() -> None:
     for i in tqdm(range(args.times - n_first), desc="later calls", unit="press"):
         name, vae.n_threads = plan[i * len(plan) // (args.times - n_first)]
         if i == 0 or plan[(i - 1) * len(plan) // (args.times - n_first)] != (name, vae.n_threads):
-            calls[name]()
-            started = time.perf_counter()
-            calls[name]()
-            seconds = time.perf_counter() - started
+            seconds = min(duration(calls[name]) for _ in range(4))
         counts[f"{name}, {vae.n_threads} threads", pressed(calls[name], rng.uniform(0, seconds))] += 1
     for (what, ended), n in sorted(counts.items()):
         print(f"{n:4d}  {what:<36} {ended}")

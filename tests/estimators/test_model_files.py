@@ -132,7 +132,7 @@ def test_an_infinite_setting_comes_back(X, path):
     assert loaded.max_grad_norm == np.inf
 
 
-@pytest.mark.filterwarnings("ignore:5 of 5 rows of X_val lie far outside")
+@pytest.mark.filterwarnings("ignore:5 of 5 rows of X_val are far outside")
 def test_a_model_with_an_infinite_validation_loss_can_be_saved(X, path):
     model = VAE(**SMALL).fit(X, X_val=np.full((5, 4), 1e30))
     assert not np.isfinite(model.history_["validation_loss"]).any()
