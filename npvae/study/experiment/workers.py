@@ -70,4 +70,12 @@ def _watch(held: Leash, done: threading.Event) -> None:
             os._exit(1)  # nobody waits for the result; the next run goes on from what is on disk
         n_missing += not held.go_on.exists()
         if n_missing == 2:  # with time for a terminal's own Ctrl-C, as a second one would end a step halfway
-            interrupt_main(signal.SIGTERM)  # as SIGINT may be ignored
+            _end_like_ctrl_c()
+
+
+def _end_like_ctrl_c() -> None:
+    """Send the main thread SIGTERM, as SIGINT may be ignored; a real signal also ends a wait."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+    else:  # on Windows
+        interrupt_main(signal.SIGTERM)
