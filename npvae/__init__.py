@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     """Import the estimators, and with them scikit-learn, when they are first asked for."""
     if name in ("VAE", "Autoencoder", "load"):
-        from npvae import estimators
+        from npvae.kernels.interrupts import interrupts_held
+
+        with interrupts_held():
+            from npvae import estimators
 
         return getattr(estimators, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,22 +9,36 @@ so it is safe to open a file from an untrusted source. `load_model` validates a 
 import dataclasses
 import json
 import os
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from npvae.core.autoencoder import AutoencoderNetwork
 from npvae.core.free_bits import FreeBitsVAENetwork
 from npvae.core.multi_sample import MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
+from npvae.printable import printable
+from npvae.writing import write_atomically, write_text_atomically
 
-FORMAT_VERSION = 1
+__all__ = [
+    "Model",
+    "ModelFileError",
+    "load_model",
+    "load_model_and_state",
+    "load_tensors",
+    "save_model",
+    "save_tensors",
+    "write_atomically",
+    "write_text_atomically",
+]
+
+FORMAT_VERSION = 2  # files of version 1 are read too: they have no state of training
+_STATE = "training."  # begins the names of tensors with the state of training
+_DEEPEST = 32  # lists and objects within each other in a description
 KINDS = {"npvae": "model file", "npvae_checkpoint": "checkpoint of an unfinished training"}
 
 Network = VAENetwork | AutoencoderNetwork
@@ -39,6 +53,9 @@ _NETWORKS: dict[str, type[VAENetwork] | type[AutoencoderNetwork]] = {
 class ModelFileError(ValueError):
     """The file is damaged, is not a model file, or has an unsupported format version."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))  # it may quote the file
+
 
 class Model(NamedTuple):
     """What a model file holds."""
@@ -49,7 +66,11 @@ class Model(NamedTuple):
 
 
 def save_model(
-    path: str | os.PathLike[str], network: Network, params: Parameters, metadata: dict[str, Any]
+    path: str | os.PathLike[str],
+    network: Network,
+    params: Parameters,
+    metadata: dict[str, Any],
+    state: dict[str, np.ndarray] | None = None,
 ) -> None:
     """Write a model file; an existing file is replaced only once the new one is complete.
 
@@ -61,11 +82,15 @@ def save_model(
         In the network's layout.
     metadata : dict
         Anything that JSON can represent; `load_model` returns it unchanged.
+    state : dict of arrays, optional
+        What else training needs to continue; `load_model_and_state` returns it.
 
     Raises
     ------
     TypeError
         `metadata` cannot be written as JSON.
+    ValueError
+        An array is not finite: it could not be loaded.
     OSError
         The file cannot be written.
     """
@@ -74,7 +99,8 @@ def save_model(
         "network": dataclasses.asdict(network),
         "metadata": metadata,
     }
-    save_tensors(path, dict(params), "npvae", description)
+    states = {f"{_STATE}{name}": array for name, array in (state or {}).items()}
+    save_tensors(path, dict(params) | states, "npvae", description)
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:
@@ -91,16 +117,23 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     Raises
     ------
     ModelFileError
-        The file is truncated, is no npvae model, is of another version, or its tensors do not have the
-        names, shapes and types that its network description asks for.
+        The file is truncated, is no npvae model, is of another version, or its tensors are not finite or do
+        not have the names, shapes and types that its network description asks for.
     FileNotFoundError
         There is no such file.
     """
+    return load_model_and_state(path)[0]
+
+
+def load_model_and_state(path: str | os.PathLike[str]) -> tuple[Model, dict[str, np.ndarray]]:
+    """Read a model file, and what is in it for training to continue; raise as `load_model`."""
     tensors, description = load_tensors(path, "npvae")
+    state = {name: tensors.pop(name) for name in list(tensors) if name.startswith(_STATE)}
     if not isinstance(description.get("metadata"), dict):
         raise ModelFileError(f"{path}: its description has no metadata")
-    network = _validated_network(Path(path), description)
-    return Model(network, _validated_parameters(Path(path), network, tensors), description["metadata"])
+    network = _validated_network(Path(path), description, len(tensors))
+    model = Model(network, _validated_parameters(Path(path), network, tensors), description["metadata"])
+    return model, {name.removeprefix(_STATE): tensor for name, tensor in state.items()}
 
 
 def save_tensors(
@@ -122,13 +155,18 @@ def save_tensors(
     ------
     TypeError
         `description` cannot be written as JSON.
+    ValueError
+        A tensor is not finite: it could not be loaded.
     OSError
         The file cannot be written.
     """
+    spoiled = _not_finite(tensors)
+    if spoiled is not None:
+        raise ValueError(f"{spoiled} holds NaN or infinity, so it is not saved: {path} could not be loaded")
     header = {key: json.dumps({"format_version": FORMAT_VERSION, **description}, default=_plain)}
 
     def write(temporary: Path) -> None:
-        save_file(tensors, temporary, metadata=header)
+        temporary.write_bytes(save(tensors, metadata=header))
         read, _ = load_tensors(temporary, key)
         if not all(np.array_equal(read[name], tensor, equal_nan=True) for name, tensor in tensors.items()):
             raise OSError(f"{path}: the file just written does not read back as the same numbers")
@@ -142,7 +180,7 @@ def load_tensors(path: str | os.PathLike[str], key: str) -> tuple[dict[str, np.n
     Raises
     ------
     ModelFileError
-        The file is truncated, of another kind, or of another version.
+        The file is truncated, of another kind, or of another version, or a tensor is not finite.
     FileNotFoundError
         There is no such file.
     """
@@ -151,6 +189,8 @@ def load_tensors(path: str | os.PathLike[str], key: str) -> tuple[dict[str, np.n
         raise ModelFileError(f"{path} is a folder, not a {KINDS[key]}")
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such {KINDS[key]}")
+    if not path.is_file():  # reading from a pipe or a device may never end
+        raise ModelFileError(f"{path} is no regular file, so not a {KINDS[key]}")
     try:
         with safe_open(path, framework="np") as file:
             headers = file.metadata() or {}
@@ -161,33 +201,16 @@ def load_tensors(path: str | os.PathLike[str], key: str) -> tuple[dict[str, np.n
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except SafetensorError as error:
         raise ModelFileError(f"{path}: truncated, or not a {KINDS[key]} ({error})") from error
-    return tensors, _validated_description(path, headers[key])
+    description = _validated_description(path, headers[key])
+    spoiled = _not_finite(tensors)
+    if spoiled is not None:
+        raise ModelFileError(f"{path}: {spoiled} holds NaN or infinity")
+    return tensors, description
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Call `write` on a temporary file in the same folder, then rename that file to `path`.
-
-    Parameters
-    ----------
-    path : Path
-        Its folder is made where it is missing.
-    write : callable
-        Takes the temporary file's path.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner can read
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _not_finite(tensors: dict[str, np.ndarray]) -> str | None:
+    """Return the name of a tensor with a number that is not finite, if there is one."""
+    return next((name for name, tensor in tensors.items() if not np.isfinite(tensor).all()), None)
 
 
 def _validated_description(path: Path, header: str) -> dict[str, Any]:
@@ -196,18 +219,31 @@ def _validated_description(path: Path, header: str) -> dict[str, Any]:
         version = description["format_version"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelFileError(f"{path}: its description cannot be read ({error})") from error
-    if version != FORMAT_VERSION:
+    if version not in range(1, FORMAT_VERSION + 1):
         raise ModelFileError(
-            f"{path}: the file has format version {version}, this npvae reads version {FORMAT_VERSION}; "
-            f"open it with the version of npvae that wrote it"
+            f"{path}: the file has format version {printable(version, 20)}, this npvae reads versions 1 to "
+            f"{FORMAT_VERSION}; open it with the version of npvae that wrote it"
         )
+    if _depth(description) > _DEEPEST:
+        raise ModelFileError(f"{path}: its description is nested more than {_DEEPEST} levels deep")
     return description
 
 
-def _validated_network(path: Path, description: dict[str, Any]) -> Network:
+def _depth(value: Any) -> int:
+    """Return how many lists and dicts are within each other."""
+    depth, level = 0, [value]
+    while level := [entry for entry in level if isinstance(entry, list | dict)]:
+        depth += 1
+        level = [inner for entry in level for inner in (entry.values() if isinstance(entry, dict) else entry)]
+    return depth
+
+
+def _validated_network(path: Path, description: dict[str, Any], n_tensors: int) -> Network:
     try:
         fields = dict(description["network"])
         fields["hidden"] = tuple(fields["hidden"])
+        if len(fields["hidden"]) > n_tensors:  # before work that grows with their number
+            raise ValueError(f"{len(fields['hidden'])} hidden layers, but the file has {n_tensors} tensors")
         return _NETWORKS[description["kind"]](**fields)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path}: its network description is not valid ({error})") from error
@@ -238,8 +274,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     raise TypeError(f"{value!r} cannot be stored in a model file")
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    """Write a text file as `write_atomically` does, in UTF-8."""
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

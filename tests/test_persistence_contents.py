@@ -1,12 +1,15 @@
 """Whole files whose description or tensors are wrong are refused, and the error says what is wrong."""
 
+import json
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from tests.model_files import assert_refused, content, rewrite
+from npvae.persistence import ModelFileError, load_model
+from tests.model_files import METADATA, assert_refused, content, rewrite
 
 
 @pytest.mark.parametrize(
@@ -18,11 +21,11 @@ def test_a_description_that_says_nothing_is_refused(path, header):
     assert_refused(path, "its description cannot be read")
 
 
-@pytest.mark.parametrize("version", [0, 2, 99, "1", None])
+@pytest.mark.parametrize("version", [0, 3, 99, "1", None])
 def test_another_version_is_refused(path, version):
     description, tensors = content(path)
     rewrite(path, {**description, "format_version": version}, tensors)
-    assert_refused(path, f"format version {version}, this npvae reads version 1")
+    assert_refused(path, f"format version {version}, this npvae reads versions 1 to 2")
 
 
 @pytest.mark.parametrize("metadata", [None, [], "text"])
@@ -131,3 +134,50 @@ def test_tensors_of_two_types_are_refused(path):
     description, tensors = content(path)
     rewrite(path, description, {**tensors, "mu.W": tensors["mu.W"].astype(np.float64)})
     assert_refused(path, "must all be float32 or all be float64")
+
+
+def test_files_of_version_1_are_read(path):
+    description, tensors = content(path)
+    rewrite(path, {**description, "format_version": 1}, tensors)
+    assert load_model(path).metadata == METADATA
+
+
+def test_more_layers_than_tensors_are_refused_before_any_work(path):
+    description, tensors = content(path)
+    rewrite(path, {**description, "network": {**description["network"], "hidden": [1] * 10**6}}, tensors)
+    tracemalloc.start()
+    try:
+        assert_refused(path, "1000000 hidden layers, but the file has 11 tensors")
+        assert tracemalloc.get_traced_memory()[1] < 40 * 2**20  # reading the list takes 25
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("depth", [40, 900, 985])
+def test_deep_nesting_is_refused(path, depth):
+    description, tensors = content(path)
+    text = json.dumps(description).replace('"nothing": null', '"nothing": ' + "[" * depth + "]" * depth)
+    save_file(tensors, path, metadata={"npvae": text})
+    assert_refused(path, "(nested more than 32 levels|cannot be read)")
+
+
+ESCAPE = "\x1b]0;PWNED\x07\x1b[2J\nforged line: all is well"
+
+
+@pytest.mark.parametrize("where", ["tensor", "version", "activation"])
+def test_messages_neither_forge_lines_nor_reach_a_terminal(path, where):
+    """And they are short, however much of the file they quote."""
+    text = ESCAPE + 5000 * "x"
+    description, tensors = content(path)
+    if where == "tensor":
+        tensors[text] = tensors.pop("mu.b")
+    elif where == "version":
+        description["format_version"] = text
+    else:
+        description["network"]["activation"] = text
+    rewrite(path, description, tensors)
+    with pytest.raises(ModelFileError) as caught:
+        load_model(path)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1100
+    assert r"\x1b]0;PWNED" in str(caught.value) or r"\\x1b]0;PWNED" in str(caught.value)

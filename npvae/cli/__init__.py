@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TextIO
 
+from npvae.printable import printable
 from npvae.version import __version__
 
 COMMANDS = (
@@ -68,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         module.add_arguments(command)
         command.set_defaults(run=module.run)
+    _open_missing_streams()
     args = parser.parse_args(argv)
     from npvae.training.interrupt import ended_like_ctrl_c
     from npvae.training.parallel import ParallelError, abort_at_exit, n_launched
@@ -88,13 +90,27 @@ def main(argv: Sequence[str] | None = None) -> int:
             abort_at_exit(130)
             return 130
         except MemoryError as error:
-            print(f"npvae {args.command}: not enough memory ({error})", file=sys.stderr)
+            print(f"npvae {args.command}: not enough memory ({printable(error)})", file=sys.stderr)
             abort_at_exit(2)
             return 2
         except (ValueError, OSError, FloatingPointError, ParallelError) as error:
-            print(f"npvae {args.command}: {error}", file=sys.stderr)
+            print(f"npvae {args.command}: {printable(error)}", file=sys.stderr)
             abort_at_exit(2)
             return 2
+
+
+def _open_missing_streams() -> None:
+    """Let output go nowhere where the process was started with stdout or stderr closed.
+
+    Otherwise the next file that is opened would get the number of the closed one, and what a library prints
+    would get into that file.
+    """
+    while (free := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(free)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (until the process ends)
 
 
 def _print_warning(
@@ -105,4 +121,4 @@ def _print_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    print(f"npvae: {message}", file=sys.stderr)
+    print(f"npvae: {printable(message)}", file=sys.stderr)

@@ -51,7 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, compare, write."""
+    """Train, compare, write; refuse a folder that another run is writing into."""
+    from npvae.cli.run_folder import held_folder
+
+    with held_folder(Path(args.out)):
+        return _compare(args)
+
+
+def _compare(args: argparse.Namespace) -> int:
     from npvae.cli.opening import open_data
     from npvae.cli.run_folder import RunFolder
     from npvae.persistence import write_text_atomically

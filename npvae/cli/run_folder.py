@@ -3,13 +3,22 @@
 import json
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npvae import kernels, version
+from npvae.cli.saving import save_elsewhere
 from npvae.persistence import write_text_atomically
+from npvae.printable import printable
 from npvae.study.experiment.cache import Cell, StudyFolder
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from npvae.data import Dataset
@@ -71,7 +80,11 @@ class RunFolder(StudyFolder):
         if self.model_file(cell).exists() or not (self.path / "run.json").exists():
             # Until `finish`, earlier pictures stay, and a later run must know them to remove them.
             self._write(self.record | ({"pictures": self._pictures} if self._pictures else {}))
-        super().save_model(cell, key, model)
+        try:
+            super().save_model(cell, key, model)
+        except OSError as error:
+            save_elsewhere(model, self.model_file(cell), error)
+            raise
 
     def finish(self, results: dict[str, Any], pictures: list[str]) -> str:
         """Add what was measured and drawn to run.json, and return its text; remove earlier pictures."""
@@ -105,6 +118,61 @@ class RunFolder(StudyFolder):
             raise ValueError(
                 f"{self.path}/ holds a run with other settings or data; choose another --out, or delete it"
             )
+
+
+@contextmanager
+def held_folder(path: Path) -> Iterator[None]:
+    """Hold a lock on a folder within a with statement; the folder is made where it is missing.
+
+    The system releases the lock of a process that has died, so a lock file that it leaves is no obstacle.
+    Where there are no locks, none is held.
+
+    Raises
+    ------
+    ValueError
+        Another process holds the lock.
+    OSError
+        The folder cannot be made or written to.
+    """
+    check_folder(path)
+    is_new = not path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    lock = path / ".lock"
+    handle = _lock(lock)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            lock.unlink(missing_ok=True)
+            os.close(handle)
+        if is_new:
+            with suppress(OSError):  # it holds something by now
+                path.rmdir()
+
+
+def _lock(path: Path) -> int | None:
+    """Return a handle that holds the lock, or None if there are no locks."""
+    while fcntl is not None:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = printable(os.read(handle, 100).decode(errors="replace") or "unknown")
+            os.close(handle)
+            raise ValueError(
+                f"another run is writing into {path.parent}/ (process {holder}); wait for its end, or choose "
+                "another --out"
+            ) from None
+        except OSError:  # not on this file system
+            os.close(handle)
+            return None
+        with suppress(FileNotFoundError):  # the process before removed it just now
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                os.truncate(handle, 0)
+                os.write(handle, f"{os.getpid()} on {platform.node()}".encode())
+                return handle
+        os.close(handle)
+    return None
 
 
 def check_folder(path: Path) -> None:

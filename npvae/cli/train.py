@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npvae.cli.options import add_data_options, add_model_options, at_least, make_estimator
+from npvae.cli.saving import save_or_elsewhere
 
 if TYPE_CHECKING:
     from npvae.estimators.fitting import TrainableModel
@@ -123,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
     if estimator.stop_reason_ == "interrupted":
         out = _save_partial(estimator, out)
     else:
-        estimator.save(out)
+        out = save_or_elsewhere(estimator, out)
         if args.resume or every is not None:
             checkpoint.unlink(missing_ok=True)
     result = {
@@ -166,5 +167,4 @@ def _save_partial(estimator: "TrainableModel", out: Path) -> Path:
     if out.exists():
         kept, out = out, out.with_name(f"{out.stem}.partial{out.suffix}")
         print(f"npvae train: {kept} is left as it was; what was reached is in {out}", file=sys.stderr)
-    estimator.save(out)
-    return out
+    return save_or_elsewhere(estimator, out)

@@ -1,18 +1,13 @@
 """Read NumPy files: a .npy file, a folder of .npy files, or an .npz file."""
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from npvae.data.dataset import Dataset, Samples
 from npvae.data.files import Part, as_rows, check_labels, dataset_of_parts, listing
+from npvae.printable import printable
 
-_DAMAGED = (
-    ValueError, TypeError, EOFError, OSError, OverflowError, RuntimeError, zipfile.BadZipFile,
-    zlib.error,
-)  # fmt: skip
 _NPZ = "an .npz file must contain one array, or X_train and X_test, with y_train and y_test for labels"
 
 
@@ -126,9 +121,12 @@ def _arrays_of(path: Path) -> dict[str, np.ndarray]:
         try:
             with np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
-        except _DAMAGED as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # damaged headers raise anything, from TokenError to RecursionError
             raise ValueError(
-                f"{path}: not a complete .npz file ({error}); write it with np.savez, not with dtype object"
+                f"{path}: not a complete .npz file ({printable(error, 300)}); write it with "
+                "np.savez, not with dtype object"
             ) from error
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):
@@ -141,9 +139,12 @@ def _map_npy(path: Path) -> np.memmap:
     try:
         with np.errstate(over="ignore"):  # a damaged shape may overflow before it is rejected
             array = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, TypeError, OverflowError) as error:
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # damaged headers raise anything, from TokenError to RecursionError
         raise ValueError(
-            f"{path}: not a complete .npy file ({error}); write it with np.save, not with dtype object"
+            f"{path}: not a complete .npy file ({printable(error, 300)}); write it with np.save, "
+            "not with dtype object"
         ) from error
     left_over = path.stat().st_size - array.offset - array.nbytes
     if left_over:

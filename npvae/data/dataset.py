@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
+from typing import Any
 
 import numpy as np
 
 from npvae.data.hashing import content_hash
+from npvae.data.memory_maps import MappedRows, is_large_map, row_blocks
 from npvae.data.split import split_indices
 
 
@@ -75,10 +78,8 @@ class Dataset:
         """Smallest and largest value: (0, 255) for uint8; for float32, over X_train and X_test."""
         if self.X_train.dtype == np.uint8:
             return 0.0, 255.0
-        return (
-            float(min(self.X_train.min(), self.X_test.min())),
-            float(max(self.X_train.max(), self.X_test.max())),
-        )
+        ends = [(x.min(), x.max()) for x in chain(row_blocks(self.X_train), row_blocks(self.X_test))]
+        return float(min(low for low, _ in ends)), float(max(high for _, high in ends))
 
     @cached_property
     def sha256(self) -> str:
@@ -125,7 +126,7 @@ class Samples:
         Returns
         -------
         dataset : Dataset
-            With copies of the samples, in their stored order.
+            The samples in their stored order: copies, or `MappedRows` of a large memory map.
 
         Raises
         ------
@@ -139,5 +140,6 @@ class Samples:
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from error
         y_train, y_test = (None, None) if self.y is None else (self.y[train], self.y[test])
-        X_train, X_test = np.asarray(self.X[train]), np.asarray(self.X[test])
+        X_train: Any = MappedRows(self.X, train) if is_large_map(self.X) else np.asarray(self.X[train])
+        X_test: Any = MappedRows(self.X, test) if is_large_map(self.X) else np.asarray(self.X[test])
         return Dataset(self.name, X_train, y_train, X_test, y_test, self.image_shape)

@@ -10,6 +10,8 @@ import io
 import math
 import struct
 import zlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from npvae.data.files import Part, check_labels, dataset_of_parts, listing
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_DIMENSIONS = 64  # NumPy's own limit
 CHUNK_BYTES = 2**20
+_LARGEST_RATIO = 1040  # deflate makes 258 bytes of two bits at best, which is 1032 of one byte
 
 STEMS = {
     "X_train": "train-images-idx3-ubyte",
@@ -61,15 +64,27 @@ def _read_part(folder: Path, part: str) -> Part:
         raise FileNotFoundError(
             f"{folder}: no {' or '.join(idx_names(f'X_{part}'))}; the folder contains {listing(folder)}"
         )
-    X = read_idx(X_path)
-    if X.ndim != 3:
-        raise ValueError(f"{X_path}: images must be (N, height, width), but the file's shape is {X.shape}")
+    X = read_idx(X_path, _check_images)
     y_path = find_idx(folder, f"y_{part}")
     if y_path is None:
         return Part(X, None, X_path)
-    y = read_idx(y_path)
+    y = read_idx(y_path, partial(_check_labels, len(X), X_path))
     check_labels(X, X_path, y, y_path)
     return Part(X, y.astype(np.int64), X_path)
+
+
+def _check_images(shape: tuple[int, ...], path: Path) -> None:
+    if len(shape) != 3:
+        raise ValueError(f"{path}: images must be (N, height, width), but the file's shape is {shape}")
+
+
+def _check_labels(n: int, X_path: Path, shape: tuple[int, ...], path: Path) -> None:
+    if len(shape) != 1:
+        raise ValueError(f"{path}: labels must be one-dimensional, but have shape {shape}")
+    if shape[0] != n:
+        raise ValueError(
+            f"{X_path} holds {n} samples but {path} {shape[0]} labels; the files do not belong together"
+        )
 
 
 def idx_names(array: str) -> list[str]:
@@ -89,13 +104,18 @@ def find_idx(folder: Path, array: str) -> Path | None:
     return next((folder / name for name in idx_names(array) if (folder / name).is_file()), None)
 
 
-def read_idx(path: str | Path) -> np.ndarray:
+def read_idx(
+    path: str | Path, check_shape: Callable[[tuple[int, ...], Path], None] = lambda shape, path: None
+) -> np.ndarray:
     """Read one IDX file, plain or compressed by gzip.
 
     Parameters
     ----------
     path : str or Path
         Compression is detected from the first bytes, not from the name.
+    check_shape : callable
+        Given the shape that the header states and the path, before the values are read; raises a ValueError
+        if other values are expected.
 
     Returns
     -------
@@ -107,19 +127,26 @@ def read_idx(path: str | Path) -> np.ndarray:
         If there is no such file.
     ValueError
         It is not an IDX file, is truncated, has extra bytes, or its compression is damaged. A wrong header
-        cannot make it use more memory than the file's content.
+        cannot make it use more memory than the file's content, and values are read only if a file of this
+        size can hold as many as the header claims.
     """
     path = Path(path)
     with path.open("rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"
     try:
         with gzip.open(path, "rb") if compressed else path.open("rb") as stream:
-            return _read_stream(stream, path)
+            most = path.stat().st_size * (_LARGEST_RATIO if compressed else 1)
+            return _read_stream(stream, path, most, check_shape)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path}: damaged or incomplete gzip file ({error}); download it again") from error
 
 
-def _read_stream(stream: io.BufferedIOBase, path: Path) -> np.ndarray:
+def _read_stream(
+    stream: io.BufferedIOBase,
+    path: Path,
+    most_bytes: int,
+    check_shape: Callable[[tuple[int, ...], Path], None],
+) -> np.ndarray:
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0":
         raise ValueError(
@@ -144,6 +171,12 @@ def _read_stream(stream: io.BufferedIOBase, path: Path) -> np.ndarray:
         raise ValueError(f"{path}: the IDX header states the shape {shape}: no values")
     dtype = np.dtype(DTYPES[code])
     n_bytes = math.prod(shape) * dtype.itemsize
+    check_shape(shape, path)
+    if n_bytes > most_bytes:
+        raise ValueError(
+            f"{path}: truncated: the header states shape {shape}, {n_bytes} bytes, more than a file of this "
+            "size can hold; download it again"
+        )
     data = _read_up_to(stream, n_bytes)
     if len(data) < n_bytes:
         raise ValueError(

@@ -1,6 +1,7 @@
 """Load data sets by name or by path."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from npvae.data.digits import read_digits
 from npvae.data.files import listing
 from npvae.data.idx import STEMS, find_idx, load_idx_folder
 from npvae.data.images import class_folders, image_files, read_image_folder
+from npvae.data.memory_maps import is_large_map, map_blocks
 from npvae.data.openml import load_openml_mnist
 from npvae.data.tables import read_csv
 
@@ -109,7 +111,7 @@ def load_samples(
     if part == "all" and isinstance(found, Samples):
         if binarize == "grey":
             return found
-        return replace(found, X=binarization.binarize(found.X, _binarization_rng(seed)))
+        return replace(found, X=_binarized(found.X, _binarization_rng(seed)))
     data = found.split(seed=seed) if isinstance(found, Samples) else found
     data = _static(data, seed) if binarize == "static" else data
     if part == "train":
@@ -132,9 +134,15 @@ def _static(data: Dataset, seed: int) -> Dataset:
     rng = _binarization_rng(seed)
     return replace(
         data,
-        X_train=binarization.binarize(data.X_train, rng),
-        X_test=binarization.binarize(data.X_test, rng),
+        X_train=_binarized(data.X_train, rng),
+        X_test=_binarized(data.X_test, rng),
     )
+
+
+def _binarized(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    if is_large_map(X):  # the draws for pixels are others then, as they are made block by block
+        return map_blocks(partial(binarization.binarize, rng=rng), X)
+    return binarization.binarize(X, rng)
 
 
 def _binarization_rng(seed: int) -> np.random.Generator:
@@ -152,6 +160,8 @@ def _read(spec: str | Path) -> Samples | Dataset:
         return _read_folder(path)
     if not path.exists():
         raise FileNotFoundError(f"no data set, file or folder named {str(spec)!r}; give one of: {CHOICES}")
+    if not path.is_file():  # reading from a pipe or a device may never end
+        raise ValueError(f"{path} is no regular file; give one of: {CHOICES}")
     read = {".npy": read_npy, ".npz": read_npz, ".csv": read_csv}.get(path.suffix.lower())
     if read is None:
         raise ValueError(f"{path}: unsupported file type {path.suffix!r}; supported are {CHOICES}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from npvae.data.dataset import Samples
+from npvae.printable import printable
 
 _MOST_SHOWN = 40  # characters of a cell or a name
 
@@ -69,7 +70,7 @@ def _read_rows(path: Path) -> list[np.ndarray]:
             row = np.array([_number(cell) for cell in cells], dtype=np.float32)  # None becomes NaN
             if not np.isfinite(row).all():
                 column = int(np.argmin(np.isfinite(row)))
-                name = f" ({names[column][:_MOST_SHOWN]})" if names else ""
+                name = f" ({printable(names[column], _MOST_SHOWN)})" if names else ""
                 cell = cells[column].strip()
                 what = f"{cell[:_MOST_SHOWN]!r} is not a finite number" if cell else "the cell is empty"
                 raise ValueError(

@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from npvae.core.autoencoder import AutoencoderNetwork
 from npvae.core.parameters import Parameters
+from npvae.estimators import constraints
 from npvae.estimators.fitting import TrainableModel
 
 
@@ -29,6 +30,8 @@ class Autoencoder(TrainableModel):
     >>> ae.reconstruct(X).shape
     (200, 16)
     """
+
+    _parameter_constraints = constraints.AUTOENCODER
 
     def _make_network(self, n_features: int) -> AutoencoderNetwork:
         return AutoencoderNetwork(**self._network_settings(n_features))

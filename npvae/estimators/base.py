@@ -4,7 +4,6 @@ import os
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
-from contextlib import closing
 from contextvars import copy_context
 from functools import partial
 from typing import Any, Literal
@@ -31,7 +30,7 @@ from npvae.estimators.inputs import (
 from npvae.estimators.model_saving import save
 from npvae.training.optimizers import Optimizer
 from npvae.training.schedules import LearningRate
-from npvae.training.threads import team_for_blocks
+from npvae.training.threads import run_blocks
 
 
 class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -202,6 +201,9 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one safetensors file; `npvae.load` reads it.
 
+        The file holds the state of the optimizer and of the random generator too. In a callback of `fit`, it
+        holds the state of that moment.
+
         Parameters
         ----------
         path : path
@@ -212,7 +214,9 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         NotFittedError
             Not fitted.
         OSError
-            The file cannot be written.
+            The file cannot be written, for example because the disk is full.
+        ValueError
+            A parameter is not finite.
 
         Warns
         -----
@@ -276,8 +280,7 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             results[start : start + BLOCK] = apply(start)
 
         starts = range(BLOCK, len(X), BLOCK)
-        with closing(team_for_blocks(len(starts), self.n_threads)) as team:
-            team.run([partial(context.copy().run, fill, start) for start in starts])
+        run_blocks([partial(context.copy().run, fill, start) for start in starts], self.n_threads)
         if far is not None and far.n:
             names = getattr(self, "feature_names_in_", None)
             message = far.describe(len(X), type(self).__name__, names, self.pixels_)

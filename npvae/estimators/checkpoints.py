@@ -7,8 +7,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from npvae.core.architecture import is_count
 from npvae.data.hashing import content_hash
-from npvae.estimators.model_saving import decoded, encoded
+from npvae.estimators.model_saving import decoded, encoded, is_history
 from npvae.persistence import ModelFileError, load_tensors, save_tensors
 from npvae.training.state import Position, TrainingState, generator_with
 from npvae.training.units import Units
@@ -131,6 +132,10 @@ class Checkpoint:
                 best_params=tensors.get("best_params"),
             )
             generator_with(state.rng_state)
+            if not isinstance(found["estimator"], str) or not is_count(found["every"]):
+                raise ValueError("estimator must be a name, every an integer")
+            if not is_history(state.history):
+                raise ValueError("history must be lists of numbers")
             return cls(
                 estimator=found["estimator"],
                 hyperparameters=found["hyperparameters"],
@@ -147,7 +152,7 @@ class Checkpoint:
                 else None,
                 state=state,
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
             raise ModelFileError(
                 f"{path}: its description of the training is not valid ({error!r})"
             ) from error

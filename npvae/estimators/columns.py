@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from npvae.data.scaling import UNIT_TOLERANCE, as_floats
-from npvae.estimators.inputs import check_finite, check_unit_range, inference_blocks
+from npvae.estimators.inputs import BLOCK, check_finite, check_unit_range, inference_blocks
 
 # Lower limit of the noise's standard deviation, as a fraction of the mean range of a column. Below it,
 # float32 has no digits left, and data that are reconstructed exactly would drive the variance to zero.
@@ -120,16 +120,39 @@ class FarRows:
             n_rows = int(beyond.any(axis=1).sum())
             self._found.append((first_row + int(row), int(column), float(x[row, column]), n_rows))
 
-    def describe(self, n_rows: int, model: str, names: np.ndarray | None, pixels: bool) -> str:
+    def describe(
+        self, n_rows: int, model: str, names: np.ndarray | None, pixels: bool, rows: str = "rows"
+    ) -> str:
         """Describe the far rows for a warning; `pixels` is whether the model was trained on uint8."""
         row, column, value, _ = min(self._found)
         low, high = self._range[:, column]
         text = (
-            f"{self.n} of {n_rows} rows are far outside the training data of this {model}. In row {row}, "
+            f"{self.n} of {n_rows} {rows} are far outside the training data of this {model}. In row {row}, "
             f"column {name_columns(np.array([column]), names)} is {value:.6g}; in training it was from "
             f"{low:.6g} to {high:.6g}."
         )
         return text + (" Pixels 0..255 must be passed as uint8, as in training." if pixels else "")
+
+
+def far_validation_warning(X_val: np.ndarray, columns: Columns, model: str) -> str | None:
+    """Return a warning if rows of X_val lie far outside of the training data, as in another unit they do."""
+    far = FarRows(np.array([columns.low, columns.high]))
+    for i, block in enumerate(inference_blocks(X_val)):
+        far.look(as_floats(block), i * BLOCK)
+    if not far.n:
+        return None
+    text = far.describe(len(X_val), model, None, pixels=False, rows="rows of X_val")
+    return f"{text} X_val must be in the units of X, with the same columns."
+
+
+def check_pixel_units(columns: Columns) -> None:
+    """Raise a ValueError if floats that a model of pixels is to be trained on are far outside of [0, 1]."""
+    low, high = columns.low.min(), columns.high.max()
+    if low < -1 or high > 2:
+        raise ValueError(
+            f"X has values from {low:.6g} to {high:.6g}, but this model was trained on pixels, which are "
+            "scaled to [0, 1]. Pass pixels 0..255 as uint8, as in training"
+        )
 
 
 def scale_warning(columns: Columns, names: np.ndarray | None) -> str | None:

@@ -13,12 +13,19 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
-from npvae.core.architecture import is_count, is_number
+from npvae.core.architecture import is_count
 from npvae.core.init import init_parameters, output_bias
 from npvae.core.parameters import Parameters
 from npvae.estimators.base import LatentVariableModel
 from npvae.estimators.checkpoints import Checkpoint, DataIdentity, encoded_settings, is_checkpoint
-from npvae.estimators.columns import Columns, examine, least_noise_variance, scale_warning
+from npvae.estimators.columns import (
+    Columns,
+    check_pixel_units,
+    examine,
+    far_validation_warning,
+    least_noise_variance,
+    scale_warning,
+)
 from npvae.estimators.inputs import (
     check_pixels,
     check_rows,
@@ -26,9 +33,11 @@ from npvae.estimators.inputs import (
     make_generator,
     remember_features,
 )
+from npvae.kernels import interrupts_held
 from npvae.persistence import ModelFileError
+from npvae.printable import printable
 from npvae.training import Stepper, Training, TrainingDivergedError, TrainingSettings, train
-from npvae.training.loop import Callback, fall_of, settling_window
+from npvae.training.loop import Callback, EpochEnd, fall_of, settling_window
 from npvae.training.noise_variance import LOG_NOISE_VARIANCE
 from npvae.training.optimizers import Optimizer, get_optimizer
 from npvae.training.parallel import is_first_rank, share_state
@@ -64,10 +73,10 @@ class TrainableModel(LatentVariableModel):
 
     def check_settings(self, n_features: int) -> None:
         """Raise a ValueError unless `fit` could train on data with `n_features` features."""
+        self._validate_params()
         self._settings(1)
         self._make_network(n_features)
         get_optimizer(self.optimizer)
-        init_parameters({}, np.random.default_rng(), self.init)
 
     def fit(
         self,
@@ -109,9 +118,10 @@ class TrainableModel(LatentVariableModel):
         Raises
         ------
         ValueError
-            A parameter is out of its range, or X is unsuitable: not finite, uint8 without a value above 1, or
-            outside of [0, 1] for the Bernoulli likelihood. X_val has other features than X. With
-            `warm_start`, the parameters or X describe another network than the one trained so far.
+            A parameter is out of its range (the error is a TypeError, too), or X is unsuitable: not finite,
+            uint8 without a value above 1, or outside of [0, 1] for the Bernoulli likelihood. X_val has other
+            features than X. With `warm_start`, the parameters or X describe another network than the one
+            trained so far.
         TypeError
             An unknown argument.
         TrainingDivergedError
@@ -124,8 +134,9 @@ class TrainableModel(LatentVariableModel):
         ConvergenceWarning
             Training ended at `max_epochs`, before the loss had settled.
         UserWarning
-            The model was trained before, and `warm_start` is False; a few columns hold nearly all of the
-            variance; the latent units collapsed; log-variances are at the limits of float32.
+            The model was trained before, and `warm_start` is False; rows of X_val lie far outside of X; a few
+            columns hold nearly all of the variance; the latent units collapsed; log-variances are at the
+            limits of float32.
 
         Notes
         -----
@@ -139,15 +150,21 @@ class TrainableModel(LatentVariableModel):
                 f"{type(self).__name__}.fit() takes X, y, X_val, callbacks, checkpoint and "
                 f"checkpoint_every, but not {', '.join(unknown)}"
             )
+        self._validate_params()
         goes_on = self.warm_start and hasattr(self, "params_")
         if goes_on:
             self._validate_shape(X)
         data, validation = check_rows(self, X), None
         check_pixels(data)
         columns = examine(data, self.likelihood)
+        if goes_on and self.pixels_ and columns is not None:
+            check_pixel_units(columns)
         if X_val is not None:
             validation = check_validation_rows(self, X, data, X_val)
             examine(validation, self.likelihood, "X_val")
+            far = columns and far_validation_warning(validation, columns, type(self).__name__)
+            if far:
+                warnings.warn(far, UserWarning, stacklevel=2)
         rng = self._own_stepper(columns).rng if goes_on else self._new_generator()
         rows, rows_val = np.arange(len(data)), None
         if validation is None and self.early_stopping:
@@ -237,9 +254,9 @@ class TrainableModel(LatentVariableModel):
         """
         saved = Checkpoint.load(checkpoint)
         if saved.estimator != cls.__name__:
+            of = printable(saved.estimator, 50)
             raise ValueError(
-                f"{checkpoint} is a checkpoint of {saved.estimator}: call {saved.estimator}.resume, not "
-                f"{cls.__name__}.resume"
+                f"{checkpoint} is a checkpoint of {of}: call {of}.resume, not {cls.__name__}.resume"
             )
         try:
             estimator = cls(**saved.settings() | changes)
@@ -254,7 +271,7 @@ class TrainableModel(LatentVariableModel):
             stepper = estimator._make_stepper(network, get_optimizer(estimator.optimizer), rng, saved.units)
             stepper.least_noise_variance = saved.least_noise_variance
             saved.state.restore(stepper, rng)
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
             raise ModelFileError(f"{checkpoint}: its description is not valid ({error!r})") from error
         estimator._stepper, estimator.params_ = stepper, stepper.data_params()
         estimator.history_, estimator.n_iter_ = saved.state.history, len(saved.state.history.get("loss", []))
@@ -365,6 +382,14 @@ class TrainableModel(LatentVariableModel):
         first_epoch = len(training.history.get("loss", []))
         if resumed is not None:
             first_epoch = resumed.position.first_epoch
+
+        def keep(end: EpochEnd | None = None) -> None:
+            self.params_ = stepper.data_params()
+            self.history_ = training.history
+            self.n_iter_ = len(training.history.get("loss", []))
+            self.stop_reason_ = "unfinished" if end is not None else training.stop_reason
+            self.best_epoch_ = training.best_epoch
+
         try:
             train(
                 stepper,
@@ -374,7 +399,7 @@ class TrainableModel(LatentVariableModel):
                 rows=rows,
                 X_val=data if rows_val is not None else validation,
                 rows_val=rows_val,
-                callbacks=callbacks,
+                callbacks=[keep, *callbacks] if callbacks else (),
                 verbose=bool(self.verbose),
                 training=training,
                 checkpoints=checkpoints,
@@ -387,11 +412,7 @@ class TrainableModel(LatentVariableModel):
             training.stop_reason = "interrupted"
             raise
         finally:
-            self.params_ = stepper.data_params()
-            self.history_ = training.history
-            self.n_iter_ = len(training.history.get("loss", []))
-            self.stop_reason_ = training.stop_reason
-            self.best_epoch_ = training.best_epoch
+            keep()
         if not is_first_rank():  # of equal results one warning is enough
             return self
         window = settling_window(settings, len(rows))
@@ -428,6 +449,7 @@ class TrainableModel(LatentVariableModel):
         count it. Changes of the network's or the optimizer's settings after the first call take effect in the
         next `fit`.
         """
+        self._validate_params()
         fitted = hasattr(self, "params_")
         if fitted:
             self._validate_shape(X)
@@ -439,6 +461,8 @@ class TrainableModel(LatentVariableModel):
             self._settings(len(data)), max_epochs=1, tol=None, early_stopping=False
         )
         if fitted:
+            if self.pixels_ and columns is not None:
+                check_pixel_units(columns)
             stepper = self._own_stepper(columns)
             self._widen_range(columns)
         else:
@@ -453,8 +477,6 @@ class TrainableModel(LatentVariableModel):
         return self
 
     def _settings(self, n_rows: int) -> TrainingSettings:
-        if self.max_grad_norm is not None and not (is_number(self.max_grad_norm) and self.max_grad_norm > 0):
-            raise ValueError(f"max_grad_norm must be positive or None, got {self.max_grad_norm!r}")
         if self.dynamic_binarization and self.likelihood != "bernoulli":
             raise ValueError('dynamic_binarization makes binary data; it needs likelihood="bernoulli"')
         settings = TrainingSettings(
@@ -548,7 +570,8 @@ class TrainableModel(LatentVariableModel):
     def _own_stepper(self, columns: Columns | None) -> Stepper:
         """Return the stepper of the training so far.
 
-        A loaded model has none, and gets one with a fresh optimizer state, in units of the new data.
+        A model from a file without the state of training has none, and gets one with a fresh optimizer
+        state, in units of the new data.
         """
         if not hasattr(self, "_stepper"):
             rng, optimizer = self._new_generator(), get_optimizer(self.optimizer)
@@ -634,12 +657,13 @@ def _check_same(name: str, expected: DataIdentity, found: DataIdentity) -> None:
 
 def split_rows(n: int, fraction: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Split the row numbers 0 .. n - 1 at random; the second part holds `fraction` of them."""
-    if not is_number(fraction) or not 0 < fraction < 1 or round(n * (1 - fraction)) < 1 or n < 2:
+    if round(n * (1 - fraction)) < 1 or n < 2:
         raise ValueError(
-            "validation_fraction must be between 0 and 1 and leave at least one sample for training and "
-            f"one for validation, got {fraction!r} of {n} samples"
+            "validation_fraction must leave at least one sample for training and one for validation, got "
+            f"{fraction!r} of {n} samples"
         )
-    from sklearn.model_selection import train_test_split  # it loads much that is not needed elsewhere
+    with interrupts_held():
+        from sklearn.model_selection import train_test_split  # it loads much that is not needed elsewhere
 
     train_rows, held_out = train_test_split(
         np.arange(n), test_size=fraction, random_state=int(rng.integers(2**31))

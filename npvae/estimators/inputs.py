@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, validate_data
 
+from npvae.data.memory_maps import MappedRows
 from npvae.data.scaling import UNIT_TOLERANCE
 
 BLOCK = 256  # rows per block in inference; a thread works on one block
@@ -25,6 +26,8 @@ def check_rows(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
     ValueError
         X is not two-dimensional, or not numeric.
     """
+    if isinstance(X, MappedRows):
+        return X  # type: ignore[return-value]
     return check_array(X, ensure_all_finite=False, estimator=estimator, input_name="X")
 
 
@@ -45,7 +48,7 @@ def validate_rows(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
     ValueError
         X has other features, or is uint8 but the estimator was not trained on uint8.
     """
-    rows = validate_data(estimator, X, ensure_all_finite=False, reset=False)
+    rows = _validated(estimator, X)
     if rows.dtype == np.uint8 and not estimator.pixels_:
         raise ValueError(
             f"X is uint8, which means pixels 0..255, but this {type(estimator).__name__} was not trained on "
@@ -68,12 +71,18 @@ def check_validation_rows(
     twin = clone(estimator)
     remember_features(twin, X)
     try:
-        rows = validate_data(twin, X_val, ensure_all_finite=False, reset=False)
+        rows = _validated(twin, X_val)
     except ValueError as error:
         raise ValueError(f"X_val does not fit X. {error}") from None
     if (rows.dtype == np.uint8) != (data.dtype == np.uint8):
         raise ValueError("X and X_val must both be uint8 (pixels 0..255), or neither")
     return rows
+
+
+def _validated(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
+    """Return X as an (N, D) array with the features that the estimator knows."""
+    unread = isinstance(X, MappedRows)
+    return validate_data(estimator, X, skip_check_array=unread, ensure_all_finite=False, reset=False)
 
 
 def remember_features(estimator: Any, X: npt.ArrayLike) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from npvae.estimators.autoencoder import Autoencoder
-from npvae.estimators.model_saving import decoded
+from npvae.estimators.model_saving import decoded, is_history, restored_stepper
 from npvae.estimators.vae import VAE
-from npvae.persistence import ModelFileError, load_model
+from npvae.persistence import ModelFileError, load_model_and_state
 
 _ESTIMATORS = {"VAE": VAE, "Autoencoder": Autoencoder}
 
@@ -23,8 +23,9 @@ def load(path: str | os.PathLike[str]) -> VAE | Autoencoder:
     Returns
     -------
     VAE or Autoencoder
-        Fitted: parameters, hyperparameters, history and data range are those that were saved. The optimizer's
-        state is not stored, so `partial_fit` starts with a fresh one.
+        Fitted: parameters, hyperparameters, history and data range are as they were. So are the state of
+        the optimizer and of the random generator: `partial_fit` continues as if the model had not been saved
+        (only an optimizer of another library starts anew).
 
     Raises
     ------
@@ -48,6 +49,7 @@ def load(path: str | os.PathLike[str]) -> VAE | Autoencoder:
     decoder.i.W, decoder.i.b  mirrored               from Z to H_n, and from there to H_1
     output.W, output.b        (H_1, D), (D)          the mean, or the logits if Bernoulli
     output.log_noise_var      (1)                    the noise, if noise_variance="learned"
+    training.*                                       the state of training, for `partial_fit`
     ========================  =====================  ======================================
 
     Every layer is ``y = x @ W + b`` (the transpose of what torch.nn.Linear holds), and every hidden layer is
@@ -66,7 +68,7 @@ def load(path: str | os.PathLike[str]) -> VAE | Autoencoder:
         h = torch.relu(mu @ p["decoder.0.W"] + p["decoder.0.b"])
         x_hat = h @ p["output.W"] + p["output.b"]  # vae.reconstruct(X)
     """
-    network, params, metadata = load_model(path)
+    (network, params, metadata), arrays = load_model_and_state(path)
     try:
         cls = _ESTIMATORS[metadata["estimator"]]
         estimator = cls(**{name: decoded(value) for name, value in metadata["hyperparameters"].items()})
@@ -86,7 +88,11 @@ def load(path: str | os.PathLike[str]) -> VAE | Autoencoder:
             raise ValueError(f"estimator {metadata['estimator']} with a {type(network).__name__}")
         if estimator._make_network(network.n_features) != network:
             raise ValueError("its hyperparameters do not describe its network")
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        if training.get("state") is not None:
+            estimator._stepper = restored_stepper(network, params, arrays, training["state"])
+        elif arrays:
+            raise ValueError("tensors of a state of training that is not described")
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
         raise ModelFileError(f"{path}: its description of the estimator is not valid ({error!r})") from error
     return estimator
 
@@ -104,8 +110,8 @@ def validate_metadata(metadata: dict[str, Any], n_features: int) -> None:
     training = metadata["training"]
     low, high = metadata["data_range"]
     ranges = [low, high] if isinstance(low, list) else [[low], [high]]
-    if not all(
-        isinstance(x, int | float) for numbers in [*ranges, *training["history"].values()] for x in numbers
+    if not is_history(training["history"]) or not all(
+        isinstance(x, int | float) for numbers in ranges for x in numbers
     ):
         raise ValueError("history and data range must be lists of numbers")
     if isinstance(low, list) and not len(low) == len(high) == n_features:

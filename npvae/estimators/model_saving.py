@@ -7,9 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from npvae.core.architecture import is_number
+from npvae.core.parameters import Parameters
 from npvae.persistence import save_model
-from npvae.training.optimizers import SGD, Adagrad, Adam
+from npvae.training import Stepper
+from npvae.training.optimizers import SGD, Adagrad, Adam, get_optimizer
 from npvae.training.schedules import CosineDecay
+from npvae.training.state import Position, TrainingState, generator_with
+from npvae.training.step import Network
+from npvae.training.units import Units
 from npvae.version import __version__
 
 _OBJECTS = {cls.__name__: cls for cls in (SGD, Adagrad, Adam, CosineDecay)}
@@ -17,6 +23,7 @@ _OBJECTS = {cls.__name__: cls for cls in (SGD, Adagrad, Adam, CosineDecay)}
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     """Write a fitted estimator to a model file; see its method `save`."""
+    arrays, state = training_state(estimator)
     metadata = {
         "npvae_version": __version__,
         "estimator": type(estimator).__name__,
@@ -29,9 +36,71 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
             "stop_reason": estimator.stop_reason_,
             "best_epoch": estimator.best_epoch_,
             "history": estimator.history_,
+            "state": state,
         },
     }
-    save_model(path, estimator.network_, estimator.params_, metadata)
+    save_model(path, estimator.network_, estimator.params_, metadata, arrays)
+
+
+def training_state(estimator: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | None]:
+    """Return what `partial_fit` needs to continue, beside the parameters: arrays, and the rest for JSON.
+
+    The rest is None for an optimizer of another library, and for a model from a file without such a state.
+    """
+    stepper = getattr(estimator, "_stepper", None)
+    if stepper is None:
+        return {}, None
+    try:
+        optimizer = encoded(stepper.optimizer)
+    except TypeError:
+        return {}, None
+    arrays = {f"moments.{i}": moments for i, moments in enumerate(stepper.state.vectors)}
+    if stepper.units is not None:
+        arrays |= {"params": stepper.params.flat, "mean": stepper.units.mean}
+    return arrays, {
+        "optimizer": optimizer,
+        "max_grad_norm": encoded(stepper.max_grad_norm),
+        "least_noise_variance": stepper.least_noise_variance,
+        "n_updates": stepper.state.t,
+        "rng_state": stepper.rng.bit_generator.state,
+        "scale": None if stepper.units is None else stepper.units.scale,
+    }
+
+
+def restored_stepper(
+    network: Network, params: Parameters, arrays: dict[str, np.ndarray], state: dict[str, Any]
+) -> Stepper:
+    """Return a stepper in a state of `training_state`.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError, AttributeError
+        It is none, or of another network.
+    """
+    scale, least, max_norm = state["scale"], state["least_noise_variance"], state["max_grad_norm"]
+    n_moments = len(arrays) - (0 if scale is None else 2)
+    units = None if scale is None else Units(arrays["mean"].astype(np.float64), float(scale))
+    if units is not None and not (units.mean.shape == (network.n_features,) and 0 < units.scale < np.inf):
+        raise ValueError("mean and scale do not fit the network")
+    if not (isinstance(least, float) and 0 < least < np.inf):
+        raise ValueError(f"least_noise_variance must be a positive number, got {least!r}")
+    if max_norm is not None and not is_number(max_norm):
+        raise ValueError(f"max_grad_norm must be a number or None, got {max_norm!r}")
+    optimizer, rng = get_optimizer(decoded(state["optimizer"])), generator_with(state["rng_state"])
+    stepper = Stepper(network, params, optimizer, rng, max_norm, 1.0, units)
+    stepper.least_noise_variance = least
+    TrainingState(
+        position=Position(0, 0),
+        rng_state=state["rng_state"],
+        params=params.flat if units is None else arrays["params"],
+        moments=tuple(arrays[f"moments.{i}"] for i in range(n_moments)),
+        n_updates=state["n_updates"],
+        history={},
+        best_epoch=None,
+        best_loss=np.inf,
+        best_params=None,
+    ).restore(stepper, rng)
+    return stepper
 
 
 def _hyperparameters(estimator: Any) -> dict[str, Any]:
@@ -67,3 +136,11 @@ def decoded(value: Any) -> Any:
     if isinstance(value, dict):
         return _OBJECTS[value["object"]](**value["fields"])
     return tuple(value) if isinstance(value, list) else value
+
+
+def is_history(value: Any) -> bool:
+    """Say whether a value is a history: lists of numbers, by name."""
+    return isinstance(value, dict) and all(
+        isinstance(numbers, list) and all(isinstance(x, int | float) for x in numbers)
+        for numbers in value.values()
+    )

@@ -12,6 +12,7 @@ from npvae.core.multi_sample import MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.data.scaling import as_floats
+from npvae.estimators import constraints
 from npvae.estimators.diagnosis import collapse_warning, log_var_warning
 from npvae.estimators.fitting import TrainableModel
 from npvae.estimators.inputs import BLOCK, RandomState
@@ -105,7 +106,7 @@ class VAE(TrainableModel):
         Epochs completed.
     stop_reason_ : str
         "converged", "max_epochs", "early_stopping", "interrupted", "callback", "diverged", "error" or
-        "partial_fit".
+        "partial_fit"; in a callback, "unfinished".
     best_epoch_ : int or None
         The epoch restored by early stopping.
     data_range_ : (2, D) array
@@ -130,6 +131,8 @@ class VAE(TrainableModel):
     >>> vae.transform(X).shape, vae.sample(5, random_state=0).shape
     ((200, 2), (5, 16))
     """
+
+    _parameter_constraints = constraints.VAE
 
     def __init__(
         self,

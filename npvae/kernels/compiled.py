@@ -10,7 +10,6 @@ turns it into vector instructions. Three things make that happen:
 """
 
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -18,6 +17,7 @@ import numba
 import numpy as np
 from numba.extending import overload
 
+from npvae.kernels.code_cache import CodeCache, warn_once
 from npvae.kernels.compiling import compile_in_one_process
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -30,14 +30,14 @@ SUM = ARITHMETIC | {"reassoc"}
 # Nothing is changed at all: for copies and integers.
 EXACT: set[str] = set()
 
-_warned: list[str] = []
-
 
 def compile_kernel(fastmath: set[str], inner: bool = False) -> Callable[[Function], Function]:
     """Compile a function on first use, and cache the machine code on disk if possible.
 
     An `inner` kernel can be called only by compiled code. It has no wrapper that converts Python arguments,
-    because with many arrays the wrapper takes as long to compile as the kernel.
+    because with many arrays the wrapper takes as long to compile as the kernel. A kernel that Python calls
+    writes its results into arrays that it is given: where it returned one, numba would run Python code to
+    make it, and Ctrl-C there would become a SystemError.
 
     numba recompiles a kernel if its own file has changed, but not if a file with functions that it calls
     has changed. After a change in this folder, delete its ``__pycache__``.
@@ -46,18 +46,16 @@ def compile_kernel(fastmath: set[str], inner: bool = False) -> Callable[[Functio
     def decorate(function: Function) -> Function:
         options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
         options |= {"no_cfunc_wrapper": True, "no_cpython_wrapper": inner}
+        kernel = numba.njit(**options)(function)
+        if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+            return kernel
         try:
-            kernel = numba.njit(cache=True, **options)(function)
-        except RuntimeError as error:  # numba raises it if no cache folder is writable
-            if not _warned:
-                _warned.append(str(error))
-                warnings.warn(
-                    "npvae's compiled kernels can't be kept on disk, so every new process compiles them "
-                    "again (three to eight seconds); set NUMBA_CACHE_DIR to a folder that can be written to",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
-            return numba.njit(**options)(function)
+            kernel._cache = CodeCache(function)  # numba has no public way to choose it
+        except RuntimeError:  # no cache folder is writable
+            warn_once(
+                "npvae's compiled kernels can't be kept on disk, so every new process compiles them "
+                "again (three to eight seconds); set NUMBA_CACHE_DIR to a folder that can be written to"
+            )
         compile_in_one_process(kernel)
         return kernel
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from numba.core.compiler_lock import global_compiler_lock
 
+from npvae.kernels.interrupts import interrupts_held
+
 try:
     import fcntl
 except ImportError:  # on Windows
@@ -25,20 +27,21 @@ _depth = 0  # of kernels that are being compiled; global_compiler_lock protects 
 
 
 def compile_in_one_process(kernel: Any, longest_wait: float = LONGEST_WAIT) -> None:
-    """Make a numba function that is cached on disk compile under a lock that processes share.
+    """Make a numba function compile under a lock that processes share.
 
     The lock is held while one kernel, with the functions it calls, is loaded or compiled, and there is one
     lock for each kernel. A process never holds two locks, so no two can wait for each other. The operating
     system releases the lock of a process that has died; after `longest_wait` seconds, a process goes on
-    without the lock. Where files cannot be locked, there is no lock.
+    without the lock. Where files cannot be locked, there is no lock. Ctrl-C waits for the end of it.
     """
     compile_for = kernel.compile
-    lock_file = os.path.join(kernel.stats.cache_path, f"{kernel.__name__}.lock")
+    folder = kernel.stats.cache_path  # None where nothing can be kept on disk
+    lock_file = None if folder is None else os.path.join(folder, f"{kernel.__name__}.lock")
 
     def compile_alone(signature: Any) -> Any:
         global _depth
         # First this process's lock, then that of all processes: threads would wait for each other otherwise.
-        with global_compiler_lock:
+        with interrupts_held(), global_compiler_lock:
             _depth += 1
             try:
                 if _depth > 1:
@@ -52,10 +55,10 @@ def compile_in_one_process(kernel: Any, longest_wait: float = LONGEST_WAIT) -> N
 
 
 @contextmanager
-def locked(path: str, longest_wait: float) -> Iterator[bool]:
+def locked(path: str | None, longest_wait: float) -> Iterator[bool]:
     """Hold the lock on a file within a with statement; yield whether the lock could be acquired."""
     try:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        file = None if path is None else os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError:  # the folder is not there yet, or cannot be written to
         file = None
     if file is None or fcntl is None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from npvae.kernels.choice import choice
+from npvae.kernels.interrupts import interrupts_held
 
 NO_BIAS = {np.dtype(kind): np.empty(0, kind) for kind in (np.float32, np.float64)}
 
@@ -29,13 +30,14 @@ def has_compiled_products() -> bool:
 
 @functools.cache
 def _compiled() -> Callable[..., None] | None:
-    from npvae.kernels import tiles  # importing numba takes half a second: only when it is needed
+    with interrupts_held():
+        from npvae.kernels import tiles  # importing numba takes half a second: only when it is needed
 
-    if not tiles.VECTOR_BYTES:
-        return None
-    from npvae.kernels.gemm import multiply
+        if not tiles.VECTOR_BYTES:
+            return None
+        from npvae.kernels.gemm import multiply
 
-    return multiply
+        return multiply
 
 
 def _suit(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None) -> bool:

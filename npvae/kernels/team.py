@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from npvae.kernels.interrupts import interrupts_held
+
 Piece = Callable[[], Any]
 
 # Number of polls, about a quarter of a nanosecond each, before a thread goes to sleep: longer than the time
@@ -186,14 +188,16 @@ if hasattr(os, "register_at_fork"):  # a forked process has none of the threads
 @contextmanager
 def using_team(n_threads: int) -> Iterator[Team]:
     """Let code that this thread runs within a with statement split work among that many threads."""
-    before = getattr(_current, "team", None)
-    team = Team(n_threads)
+    before, team = getattr(_current, "team", None), None
     try:
-        _current.team = team
+        with interrupts_held():  # threads that nobody knows of would stay behind
+            team = _current.team = Team(n_threads)
         yield team
     finally:
         _current.team = before
-        team.close()
+        if team is not None:
+            with interrupts_held():
+                team.close()
 
 
 def current_team() -> Team | None:

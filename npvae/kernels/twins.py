@@ -55,7 +55,8 @@ def sigmoid_forward(x: np.ndarray) -> Any:
     """See `npvae.core.activations.sigmoid_forward`."""
     if not _alike(x):
         return NotImplemented
-    y = _sigmoid(x.reshape(-1)).reshape(x.shape)
+    y = np.empty(x.shape, x.dtype)
+    _sigmoid(x.reshape(-1), y.reshape(-1))
     return y, y
 
 
@@ -63,20 +64,29 @@ def softplus_forward(x: np.ndarray) -> Any:
     """See `npvae.core.activations.softplus_forward`."""
     if not _alike(x):
         return NotImplemented
-    y = _softplus(x.reshape(-1)).reshape(x.shape)
+    y = np.empty(x.shape, x.dtype)
+    _softplus(x.reshape(-1), y.reshape(-1))
     return y, y
 
 
 def bernoulli_forward(x: np.ndarray, logits: np.ndarray) -> Any:
     """See `npvae.core.likelihoods.bernoulli_forward`."""
-    return _bernoulli(x, logits) if x.ndim == 2 and _alike(x, logits) else NotImplemented
+    if x.ndim != 2 or not _alike(x, logits):
+        return NotImplemented
+    log_likelihood, residual = np.empty(len(x), x.dtype), np.empty(x.shape, x.dtype)
+    _bernoulli(x, logits, log_likelihood, residual)
+    return log_likelihood, residual
 
 
 def take_pixels(X: np.ndarray, rows: np.ndarray) -> Any:
     """See `npvae.training.batches.take_pixels`."""
     pixels = X.view(np.ndarray)  # of a memory map
     suits = pixels.ndim == 2 and pixels.flags.c_contiguous and rows.dtype == np.int64
-    return _take_pixels(pixels, rows) if suits and pixels.dtype == np.uint8 else NotImplemented
+    if not suits or pixels.dtype != np.uint8:
+        return NotImplemented
+    y = np.empty((len(rows), pixels.shape[1]), np.float32)
+    _take_pixels(pixels, rows, y)
+    return y
 
 
 def sgd(
@@ -107,22 +117,18 @@ def adam(theta: np.ndarray, gradient: np.ndarray, m: np.ndarray, v: np.ndarray, 
 
 
 @compile_kernel(ARITHMETIC)
-def _sigmoid(x):
-    y = np.empty_like(x)
+def _sigmoid(x, y):
     zero, one = x.dtype.type(0), x.dtype.type(1)
     for i in range(x.size):
         e = exp_of_negative(-abs(x[i]))
         y[i] = (one if x[i] > zero else e) / (one + e)
-    return y
 
 
 @compile_kernel(ARITHMETIC)
-def _softplus(x):
-    y = np.empty_like(x)
+def _softplus(x, y):
     zero = x.dtype.type(0)
     for i in range(x.size):
         y[i] = (zero if x[i] <= zero else x[i]) + log1p_of_unit(exp_of_negative(-abs(x[i])))
-    return y
 
 
 @compile_kernel(SUM)
@@ -134,8 +140,7 @@ def _sum(terms):
 
 
 @compile_kernel(ARITHMETIC)
-def _bernoulli(x, logits):
-    log_likelihood, residual = np.empty(logits.shape[0], logits.dtype), np.empty_like(logits)
+def _bernoulli(x, logits, log_likelihood, residual):
     zero, one = logits.dtype.type(0), logits.dtype.type(1)
     terms = np.empty(logits.shape[1], logits.dtype)
     for i in range(logits.shape[0]):
@@ -145,12 +150,10 @@ def _bernoulli(x, logits):
             terms[j] = x[i, j] * logit - (zero if logit <= zero else logit) - log1p_of_unit(e)
             residual[i, j] = x[i, j] - (one if logit > zero else e) / (one + e)
         log_likelihood[i] = _sum(terms)
-    return log_likelihood, residual
 
 
 @compile_kernel(EXACT)
-def _take_pixels(X, rows):
-    y = np.empty((rows.shape[0], X.shape[1]), np.float32)
+def _take_pixels(X, rows, y):
     scale = 1 / 255  # in double precision: for all 256 pixels it rounds to what the slower division gives
     for i in range(rows.shape[0]):
         if not 0 <= rows[i] < X.shape[0]:
@@ -158,7 +161,6 @@ def _take_pixels(X, rows):
         row = X[rows[i]]
         for j in range(X.shape[1]):
             y[i, j] = np.float32(row[j] * scale)
-    return y
 
 
 @compile_kernel(ARITHMETIC)

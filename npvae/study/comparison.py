@@ -11,8 +11,10 @@ from sklearn.base import clone
 
 from npvae import version
 from npvae.study.experiment.cache import KINDS, Cell, StudyFolder, content_key
+from npvae.study.experiment.continuing import checkpoint_options, resume_point
 from npvae.study.experiment.judging import judge_controls, make_judge, number_compared
 from npvae.study.experiment.model_study import ModelStudy, restore_quality, study_model
+from npvae.study.experiment.workers import Leash, leash, on
 from npvae.study.jsonable import to_jsonable
 from npvae.study.metrics.quality import SampleJudge, SampleQuality
 from npvae.training.interrupt import InterruptRequest
@@ -206,10 +208,18 @@ def _train_and_study(
     """Train and measure one model; the study is None if training was interrupted."""
     model = folder.load_model(cell, model_key) if folder is not None else None
     if model is None:
-        report(f"training {cell.name}, {prototype.max_epochs} epochs")
         model = clone(prototype).set_params(latent_dim=cell.latent_dim, random_state=cell.seed)
+        checkpoint = None if folder is None else folder.checkpoint_file(cell, model_key)
+        resumed = None if checkpoint is None else resume_point(checkpoint, model)
         try:
-            model.fit(data.X_train, X_val=data.X_test)
+            if resumed is None:
+                report(f"training {cell.name}, {prototype.max_epochs} epochs")
+                options = {} if checkpoint is None else checkpoint_options(checkpoint, model)
+                model.fit(data.X_train, X_val=data.X_test, **options)
+            else:
+                model, saved = resumed
+                report(f"training {cell.name}, continued after epoch {model.n_iter_} of {model.max_epochs}")
+                model.train_resumed(saved, checkpoint, data.X_train, X_val=data.X_test)
         finally:
             if folder is not None and hasattr(model, "params_"):
                 folder.save_model(cell, model_key, model)
@@ -224,10 +234,11 @@ def _train_and_study(
     return cell, study
 
 
-def _until_interrupted(function: Callable[..., _Result], cell: Cell, *arguments: Any) -> _Result:
+def _until_interrupted(held: Leash, function: Callable[..., _Result], cell: Cell, *arguments: Any) -> _Result:
     """Return function(cell, *arguments); no study after Ctrl-C, as an exception would end other workers."""
     try:
-        return function(cell, *arguments)
+        with on(held):
+            return function(cell, *arguments)
     except KeyboardInterrupt:
         return cell, None
 
@@ -247,11 +258,11 @@ def _in_parallel(
                 return
         return
     # A terminal also sends Ctrl-C to the workers, which save their models: joblib must not kill them first.
-    with InterruptRequest() as ctrl_c:
+    with leash() as held, InterruptRequest(lambda: held.go_on.unlink(missing_ok=True)) as ctrl_c:
         begun = takewhile(lambda each: not ctrl_c.requested, arguments)
         parallel = Parallel(n_workers, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1)
         try:
-            yield from parallel(delayed(_until_interrupted)(function, *each) for each in begun)
+            yield from parallel(delayed(_until_interrupted)(held, function, *each) for each in begun)
         except RuntimeError:  # Ctrl-C ends idle workers
             if not ctrl_c.requested:
                 raise

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from npvae.data import binarize
+from npvae.data.memory_maps import MappedRows
 from npvae.kernels import compiled_twin
 
 
@@ -48,6 +49,8 @@ def minibatches(
     ------
     x : (n, D) array, n <= batch_size
     """
+    if isinstance(X, MappedRows):
+        X, order = X.array, X.rows[order]
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
         own = part(len(batch))

@@ -1,29 +1,20 @@
 """Handle Ctrl-C and similar signals as a request to stop after the current step."""
 
 import signal
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
-# What ends a process from outside: Ctrl-C, a batch system or `kill`, a terminal that is closed.
-_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+from npvae.kernels.interrupts import SIGNALS, handled_by
 
 
 @contextmanager
 def ended_like_ctrl_c() -> Iterator[None]:
     """Let SIGTERM and SIGHUP raise KeyboardInterrupt within a with statement, unless already handled."""
-    changed = []
-    if threading.current_thread() is threading.main_thread():
-        changed = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
-    for number in changed:
-        signal.signal(number, signal.default_int_handler)
-    try:
+    unhandled = [number for number in SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
+    with handled_by(signal.default_int_handler, unhandled):
         yield
-    finally:
-        for number in changed:
-            signal.signal(number, signal.SIG_DFL)
 
 
 class InterruptRequest:
@@ -33,30 +24,33 @@ class InterruptRequest:
     if they raise KeyboardInterrupt, as within `ended_like_ctrl_c`. Signal handlers are not changed outside
     the main thread, or if the program has installed its own.
 
+    Parameters
+    ----------
+    on_request : callable
+        Called at the first Ctrl-C.
+
     Attributes
     ----------
     requested : bool
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_request: Callable[[], object] = lambda: None) -> None:
         self.requested = False
-        self._handled: list[signal.Signals] = []
+        self._on_request = on_request
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            default = signal.default_int_handler
-            self._handled = [number for number in _SIGNALS if signal.getsignal(number) is default]
-        for number in self._handled:
-            signal.signal(number, self._handle)
+        ctrl_c = [number for number in SIGNALS if signal.getsignal(number) is signal.default_int_handler]
+        self._handled = handled_by(self._handle, ctrl_c)
+        self._handled.__enter__()
         return self
 
     def _handle(self, signal_number: int, frame: FrameType | None) -> None:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
+        self._on_request()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for number in self._handled:
-            signal.signal(number, signal.default_int_handler)
+        self._handled.__exit__(kind, error, traceback)

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from npvae.core.architecture import is_number
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.data import binarize
@@ -26,7 +25,7 @@ from npvae.training.progress import progress_bar
 from npvae.training.schedules import LearningRate, kl_weight, learning_rate_at
 from npvae.training.state import Checkpoints, Position, TrainingState
 from npvae.training.step import Network, Stepper, TrainingDivergedError, draw_noise
-from npvae.training.threads import StepThreads, available_threads, step_threads
+from npvae.training.threads import StepThreads, step_threads
 
 _VALIDATION_BLOCK = 512  # rows evaluated at once
 _SETTLING_STEPS = 200  # the convergence test averages the loss over at least this many
@@ -42,7 +41,7 @@ class TrainingSettings:
     Raises
     ------
     ValueError
-        A setting is out of its range.
+        The learning rate of the first epoch is none. (The estimators check their parameters.)
     """
 
     learning_rate: LearningRate = 1e-3
@@ -56,16 +55,7 @@ class TrainingSettings:
     n_threads: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least in [
-            ("batch_size", 1), ("max_epochs", 1), ("n_iter_no_change", 1), ("kl_warmup_epochs", 0)
-        ]:  # fmt: skip
-            value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
-        if self.tol is not None and not (is_number(self.tol) and 0 <= self.tol < np.inf):
-            raise ValueError(f"tol must be a number of at least 0, or None, got {self.tol!r}")
         learning_rate_at(self.learning_rate, 0)
-        available_threads(self.n_threads)
 
 
 class EpochEnd(NamedTuple):
@@ -184,7 +174,7 @@ def train(
     threads_for_steps = step_threads(
         stepper.network, stepper.params.flat.size, own_rows, ranks.n_threads(settings.n_threads)
     )
-    with ranks.signals(), bar, threads_for_steps as threads, interrupt:
+    with ranks.signals(), interrupt, bar, threads_for_steps as threads:
         run = _Run(
             stepper, X, rows, X_val, rows_val, settings, rng, callbacks, training, position, bar, threads,
             ranks, checkpoints, best_loss, best_params,

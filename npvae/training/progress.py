@@ -6,6 +6,12 @@ import warnings
 from tqdm import tqdm
 
 
+class Bar(tqdm):
+    """A bar without tqdm's thread that looks after bars which do not move: ours move by time."""
+
+    monitor_interval = 0
+
+
 def progress_bar(n_batches: int, *, shown: bool) -> tqdm:
     """Return a bar on stderr, or in a notebook's output.
 
@@ -14,7 +20,7 @@ def progress_bar(n_batches: int, *, shown: bool) -> tqdm:
     n_batches : int
         Total number of batches.
     shown : bool
-        False gives a bar that does nothing.
+        False gives a bar that does nothing, and so does a process without stderr.
 
     Returns
     -------
@@ -23,8 +29,9 @@ def progress_bar(n_batches: int, *, shown: bool) -> tqdm:
         a log file is not filled with bars. In a notebook with ipywidgets it is a widget.
     """
     in_notebook = "ipykernel" in sys.modules
-    bar = _notebook_bar() if in_notebook and shown else tqdm
-    interval = 0.2 if sys.stderr.isatty() else 1.0 if in_notebook else 10.0
+    shown = shown and (in_notebook or sys.stderr is not None)
+    bar = _notebook_bar() if in_notebook and shown else Bar
+    interval = 0.2 if shown and sys.stderr.isatty() else 1.0 if in_notebook else 10.0
     return bar(total=n_batches, disable=not shown, unit="batch", mininterval=interval, miniters=1)
 
 

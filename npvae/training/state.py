@@ -115,7 +115,19 @@ class TrainingState:
         )
 
     def restore(self, stepper: Stepper, rng: np.random.Generator) -> Parameters | None:
-        """Set stepper and generator to this state; return the best parameters so far, if there are any."""
+        """Set stepper and generator to this state; return the best parameters so far, if there are any.
+
+        Raises
+        ------
+        ValueError
+            It is the state of another network or optimizer.
+        """
+        vectors = [self.params, *self.moments, *([] if self.best_params is None else [self.best_params])]
+        n_moments, shape = len(stepper.state.vectors), stepper.params.flat.shape
+        if len(self.moments) != n_moments or any(vector.shape != shape for vector in vectors):
+            raise ValueError(f"parameters and {n_moments} moments must have shape {shape}")
+        if not isinstance(self.n_updates, int) or self.n_updates < 0:
+            raise ValueError(f"the number of steps must be an integer of at least 0, got {self.n_updates!r}")
         rng.bit_generator.state = self.rng_state
         stepper.params.flat[:] = self.params
         for vector, kept in zip(stepper.state.vectors, self.moments, strict=True):

@@ -3,8 +3,9 @@
 import functools
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from itertools import pairwise
 from statistics import mean, median
 from typing import Any, TypeVar
@@ -12,7 +13,8 @@ from typing import Any, TypeVar
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from npvae.core.architecture import Architecture
-from npvae.kernels import LONG, Team, has_compiled_products, using_team
+from npvae.kernels import LONG, Team, has_compiled_products, interrupts_held, using_team
+from npvae.kernels.interrupts import HeldInterrupts
 
 T = TypeVar("T")
 
@@ -53,7 +55,8 @@ def available_threads(n_threads: int | None = None) -> int:
 @functools.cache
 def _thread_pools() -> ThreadpoolController:
     """Find the libraries with thread pools, which takes milliseconds; their settings may change."""
-    return ThreadpoolController()
+    with interrupts_held():  # an exception in its callbacks from C would be lost
+        return ThreadpoolController()
 
 
 class StepThreads:
@@ -141,16 +144,23 @@ def step_threads(
             yield StepThreads(team)
 
 
-def team_for_blocks(n_blocks: int, n_threads: int | None = None) -> Team:
-    """Return a team for blocks of rows that are worked on independently; it has to be closed.
+def run_blocks(blocks: Sequence[Callable[[], object]], n_threads: int | None = None) -> None:
+    """Run functions that work on blocks of rows independently, on several threads.
 
     Parameters
     ----------
-    n_blocks : int
-        A team has no more threads than there are blocks.
+    blocks : sequence of callable
+        Ctrl-C takes effect between two of them.
     n_threads : int, optional
-        As for `available_threads`. Without compiled products, the team is the calling thread alone, because
+        As for `available_threads`. Without compiled products, the calling thread does all the work, because
         BLAS has its own threads.
     """
-    alone = n_blocks <= 1 or not has_compiled_products()
-    return Team(1 if alone else min(available_threads(n_threads), n_blocks))
+    alone = len(blocks) <= 1 or not has_compiled_products()
+    n = 1 if alone else min(available_threads(n_threads), len(blocks))
+    with interrupts_held() as held, closing(Team(n)) as team:
+        team.run([partial(_run_block, block, held) for block in blocks])
+
+
+def _run_block(block: Callable[[], object], held: HeldInterrupts) -> None:
+    held.deliver()
+    block()

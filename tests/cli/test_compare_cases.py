@@ -1,6 +1,8 @@
 """`npvae compare` on other shapes of latent space and data, and what it refuses."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -263,3 +265,30 @@ def test_divergence_of_the_second_model(images, tmp_path, monkeypatch):
     assert result.code == 0, result.err
     assert npvae.load(path).stop_reason_ == "max_epochs"
     assert "training ae" not in result.err
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from npvae.cli.run_folder import held_folder
+with held_folder(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("ends", ["by itself", "killed"])
+def test_a_folder_that_another_run_writes_into_is_refused(ends, images, tmp_path, monkeypatch):
+    """A lock file that a killed run has left is no obstacle."""
+    folder = tmp_path / "run"
+    command = [sys.executable, "-c", HOLD, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        result = invoke("compare", "--data", images, "--out", folder)
+        assert_refused(result, f"another run is writing into {folder}/ (process {other.pid} on ")
+        if ends == "killed":
+            other.kill()
+    assert folder.exists() == (ends == "killed")
+    monkeypatch.setattr("npvae.cli.compare._compare", lambda args: 0)
+    assert invoke("compare", "--data", images, "--out", folder).code == 0
+    assert not (folder / ".lock").exists()

@@ -90,7 +90,8 @@ def test_compare(images, tmp_path):
     assert "Traceback" not in err
     path = tmp_path / "models" / "ae-d2-seed0.safetensors"
     assert str(path) in err, "it does not say where the model is"
-    assert set(contents(path.parent)) == {path.name}, "the model is not complete, so it has no mark"
+    (checkpoint,) = path.parent.glob("ae-d2-seed0-*.checkpoint")
+    assert set(contents(path.parent)) == {path.name, checkpoint.name}, "it is not complete, and has no mark"
     assert npvae.load(path).stop_reason_ == "interrupted"
     assert "models" not in json.loads((tmp_path / "run.json").read_text())
 
@@ -137,11 +138,14 @@ def test_compare_goes_on_where_it_was_interrupted(first, images, tmp_path, inter
 
     again = invoke(*argv)
     assert again.code == 0, again.err
-    assert "training vae" in again.err
+    assert f"training {interrupted}-d2-seed0, continued after epoch 0 of 2" in again.err
     assert ("training ae" in again.err) == (interrupted == "ae"), "what is complete is not trained again"
+    assert list(path.parent.glob("*.checkpoint")) == []
     assert npvae.load(path).stop_reason_ == "max_epochs"
     uninterrupted = tmp_path / "other"
     assert invoke(*ARGV, "--data", images, "--out", uninterrupted).out == again.out
+    expected = npvae.load(uninterrupted / "models" / path.name)
+    assert npvae.load(path).params_ == expected.params_, "it has the bits of an unbroken training"
 
 
 @pytest.mark.filterwarnings("default:training was interrupted")

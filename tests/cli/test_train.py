@@ -150,8 +150,8 @@ def test_early_stopping_has_defaults(images, tmp_path):
         (("--patience", 5), ["--patience", "--early-stopping"]),
         (("--validation-fraction", 0.2), ["--validation-fraction", "--early-stopping"]),
         (("--early-stopping", "--patience", 0), ["--patience", "at least 1"]),
-        (("--early-stopping", "--validation-fraction", 0), ["validation_fraction", "between 0 and 1"]),
-        (("--early-stopping", "--validation-fraction", 1), ["validation_fraction", "between 0 and 1"]),
+        (("--early-stopping", "--validation-fraction", 0), ["validation_fraction", "(0.0, 1.0)"]),
+        (("--early-stopping", "--validation-fraction", 1), ["validation_fraction", "(0.0, 1.0)"]),
     ],
 )
 def test_bad_options_of_early_stopping(options, parts, images, tmp_path):

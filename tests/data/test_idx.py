@@ -125,9 +125,37 @@ def test_an_enormous_claim_takes_no_memory(tmp_path, shape, compress):
     path = write(tmp_path / "hostile", content, compress=compress)
     tracemalloc.start()
     try:
-        with pytest.raises(ValueError, match=f"{math.prod(shape)} bytes, .*only 3"):
+        with pytest.raises(ValueError, match=f"{math.prod(shape)} bytes, more than a file of"):
             read_idx(path)
         assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_compressed_file_is_not_expanded_where_it_cannot_hold_what_it_claims(tmp_path):
+    """4 KB that expand to 4 MB, of which the header claims more than that."""
+    header = struct.pack(">BBBBIII", 0, 0, 0x08, 3, 2**31, 28, 28)
+    path = write(tmp_path / "hostile", header + bytes(2**22), compress=True)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="more than a file of this size can hold"):
+            read_idx(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("shape", [(2**22,), (2**10, 2**12)])
+def test_labels_that_do_not_fit_are_not_read(folder, shape):
+    header = struct.pack(f">BBBB{len(shape)}I", 0, 0, 0x08, len(shape), *shape)
+    write(folder / "train-labels-idx1-ubyte", header + bytes(2**22), compress=True)
+    tracemalloc.start()
+    try:
+        with pytest.raises(
+            ValueError, match=r"4194304 labels; the files do not|labels must be one-dimensional"
+        ):
+            load_dataset(folder)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()
 

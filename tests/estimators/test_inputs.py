@@ -165,3 +165,27 @@ def test_samples_of_pixels_with_noise_are_black_and_white():
     np.testing.assert_allclose(np.mean((samples - means) ** 2), np.mean(means * (1 - means)), rtol=0.02)
     np.testing.assert_allclose(samples.mean(axis=0), means.mean(axis=0), atol=0.035)
     np.testing.assert_array_equal(samples, model.sample(5000, random_state=0, noise=True))
+
+
+@both
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
+@pytest.mark.parametrize("method", ["score", "transform", "reconstruct", "partial_fit", "fit"])
+def test_pixels_in_another_unit_are_noticed(cls, likelihood, dtype, method):
+    """A model of uint8 that is given the same pixels as floats or integers 0..255."""
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 5)).astype(np.uint8)
+    model = cls(**SMALL, likelihood=likelihood, warm_start=True).fit(pixels)
+    with pytest.raises((ValueError, UserWarning), match=r"pixels 0\.\.255.*as uint8|Pixels 0\.\.255 must be"):
+        getattr(model, method)(pixels.astype(dtype))
+    getattr(model, method)(pixels / 255)
+
+
+@both
+def test_validation_data_in_another_unit_are_noticed(cls, rng):
+    X = rng.random((60, 5))
+    with pytest.warns(
+        UserWarning, match=r"60 of 60 rows of X_val are far outside .*must be in the units of X"
+    ):
+        cls(**SMALL).fit(X, X_val=255 * X + 2)
+    cls(**SMALL).fit(X, X_val=1.5 * X)

@@ -7,6 +7,7 @@ import pytest
 from sklearn.base import clone
 
 from npvae import VAE, Autoencoder
+from npvae.data import load_dataset, memory_maps
 from npvae.estimators.inputs import BLOCK
 
 both = pytest.mark.parametrize("cls", [VAE, Autoencoder])
@@ -78,3 +79,39 @@ def test_training_reads_a_memory_map_batch_by_batch(cls, dtype, early_stopping, 
     )  # fmt: skip
     clone(model).fit(X[:600])
     assert peak_memory(lambda: model.fit(X, X_val=None if early_stopping else X)) < A_FEW_BLOCKS
+
+
+@pytest.fixture
+def large_file(tmp_path, monkeypatch):
+    """A .npy file of 12,000 rows, treated as one that is too large to be copied."""
+    monkeypatch.setattr(memory_maps, "LARGE_BYTES", 10**6)
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).integers(0, 256, (12_000, 200), dtype=np.uint8))
+    return tmp_path / "rows.npy"
+
+
+def test_a_large_file_is_split_without_a_copy_and_trains_to_the_same_bits(large_file, monkeypatch):
+    model = VAE(2, hidden=(8,), max_epochs=1, tol=None, random_state=0)
+    found = []
+    assert peak_memory(lambda: found.append(load_dataset(large_file))) < 12_000 * 200 / 2
+    (mapped,) = found
+    mapped_model = clone(model).fit(mapped.X_train, X_val=mapped.X_test)
+    monkeypatch.setattr(memory_maps, "LARGE_BYTES", np.inf)
+    copied = load_dataset(large_file)
+    assert isinstance(copied.X_train, np.ndarray)
+    assert copied.sha256 == mapped.sha256
+    copied_model = clone(model).fit(copied.X_train, X_val=copied.X_test)
+    assert mapped_model.params_ == copied_model.params_
+    np.testing.assert_array_equal(
+        mapped_model.transform(mapped.X_test), copied_model.transform(copied.X_test)
+    )
+    assert mapped_model.score(mapped.X_test) == copied_model.score(copied.X_test)
+
+
+def test_static_binarisation_of_a_large_file_needs_a_block(large_file, monkeypatch):
+    monkeypatch.setattr(memory_maps, "BLOCK_BYTES", 10**5)
+    found = []
+    assert peak_memory(lambda: found.append(load_dataset(large_file, binarize="static"))) < 12_000 * 200 / 2
+    (data,) = found
+    assert set(np.unique(data.X_train)) == {0, 255}
+    grey = load_dataset(large_file).X_train[:]
+    assert abs(data.X_train.mean() - grey.mean()) < 0.5  # a standard deviation is 0.07

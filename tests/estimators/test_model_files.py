@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
+from sklearn.base import clone
 
 import npvae
 from npvae import VAE, Autoencoder
 from npvae.persistence import ModelFileError
 from npvae.training import SGD, Adagrad, Adam, CosineDecay
+from tests.model_files import content, rewrite
 
 both = pytest.mark.parametrize("cls", [VAE, Autoencoder])
 SMALL = {"hidden": (8,), "max_epochs": 2, "random_state": 0}
@@ -130,6 +132,7 @@ def test_an_infinite_setting_comes_back(X, path):
     assert loaded.max_grad_norm == np.inf
 
 
+@pytest.mark.filterwarnings("ignore:5 of 5 rows of X_val are far outside")
 def test_a_model_with_an_infinite_validation_loss_can_be_saved(X, path):
     model = VAE(**SMALL).fit(X, X_val=np.full((5, 4), 1e30))
     assert not np.isfinite(model.history_["validation_loss"]).any()
@@ -266,10 +269,94 @@ def test_the_tensors_have_the_names_and_shapes_that_load_describes(model, shapes
     }
     for name, (n_in, n_out) in (layers | shapes).items():
         expected |= {f"{name}.W": (n_in, n_out), f"{name}.b": (n_out,)}
-    tensors = load_file(path)
+    tensors = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("training.")}
     assert {name: tensor.shape for name, tensor in tensors.items()} == {
         name: shape for name, shape in expected.items() if shape is not None
     }
     assert {tensor.dtype.name for tensor in tensors.values()} == {"float32"}
     for name in tensors:
         assert re.sub(r"\d", "i", name) in npvae.load.__doc__
+
+
+CONTINUED = {
+    "gaussian": VAE(2, hidden=(8,), batch_size=8, random_state=0),
+    "bernoulli, sgd": VAE(2, hidden=(8,), likelihood="bernoulli", optimizer=SGD(0.5), random_state=0),
+    "autoencoder": Autoencoder(2, hidden=(8,), max_grad_norm=1.0, random_state=0),
+}
+
+
+@pytest.mark.parametrize("name", CONTINUED)
+def test_partial_fit_after_loading_has_the_bits_of_not_having_saved(name, X, path):
+    model = clone(CONTINUED[name])
+    for _ in range(3):
+        model.partial_fit(X)
+    model.save(path)
+    loaded = npvae.load(path)
+    for _ in range(3):
+        model.partial_fit(X)
+        loaded.partial_fit(X)
+    assert loaded.params_ == model.params_
+    assert loaded.history_["loss"] == model.history_["loss"]
+
+
+def test_save_in_a_callback_saves_the_state_of_that_moment(X, path):
+    settings = {"hidden": (8,), "batch_size": 8, "tol": None, "random_state": 0}
+    model, seen = VAE(2, max_epochs=4, **settings), []
+
+    def save(end):
+        model.save(path.with_name(f"{end.epoch}.safetensors"))
+        seen.append(end.params.copy())
+
+    model.fit(X, callbacks=[save])
+    with pytest.warns(UserWarning, match="fit starts from scratch"):
+        model.fit(X, callbacks=[save])
+    for epoch in range(4):
+        loaded = npvae.load(path.with_name(f"{epoch}.safetensors"))
+        assert loaded.params_ == seen[epoch] == seen[epoch + 4]
+        assert (loaded.n_iter_, loaded.stop_reason_) == (epoch + 1, "unfinished")
+        for _ in range(3 - epoch):
+            loaded.partial_fit(X)
+        assert loaded.params_ == model.params_, "it continues as the training did"
+
+
+def test_a_hand_changed_model_is_saved_as_it_is(X, path):
+    model = VAE(2, hidden=(8,), random_state=0).partial_fit(X)
+    model.params_["output.b"] += 1
+    model.save(path)
+    loaded = npvae.load(path)
+    assert loaded.params_ == model.params_
+    assert loaded.partial_fit(X).params_ == model.partial_fit(X).params_
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_updates": -1}, {"n_updates": "3"}, {"rng_state": {}}, {"rng_state": None}, {"scale": 0.0},
+        {"scale": "wide"}, {"scale": None}, {"optimizer": "eval"}, {"max_grad_norm": "1"},
+        {"optimizer": {"object": "os", "fields": {}}},
+        {"least_noise_variance": None}, {"max_grad_norm": [1]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_state_of_training_that_cannot_be_is_refused(change, X, path):
+    VAE(2, hidden=(8,), random_state=0).partial_fit(X).save(path)
+    description, tensors = content(path)
+    description["metadata"]["training"]["state"] |= change
+    rewrite(path, description, tensors)
+    with pytest.raises(ModelFileError, match="its description of the estimator is not valid"):
+        npvae.load(path)
+
+
+@pytest.mark.parametrize("name", ["training.moments.0", "training.params", "training.mean"])
+@pytest.mark.parametrize("change", ["missing", "shorter", "one", "extra"])
+def test_arrays_of_the_state_of_training_that_do_not_fit_are_refused(name, change, X, path):
+    VAE(2, hidden=(8,), random_state=0).partial_fit(X).save(path)
+    description, tensors = content(path)
+    array = tensors.pop(name)
+    if change == "extra":
+        tensors |= {name: array, "training.more": array}
+    elif change != "missing":
+        tensors[name] = array[:-1].copy() if change == "shorter" else array[:1].copy()
+    rewrite(path, description, tensors)
+    with pytest.raises(ModelFileError, match="its description of the estimator is not valid"):
+        npvae.load(path)

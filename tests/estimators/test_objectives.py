@@ -98,9 +98,9 @@ def test_warm_up_weighs_the_log_ratio(X):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"objective": "mmd"}, "objective must be one of elbo, iwae"),
-        ({"n_draws": 0}, "n_draws must be an integer"),
-        ({"objective": "iwae", "n_draws": 0}, "n_draws must be an integer"),
+        ({"objective": "mmd"}, "'objective' parameter of VAE"),
+        ({"n_draws": 0}, "'n_draws' parameter of VAE"),
+        ({"objective": "iwae", "n_draws": 0}, "'n_draws' parameter of VAE"),
         ({"objective": "iwae", "n_draws": 1}, 'objective="iwae" with n_draws=1 is the ELBO with a sampled'),
         # one draw is the default
         ({"objective": "iwae"}, 'use more draws, for example n_draws=5, or objective="elbo"'),

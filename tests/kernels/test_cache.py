@@ -1,10 +1,12 @@
 """Where machine code cannot be kept on disk, the kernels still work, and say so once."""
 
+import resource
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import npvae
@@ -71,3 +73,74 @@ def test_training_without_a_place_for_a_cache(package):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("can't be kept on disk") == 1
+
+
+def doubled(a):
+    for i in range(a.size):
+        a[i] *= 2
+
+
+@pytest.fixture
+def new_kernel(monkeypatch):
+    """Return a function that makes a kernel as a new process would, and one that names its files on disk."""
+    numba = pytest.importorskip("numba")
+    if numba.config.DISABLE_JIT:
+        pytest.skip("nothing is compiled")
+    from npvae.kernels import code_cache
+    from npvae.kernels.compiled import compile_kernel
+
+    monkeypatch.setattr(code_cache, "_warned", [])
+    kernel = compile_kernel(set())(doubled)
+
+    def files():
+        return sorted(Path(kernel.stats.cache_path).glob("test_cache.doubled-*.nb?"))
+
+    yield lambda: compile_kernel(set())(doubled), files
+    for file in files():
+        file.unlink()
+
+
+def run_kernel(kernel):
+    a = np.ones(3, np.float32)
+    kernel(a)
+    assert (a == 2).all()
+    return sum(kernel.stats.cache_misses.values())
+
+
+DAMAGES = {
+    "empty": lambda content: b"",
+    "half": lambda content: content[: len(content) // 2],
+    "zeros": lambda content: bytes(len(content)),
+    "one bit": lambda content: content[:-9] + bytes([content[-9] ^ 4]) + content[-8:],
+}
+
+
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_cache_is_rebuilt(damage, kind, new_kernel, recwarn):
+    make, files = new_kernel
+    run_kernel(make())
+    assert run_kernel(make()) == 0, "it is loaded from disk"
+    (file,) = [file for file in files() if file.suffix == f".{kind}"]
+    file.write_bytes(DAMAGES[damage](file.read_bytes()))
+    assert run_kernel(make()) == 1
+    assert str(file) in str(recwarn.pop(RuntimeWarning).message)
+    assert run_kernel(make()) == 0, "it is whole again"
+    assert len(recwarn) == 0
+
+
+def test_a_full_disk_is_said_once(new_kernel, recwarn):
+    """Here: a limit on the size of files."""
+    make, files = new_kernel
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        for _ in range(2):
+            assert run_kernel(make()) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    message = str(recwarn.pop(RuntimeWarning).message)
+    assert "File too large" in message
+    assert "__pycache__" in message or "cache" in message.lower()
+    assert len(recwarn) == 0
+    assert files() == []

@@ -98,19 +98,6 @@ def test_the_learning_rate_is_asked_for_each_epoch(X):
     assert training.history["learning_rate"] == [1e-3, 1e-3 / 2, 1e-3 / 3, 1e-3 / 4]
 
 
-@pytest.mark.parametrize("name", ["batch_size", "max_epochs", "n_iter_no_change"])
-@pytest.mark.parametrize("value", [0, -1, 2.0, "3", None])
-def test_counts_must_be_integers_of_at_least_one(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be an integer of at least 1, got {value!r}"):
-        TrainingSettings(**{name: value})
-
-
-def test_a_warmup_may_be_zero_but_not_negative():
-    TrainingSettings(kl_warmup_epochs=0)
-    with pytest.raises(ValueError, match="kl_warmup_epochs must be an integer of at least 0, got -1"):
-        TrainingSettings(kl_warmup_epochs=-1)
-
-
 @both_networks
 def test_the_validation_loss_is_the_same_in_every_call(network, X):
     params = make_stepper(network).params

@@ -4,9 +4,8 @@ import sys
 import types
 
 import pytest
-from tqdm import tqdm
 
-from npvae.training.progress import progress_bar
+from npvae.training.progress import Bar, progress_bar
 
 
 class Terminal(io.StringIO):
@@ -35,7 +34,7 @@ def test_how_often_it_moves(stream, kernel, seconds, monkeypatch):
 def test_one_that_is_not_shown_is_silent_and_costs_nothing(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
     with progress_bar(3, shown=False) as bar:
-        assert type(bar) is tqdm
+        assert type(bar) is Bar
         bar.update(3)
     assert capsys.readouterr() == ("", "")
 
@@ -62,7 +61,7 @@ if sys.argv[1] == "with":
 else:
     sys.modules["ipywidgets"] = None
 
-from npvae.training.progress import progress_bar
+from npvae.training.progress import Bar, progress_bar
 warnings.simplefilter("error")
 for _ in range(2):
     with progress_bar(3, shown=True) as bar:

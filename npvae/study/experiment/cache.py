@@ -74,6 +74,10 @@ class StudyFolder:
         """Return the path of a model file."""
         return self.path / "models" / f"{cell.name}.safetensors"
 
+    def checkpoint_file(self, cell: Cell, key: str) -> Path:
+        """Return the path of the checkpoint of a training with this key."""
+        return self.path / "models" / f"{cell.name}-{key[:16]}.checkpoint"
+
     def load_model(self, cell: Cell, key: str) -> "VAE | Autoencoder | None":
         """Return a cell's model if it was stored with this key and its training was complete, else None."""
         from npvae.estimators import load
@@ -91,6 +95,8 @@ class StudyFolder:
         model.save(path)
         if model.stop_reason_ not in ("interrupted", "diverged", "error"):
             _write(path.with_suffix(".json"), _mark(path, key))
+            for checkpoint in path.parent.glob(f"{cell.name}-*.checkpoint"):  # of earlier settings, too
+                checkpoint.unlink(missing_ok=True)
 
     def load_measured(self, name: str, key: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """Return numbers and arrays saved under a name with this key, or None."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npvae.data import binarize
+from npvae.data.memory_maps import row_blocks
 from npvae.study.experiment.controls import CONTROLS
 from npvae.study.metrics.quality import SampleJudge, SampleQuality
 from npvae.study.sampling.samplers import SAMPLERS, WAYS, draw_codes
@@ -122,7 +123,8 @@ def number_compared(data: "Dataset", n_samples: int | None = None) -> int:
             f"a comparison needs at least {FEWEST_COMPARED} training and {2 * FEWEST_COMPARED} test samples; "
             f"{data.name} has {len(data.X_train)} and {len(data.X_test)}"
         )
-    if all((rows == data.X_train[0]).all() for rows in (data.X_train, data.X_test)):
+    first = data.X_train[0]
+    if all((x == first).all() for rows in (data.X_train, data.X_test) for x in row_blocks(rows)):
         raise ValueError(f"{data.name}: all samples are the same, so there is nothing to compare")
     if not FEWEST_COMPARED <= n <= most:
         raise ValueError(f"n_samples must be from {FEWEST_COMPARED} to {most} for this data, got {n}")
@@ -202,7 +204,7 @@ def _alike(data: "Dataset") -> "Dataset":
 
 def _is_binary(X: np.ndarray) -> bool:
     one = 255 if X.dtype == np.uint8 else 1
-    return bool(np.all((X == 0) | (one == X)))
+    return all(bool(np.all((x == 0) | (one == x))) for x in row_blocks(X))
 
 
 def _kind(estimator: "Autoencoder | VAE") -> str:

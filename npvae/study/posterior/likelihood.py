@@ -1,6 +1,5 @@
 """ln p(x) under a VAE, by importance sampling with its encoder as the proposal distribution."""
 
-from contextlib import closing
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,7 +9,7 @@ import numpy.typing as npt
 
 from npvae.data.scaling import as_floats, check_unit_interval
 from npvae.study.sample_arrays import check_count
-from npvae.training.threads import team_for_blocks
+from npvae.training.threads import run_blocks
 
 if TYPE_CHECKING:
     from npvae.core.parameters import Parameters
@@ -113,9 +112,9 @@ def log_marginal_likelihood(
         sums = _sum_weights(vae.network_, params, x, mu[some], log_var[some], n_samples, streams[block])
         estimates[:, some] = sums.estimate()
 
-    with closing(team_for_blocks(len(starts), vae.n_threads)) as team:
-        context = copy_context()  # passes np.errstate on to the threads
-        team.run([partial(context.copy().run, estimate, block) for block in range(len(starts))])
+    context = copy_context()  # passes np.errstate on to the threads
+    blocks = [partial(context.copy().run, estimate, block) for block in range(len(starts))]
+    run_blocks(blocks, vae.n_threads)
     return LogMarginalLikelihood(*estimates)
 
 

@@ -1,0 +1,64 @@
+"""What each parameter of the estimators may be, as scikit-learn's estimators declare it.
+
+scikit-learn has no public name for these classes; it has kept them since version 1.2.
+"""
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from npvae.core.activations import ACTIVATIONS
+from npvae.core.architecture import LIKELIHOODS
+from npvae.core.init import SCHEMES
+from npvae.core.multi_sample import OBJECTIVES
+from npvae.training.optimizers import OPTIMIZERS
+from npvae.training.schedules import LARGEST_RATE
+
+
+class _Number(Interval):
+    """An interval without True and False, which Python counts as 1 and 0."""
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Say whether a value is allowed."""
+        return not isinstance(val, bool) and super().is_satisfied_by(val)
+
+
+def _integer(least: int) -> _Number:
+    return _Number(Integral, least, None, closed="left")
+
+
+_NOT_NEGATIVE = _Number(Real, 0, None, closed="left")
+_POSITIVE = _Number(Real, 0, None, closed="neither")
+
+AUTOENCODER: dict[str, list[Any]] = {
+    "latent_dim": [_integer(1)],
+    "hidden": [tuple, list, np.ndarray],  # whose entries the network checks
+    "activation": [StrOptions(set(ACTIVATIONS))],
+    "negative_slope": [_POSITIVE],
+    "likelihood": [StrOptions(set(LIKELIHOODS))],
+    "noise_variance": [_POSITIVE, StrOptions({"learned"})],
+    "init": [StrOptions(set(SCHEMES))],
+    "init_output_bias": ["boolean"],
+    "optimizer": [StrOptions(set(OPTIMIZERS)), HasMethods(["start", "update"])],
+    "learning_rate": [_Number(Real, 0, LARGEST_RATE, closed="both"), callable],
+    "max_grad_norm": [_Number(Real, 0, np.inf, closed="right"), None],
+    "batch_size": [_integer(1)],
+    "max_epochs": [_integer(1), None],
+    "tol": [_NOT_NEGATIVE, None],
+    "dynamic_binarization": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [_Number(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": [_integer(1)],
+    "warm_start": ["boolean"],
+    "n_threads": [_integer(1), None],
+    "random_state": ["random_state", np.random.Generator],
+    "verbose": ["verbose"],
+}
+VAE = AUTOENCODER | {
+    "beta": [_NOT_NEGATIVE],
+    "objective": [StrOptions(set(OBJECTIVES))],
+    "n_draws": [_integer(1)],
+    "kl_warmup_epochs": [_integer(0)],
+}

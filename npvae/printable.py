@@ -1,0 +1,18 @@
+"""Text of strangers, made safe to print."""
+
+LONGEST_MESSAGE = 1000  # characters
+
+
+def printable(text: object, longest: int = LONGEST_MESSAGE) -> str:
+    r"""Return a text on one line, without characters that a terminal obeys, and cut to a length.
+
+    What a file says about itself must neither forge lines nor reach a terminal as an escape sequence.
+
+    Examples
+    --------
+    >>> print(printable("a name\n\x1b[2J", 10))
+    a name\n\x1b[2... (11 characters)
+    """
+    whole = str(text)
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in whole[:longest])
+    return shown if len(whole) <= longest else f"{shown}... ({len(whole)} characters)"

@@ -1,0 +1,81 @@
+"""Worker processes end with the process that started them, and stop when it asks them to."""
+
+import os
+import signal
+import tempfile
+import threading
+from _thread import interrupt_main
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from npvae.training.interrupt import ended_like_ctrl_c
+
+_PAUSE = 0.5  # seconds between two looks
+
+
+class Leash(NamedTuple):
+    """What a worker watches.
+
+    Attributes
+    ----------
+    parent : int
+        The process that started it.
+    go_on : Path
+        A file; its end asks the worker to stop as Ctrl-C does. (A terminal sends Ctrl-C to workers too,
+        but `kill` reaches only the parent.)
+    """
+
+    parent: int
+    go_on: Path
+
+
+@contextmanager
+def leash() -> Iterator[Leash]:
+    """Make a leash for workers within a with statement."""
+    handle, name = tempfile.mkstemp(prefix="npvae-workers-")
+    os.close(handle)
+    try:
+        yield Leash(os.getpid(), Path(name))
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def on(held: Leash) -> Iterator[None]:
+    """Watch the leash within a with statement, in a process that its maker has started; do nothing elsewhere.
+
+    If the parent is gone, the process ends at once. If it asks to stop, the main thread gets a Ctrl-C,
+    unless it has stopped by itself within a second.
+    """
+    if os.getppid() != held.parent:
+        yield
+        return
+    done = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(held, done), name="npvae-leash", daemon=True)
+    watcher.start()
+    try:
+        with ended_like_ctrl_c():
+            yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _watch(held: Leash, done: threading.Event) -> None:
+    n_missing = 0
+    while not done.wait(_PAUSE):
+        if os.getppid() != held.parent:
+            os._exit(1)  # nobody waits for the result; the next run goes on from what is on disk
+        n_missing += not held.go_on.exists()
+        if n_missing == 2:  # with time for a terminal's own Ctrl-C, as a second one would end a step halfway
+            _end_like_ctrl_c()
+
+
+def _end_like_ctrl_c() -> None:
+    """Send the main thread SIGTERM, as SIGINT may be ignored; a real signal also ends a wait."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+    else:  # on Windows
+        interrupt_main(signal.SIGTERM)

@@ -1,0 +1,123 @@
+"""Files are written whole or not at all."""
+
+import contextlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
+
+_MARK = "npvae-"  # in the names of temporary files
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Call `write` on a temporary file in the same folder, then rename that file to `path`.
+
+    An existing file keeps its permissions; where `path` is a symbolic link, the file that it leads to is
+    replaced. Temporary files that killed processes left behind for this path are removed.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder is made where it is missing.
+    write : callable
+        Takes the temporary file's path.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written, for example because the disk is full, or `path` is a device. What was
+        there before is unchanged.
+    """
+    path = Path(os.path.realpath(path))
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        mode = None
+    if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(f"{path} is no regular file; give the name of a file")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
+    temporary = path
+    try:
+        temporary, handle = _create_temporary(path)
+        try:
+            write(temporary)
+            os.fsync(handle)
+            if mode is not None:
+                temporary.chmod(stat.S_IMODE(mode))
+        finally:
+            os.close(handle)
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # not the temporary file's name
+    finally:
+        if temporary != path:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write a text file as `write_atomically` does, in UTF-8."""
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def _create_temporary(path: Path) -> tuple[Path, int]:
+    """Create a file beside `path`, with the permissions of any new file; return its path and a handle.
+
+    The handle holds a lock, which says that the file is in use.
+    """
+    while True:
+        temporary = path.with_name(f".{path.name}.{_MARK}{secrets.token_hex(4)}{path.suffix}")
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        if fcntl is None:
+            return temporary, handle
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(handle), temporary.stat()):
+                return temporary, handle
+        except FileNotFoundError:  # another process removed it before it was locked
+            pass
+        except OSError:  # there are no locks on this file system
+            return temporary, handle
+        os.close(handle)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporary files of this path that no process is writing."""
+    if fcntl is None:
+        return
+    pattern = re.compile(re.escape(f".{path.name}.{_MARK}") + "[0-9a-f]{8}" + re.escape(path.suffix))
+    for name in os.listdir(path.parent):
+        if not pattern.fullmatch(name):
+            continue
+        try:
+            handle = os.open(path.parent / name, os.O_RDWR)
+        except OSError:  # of another user, or gone already
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            (path.parent / name).unlink(missing_ok=True)
+        except OSError:  # being written
+            pass
+        finally:
+            os.close(handle)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the new name of a file survive a power failure, where the system can do that."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # on Windows
+        return
+    with contextlib.suppress(OSError):  # not on this file system
+        os.fsync(handle)
+    os.close(handle)

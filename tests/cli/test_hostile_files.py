@@ -1,0 +1,197 @@
+"""Files of strangers, missing streams, full disks: a clean message, and nothing that was learned is lost."""
+
+import io
+import json
+import os
+import resource
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import npvae
+from npvae.persistence import load_model, save_model
+from tests.cli.tools import assert_refused, invoke
+from tests.model_files import content, rewrite
+
+ESCAPE = "\x1b]0;PWNED\x07\x1b[2J\nforged line: all is well"
+
+
+@pytest.fixture
+def model_file(models, tmp_path):
+    """A copy of a model file, and a function that changes its description."""
+    path = tmp_path / "m.safetensors"
+    path.write_bytes((models / "vae.safetensors").read_bytes())
+
+    def change(edit):
+        description, tensors = content(path)
+        edit(description["metadata"])
+        rewrite(path, description, tensors)
+        return path
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda m: m.pop("training"),
+        lambda m: m["training"].update(history=[1]),
+        lambda m: m["training"]["history"].update(loss="low"),
+        lambda m: m["training"].update(history={"loss": [1, [2]]}),
+        lambda m: m.update(data_range=["a", "b"]),
+        lambda m: m.update(data_range=[[0, 1], [2]]),
+        lambda m: m.update(hyperparameters=None),
+        lambda m: m.clear(),
+    ],
+    ids=["no training", "history a list", "losses text", "ragged losses", "range text", "ragged range",
+         "settings null", "nothing"],
+)  # fmt: skip
+def test_info_of_descriptions_in_another_form(edit, model_file):
+    result = invoke("info", model_file(edit))
+    assert (result.code, result.err) == (0, ""), result
+    assert "unknown" in result.out or "nats per sample" not in result.out
+    assert "encoder.0.W" in result.out
+
+
+def test_info_of_a_file_that_save_model_wrote(models, tmp_path):
+    network, params, _ = load_model(models / "vae.safetensors")
+    save_model(tmp_path / "m", network, params, {})
+    assert invoke("info", tmp_path / "m").code == 0
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda m: m.update(npvae_version=ESCAPE),
+        lambda m: m.update(estimator=ESCAPE),
+        lambda m: m["training"].update(stop_reason=ESCAPE),
+        lambda m: m["training"].update(n_iter=[ESCAPE]),
+        lambda m: m["hyperparameters"].update({ESCAPE: 1}),
+        lambda m: m["hyperparameters"].update(activation=ESCAPE),
+    ],
+)
+def test_info_neither_forges_lines_nor_reaches_the_terminal(edit, model_file):
+    path = model_file(edit)
+    for result in (
+        invoke("info", path),
+        invoke("info", path, "--json"),
+        invoke("sample", path, "--out", path.with_suffix(".npy")),
+    ):
+        text = result.out + result.err
+        assert text.replace("\n", "").isprintable()
+        assert "\nforged line" not in text
+
+
+def test_names_of_files_neither_forge_lines_nor_reach_the_terminal(tmp_path):
+    result = invoke("info", tmp_path / ESCAPE)
+    assert_refused(result, r"forged line: all is well: there is no such model file")
+    assert result.err.strip().isprintable()
+
+
+def test_pipes_and_devices_are_no_model_files(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero", "/dev/null"):
+        assert_refused(invoke("info", path), "is no regular file")
+    assert_refused(invoke("info", tmp_path), "is a folder")
+    assert_refused(invoke("info", "a" * 5000), "File name too long", "... (")
+    os.mkfifo(tmp_path / "pipe.npy")
+    out = tmp_path / "m.safetensors"
+    assert_refused(invoke("train", "vae", "--data", tmp_path / "pipe.npy", "--out", out), "no regular file")
+
+
+def npy(change):
+    file = io.BytesIO()
+    np.save(file, np.random.default_rng(0).random((60, 4)).astype(np.float32))
+    return change(file.getvalue())
+
+
+def npy_with(header):
+    header += b" " * (-(len(header) + 13) % 64) + b"\n"
+    return b"\x93NUMPY\x02\0" + struct.pack("<I", len(header)) + header + bytes(100)
+
+
+DAMAGED = {
+    "no }": npy(lambda b: b.replace(b"}", b" ", 1)),
+    "no )": npy(lambda b: b.replace(b")", b" ", 1)),
+    "(06": npy(lambda b: b.replace(b"(60", b"(06")),
+    "-----1": npy_with(b"{'descr': '|u1', 'fortran_order': False, 'shape': (" + b"-" * 5000 + b"1, 4), }"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_header_of_an_npy_file(damage, tmp_path):
+    (tmp_path / "d.npy").write_bytes(DAMAGED[damage])
+    result = invoke("train", "vae", "--data", tmp_path / "d.npy", "--out", tmp_path / "m.safetensors")
+    assert_refused(result, "d.npy: not a complete .npy file")
+
+
+PROGRAM = "import sys; from npvae.cli import main; sys.exit(main())"
+
+
+@pytest.mark.usefixtures("models")
+def test_training_without_streams_and_without_a_home(images, tmp_path):
+    """And what libraries print to the closed streams does not get into the model file."""
+    out = tmp_path / "m.safetensors"
+    command = (
+        f'"{sys.executable}" -c "{PROGRAM}" train vae --data "{images}" --epochs 2 --hidden 4 --out "{out}"'
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HOME", "XDG"))}
+    done = subprocess.run(["sh", "-c", f"exec {command} <&- >&- 2>&-"], env=environment, timeout=120)
+    assert done.returncode == 0
+    assert npvae.load(out).n_iter_ == 2
+
+
+@pytest.mark.usefixtures("models")
+def test_fit_without_stderr(rng, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    vae = npvae.VAE(2, hidden=(3,), max_epochs=1, tol=None, verbose=1).fit(rng.random((60, 4)))
+    assert vae.n_iter_ == 1
+
+
+def test_info_without_stdout(models):
+    command = f'"{sys.executable}" -c "{PROGRAM}" info "{models / "vae.safetensors"}"'
+    done = subprocess.run(["sh", "-c", f"exec {command} >&-"], timeout=60, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def with_file_size(limit, *argv):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limits[1]))
+    try:
+        return invoke(*argv)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_names_the_places_that_were_tried(images, tmp_path, monkeypatch):
+    """Here: a limit on the size of files, which the disk of the other place has too."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "elsewhere"))
+    argv = ("--data", images, "--epochs", 1, "--hidden", 30, "--out", tmp_path / "m.safetensors")
+    result = with_file_size(10_000, "train", "vae", *argv)
+    assert result.code == 2
+    assert f"File too large: '{tmp_path / 'm.safetensors'}'; nor elsewhere" in result.err.splitlines()[-1]
+    assert str(tmp_path / "elsewhere") in result.err.splitlines()[-1]
+    assert [path.name for path in tmp_path.rglob("*")] == ["elsewhere"]
+
+
+def test_a_model_that_cannot_be_saved_is_saved_elsewhere(images, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "elsewhere"))
+    save = npvae.VAE.save
+
+    def full(self, path):
+        if "elsewhere" not in str(path):
+            raise OSError(28, "No space left on device", str(path))
+        save(self, path)
+
+    monkeypatch.setattr(npvae.VAE, "save", full)
+    argv = ("--data", images, "--epochs", 1, "--hidden", 30, "--json", "--out", tmp_path / "m.safetensors")
+    result = invoke("train", "vae", *argv)
+    assert result.code == 0, result.err
+    assert "No space left on device" in result.err
+    assert "it is in" in result.err
+    assert npvae.load(json.loads(result.out)["model"]).n_iter_ == 1
