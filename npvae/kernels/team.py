@@ -67,6 +67,11 @@ class Team:
     ----------
     awake : bool
         False: the calling thread does all the work itself.
+
+    Raises
+    ------
+    RuntimeError
+        The system does not start that many threads; none of them stays.
     """
 
     def __init__(self, n_threads: int) -> None:
@@ -75,7 +80,13 @@ class Team:
         self._announced = np.zeros(1, np.int64)  # the number of the last job
         self._job = _Job(0, (), _nothing)
         self._closing = False
-        self._workers = [_Worker(self) for _ in range(n_threads - 1)]
+        self._workers: list[_Worker] = []
+        try:
+            for _ in range(n_threads - 1):
+                self._workers.append(_Worker(self))
+        except RuntimeError as error:  # the system starts no more threads
+            self.close()
+            raise RuntimeError(f"{n_threads} threads cannot be started: {error}; use fewer") from error
 
     def run(self, pieces: Sequence[Piece], abandon: Callable[[], None] | None = None) -> None:
         """Run all pieces, each once, in any order, and return when they are done.

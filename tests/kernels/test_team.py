@@ -92,6 +92,20 @@ def test_threads_end_with_the_team():
     assert threading.active_count() == before
 
 
+def test_a_team_that_cannot_be_completed_leaves_no_thread(monkeypatch):
+    before, start = threading.active_count(), threading.Thread.start
+
+    def refuse(thread):
+        if threading.active_count() >= before + 3:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="10 threads"):
+        Team(10)
+    assert threading.active_count() == before
+
+
 def test_a_team_belongs_to_the_thread_that_made_it():
     found = []
     with using_team(2) as team:
