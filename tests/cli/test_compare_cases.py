@@ -14,7 +14,7 @@ from tests.cli.tools import assert_complete_png, assert_refused, contents, invok
 
 pytestmark = pytest.mark.usefixtures("quick_judges")
 
-QUICK = ("--epochs", 1, "--hidden", 8, "--importance-samples", 5)
+QUICK = ("--latent-dim", 2, "--epochs", 1, "--hidden", 8, "--importance-samples", 5)
 PLANE_PICTURES = {"plane-ae.png", "plane-vae.png", "point.png"}
 
 
@@ -36,10 +36,11 @@ def test_rows_that_are_no_images(features, tmp_path):
     argv = ("--data", features, "--likelihood", "gaussian", *QUICK, "--out", tmp_path)
     result = invoke("compare", *argv)
     assert result.code == 0, result.err
-    assert result.out.startswith("AE and VAE on features: 120 training and 30 test samples")
+    assert "\n\nAE and VAE on features: 120 training and 30 test samples\n" in result.out
     assert "-ln p(x | code): gaussian likelihood" in " ".join(result.out.split())
     for path in tmp_path.glob("*.png"):
         assert_complete_png(path)
+    assert not (tmp_path / "explorer.html").exists()
     assert npvae.load(tmp_path / "models" / "vae-d2-seed0.safetensors").likelihood == "gaussian"
     assert json.loads((tmp_path / "run.json").read_text())["classifier_accuracy"] is None
 
