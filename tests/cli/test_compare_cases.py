@@ -1,5 +1,6 @@
 """`npvae compare` on other shapes of latent space and data, and what it refuses."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 import npvae
 from npvae import kernels
+from npvae.cli import compare
 from npvae.core import vae as core_vae
 from tests.cli.tools import assert_complete_png, assert_refused, contents, invoke
 
@@ -92,6 +94,14 @@ def test_binarised(binarize, images, tmp_path):
     assert ae.dynamic_binarization == (binarize == "dynamic")
     assert "strictly between 0 and 1" not in result.out, "the test images are binary"
     assert json.loads((tmp_path / "run.json").read_text())["settings"]["binarize"] == binarize
+
+
+def test_a_preset_is_one_dimension_unless_a_later_option_says_more():
+    parser = argparse.ArgumentParser()
+    compare.add_arguments(parser)
+    assert parser.parse_args(["--preset", "stat453"]).latent_dim == [2]
+    args = parser.parse_args(["--preset", "stat453", "--latent-dim", "5", "9"])
+    assert (args.latent_dim, args.epochs, args.noise_variance) == ([5, 9], 50, "0.5")
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -193,7 +203,7 @@ def with_pictures(images, tmp_path, monkeypatch):
         return names
 
     monkeypatch.setattr("npvae.view.report.pictures.write_pictures", drawn)
-    monkeypatch.setattr("npvae.view.report.page.write_report", lambda *arguments: None)
+    monkeypatch.setattr("npvae.view.report.page.write_report", lambda *arguments, **options: None)
 
     def run(*argv):
         result = invoke("compare", "--data", images, *QUICK, "--jobs", 1, "--out", out, *argv)
