@@ -29,6 +29,7 @@ COMMANDS = (
     "nearest",
     "trace",
     "explore",
+    "animate",
     "lab",
     "derive",
     "gradcheck",

@@ -3,21 +3,27 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from npvae.cli.options import add_data_options, add_model_options, at_least, make_estimator
 
+if TYPE_CHECKING:
+    from npvae.study.comparison import Comparison
+
 HELP = "train AEs and VAEs side by side, sample from them in every way, show and measure the difference"
 EXAMPLES = """examples:
-  npvae compare                                  # scikit-learn's digits, two latent dimensions
+  npvae compare                                  # scikit-learn's digits, two and ten latent dimensions
   npvae compare --latent-dim 2 10 50 --seeds 3 --out digits-study
   npvae compare --data mnist/ --latent-dim 2 10 50 --seeds 3 --out mnist-study
+  npvae compare --preset stat453 --data mnist/ --out stat453
   npvae compare --data features.npy --likelihood gaussian --hidden 256 64 --out features
 
-Prints tables with what they show in a sentence each, and writes into the folder --out: report.html, one
-page with everything; pictures (.png); results.csv, every number of every model; run.json, with settings,
-versions, the data's hash, training histories and all numbers; models/*.safetensors; and measured/, from
-which a repeated or interrupted run goes on. With the same --out, more latent dimensions and seeds can be
-added.
+Prints what it found in three sentences, then tables, and writes into the folder --out: report.html, one page
+that opens with codes, draws and class counts of both models and holds everything; for images explorer.html,
+in which both models can be tried (see npvae explore); pictures (.png);
+results.csv, every number of every model; run.json, with settings, versions, the data's hash, training
+histories and all numbers; models/*.safetensors; and measured/, from which a repeated or interrupted run goes
+on. With the same --out, more latent dimensions and seeds can be added.
 
 Ctrl-C ends the training that is running after the current step; its model is saved as far as it got.
 """
@@ -105,12 +111,28 @@ def _compare(args: argparse.Namespace) -> int:
     )
     _report("drawing")
     pictures = write_pictures(comparison, folder.path)
-    write_report(comparison, folder.record, pictures, folder.path)
+    explorer = _write_explorer(comparison, folder.path)
+    write_report(comparison, folder.record, pictures, folder.path, explorer=explorer)
     write_text_atomically(folder.path / "results.csv", comparison_csv(comparison))
     text = folder.finish(comparison_numbers(comparison), pictures)
     print(text if args.json else compare_text(comparison))
-    _report(f"report.html, pictures, results.csv, run.json and models are in {folder.path}/")
+    pages = "report.html" if explorer is None else f"report.html, {explorer}"
+    _report(f"{pages}, pictures, results.csv, run.json and models are in {folder.path}/")
     return 0
+
+
+def _write_explorer(comparison: "Comparison", folder: Path) -> str | None:
+    """Write the explorer of the smallest latent dimension from 2 on; return its name, None without images."""
+    from npvae.estimators import VAE, Autoencoder
+    from npvae.view.page.export import write_explorer
+
+    planes = [latent_dim for latent_dim in comparison.latent_dims if latent_dim >= 2]
+    if comparison.data.image_shape is None or not planes:
+        return None
+    ae, vae = (comparison.study(kind, min(planes)).estimator for kind in ("AE", "VAE"))
+    assert isinstance(ae, Autoencoder)
+    assert isinstance(vae, VAE)
+    return write_explorer(folder / "explorer.html", ae, vae, comparison.data).name
 
 
 def _report(message: str) -> None:

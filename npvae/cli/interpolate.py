@@ -1,16 +1,14 @@
 """``npvae interpolate``: from one image to another through the latent space."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from npvae.cli.options import (
-    add_data_options,
-    add_model_file,
-    add_picture_options,
-    at_least,
-    image_shape,
-)
+from npvae.cli.options import add_data_options, add_picture_options, at_least, image_shape
+
+if TYPE_CHECKING:
+    from npvae.estimators import VAE, Autoencoder
 
 MOST_DRAWN = 40  # in one row
 
@@ -18,17 +16,19 @@ HELP = "go from one test image to another through the latent space"
 EXAMPLES = """examples:
   npvae interpolate digits.safetensors --from 0 --to 5 --out way.png
   npvae interpolate mnist.safetensors --data mnist/ --from 0 --to 7 --kind linear -n 9 --out way.png
+  npvae interpolate ae.safetensors vae.safetensors --from 0 --to 5 --kind linear --out both.png
   npvae interpolate mnist.safetensors --data mnist/ --from 0 --to 7 --out way.npy
 
 The linear way is straight, the spherical one an arc around the origin. A .png shows the two test images,
 framed, and between them the decoded points, whose ends are the reconstructions of the two. A .npy holds the
-decoded points alone: (N, D) for one kind, (2, N, D) for both, the linear way first.
+decoded points alone: (N, D) for one kind, (2, N, D) for both, the linear way first. Several models are drawn
+one above the other, between the same images; a .npy then has one more axis, in front, for the models.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    add_model_file(parser)
+    parser.add_argument("model", metavar="MODEL", nargs="+", help="a model file, or several")
     parser.add_argument(
         "--from", dest="start", type=at_least(0), required=True, metavar="I", help="a test image, from 0 on"
     )
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """Interpolate, decode, write."""
     import numpy as np
 
-    from npvae.cli.opening import open_model_and_data, pick_test_image
+    from npvae.cli.opening import open_models_and_data, pick_test_image
     from npvae.cli.output import check_file, write_picture_or_array
     from npvae.study import interpolate_images
 
@@ -57,25 +57,40 @@ def run(args: argparse.Namespace) -> int:
     check_file(out, ".png", ".npy")
     if out.suffix == ".png" and args.images > MOST_DRAWN:
         raise ValueError(f"--images must be at most {MOST_DRAWN} for a picture, got {args.images}")
-    model, data = open_model_and_data(args)
-    shape = image_shape(args, model.n_features_in_, data.image_shape)
+    models, data = open_models_and_data(args.model, args)
+    shape = image_shape(args, data.n_features, data.image_shape)
     ends = np.stack([pick_test_image(data, args.start, "--from"), pick_test_image(data, args.stop, "--to")])
     kinds: list[Literal["linear", "spherical"]]
     kinds = ["linear", "spherical"] if args.kind == "both" else [args.kind]
-    paths: dict[str, np.ndarray] = {
-        kind: interpolate_images(model, ends[0], ends[1], args.images, kind) for kind in kinds
-    }
+    names = _names(args.model, models)
+    paths: dict[str, np.ndarray] = {}
+    for name, model in zip(names, models, strict=True):
+        for kind in kinds:
+            row = kind if len(models) == 1 else name if len(kinds) == 1 else f"{name}, {kind}"
+            paths[row] = interpolate_images(model, ends[0], ends[1], args.images, kind)
 
     def draw() -> Any:
         from npvae.view import draw_interpolation
 
-        title = f"{type(model).__name__}: between the codes of test images {args.start} and {args.stop}"
+        title = f"{', '.join(names)}: between the codes of test images {args.start} and {args.stop}"
         return draw_interpolation(paths, ends, shape, title=title)
 
-    X = np.stack(list(paths.values())) if args.kind == "both" else paths[args.kind]
-    write_picture_or_array(out, X, draw)
+    X = np.stack(list(paths.values())).reshape(len(models), len(kinds), args.images, data.n_features)
+    X = X if args.kind == "both" else X[:, 0]
+    write_picture_or_array(out, X[0] if len(models) == 1 else X, draw)
     print(
-        f"{type(model).__name__}: {args.images} points between test images {args.start} and {args.stop} of "
+        f"{', '.join(names)}: {args.images} points between test images {args.start} and {args.stop} of "
         f"{data.name}, {' and '.join(kinds)}; written to {out}"
     )
     return 0
+
+
+def _names(paths: Sequence[str], models: "Sequence[VAE | Autoencoder]") -> list[str]:
+    """Return the models' classes or, where they do not tell them apart, their files."""
+    classes = [type(model).__name__ for model in models]
+    if len(set(classes)) == len(models):
+        return classes
+    stems = [Path(path).stem for path in paths]
+    if len(set(stems)) == len(models):
+        return stems
+    return [f"{k}: {stem}" for k, stem in enumerate(stems, start=1)]

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,18 @@ def open_model_and_data(args: argparse.Namespace) -> "tuple[VAE | Autoencoder, D
     model, data = open_model(args), open_data(args)
     _check_width(model, data)
     return model, data
+
+
+def open_models_and_data(
+    paths: Sequence[str], args: argparse.Namespace
+) -> "tuple[list[VAE | Autoencoder], Dataset]":
+    """Return the models in several files and the data set; raise ValueError as `open_model_and_data`."""
+    from npvae.estimators import load
+
+    models, data = [load(path) for path in paths], open_data(args)
+    for model in models:
+        _check_width(model, data)
+    return models, data
 
 
 def open_model_and_samples(args: argparse.Namespace) -> "tuple[VAE | Autoencoder, Samples]":

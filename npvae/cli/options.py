@@ -89,17 +89,51 @@ def add_part_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+#: Settings by name, as `--preset` sets them.
+PRESETS: dict[str, dict[str, Any]] = {
+    # STAT453 (Raschka 2021), L17/1_VAE_mnist_sigmoid_mse.ipynb. The squared error summed over pixels is the
+    # Gaussian likelihood with noise variance 1/2, up to a constant. Its convolutional layers are dense here.
+    "stat453": {
+        "latent_dim": 2,
+        "activation": "leaky_relu",
+        "likelihood": "gaussian",
+        "noise_variance": "0.5",
+        "optimizer": "adam",
+        "learning_rate": 5e-4,
+        "batch_size": 256,
+        "epochs": 50,
+    }
+}
+
+
+class _Preset(argparse.Action):
+    """Set the options of a preset, as if they were written in its place."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, value: Any, option: Any = None) -> None:
+        for name, setting in PRESETS[value].items():
+            several = isinstance(getattr(namespace, name), list)
+            setattr(namespace, name, [setting] if several else setting)
+
+
 def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     """Add the options of architecture and training; with `several`, --latent-dim takes a list."""
     group = parser.add_argument_group("model")
+    group.add_argument(
+        "--preset",
+        action=_Preset,
+        choices=list(PRESETS),
+        default=argparse.SUPPRESS,
+        help="stat453: as the course STAT453 trains on MNIST, but dense layers: summed squared error, 2 "
+        "latent dimensions, leaky_relu, Adam at 0.0005, 50 epochs in batches of 256; later options change it",
+    )
     if several:
         group.add_argument(
             "--latent-dim",
             type=int,
             nargs="+",
-            default=[2],
+            default=[2, 10],
             metavar="Z",
-            help="latent dimensions (default: 2)",
+            help="latent dimensions (default: 2 10)",
         )
     else:
         group.add_argument(

@@ -14,6 +14,7 @@ from npvae.cli.options import (
 )
 
 MOST_DRAWN = 40  # in each direction
+SMALL = 100  # pixels: of images up to this size, such as digits, fewer are drawn by default
 
 HELP = "decode a grid over the latent plane of a model with two latent dimensions"
 EXAMPLES = """examples:
@@ -32,7 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_file(parser)
     add_picture_options(parser, with_data=False)
     parser.add_argument(
-        "-n", "--side", type=at_least(1), default=20, metavar="N", help="images each way (default: 20)"
+        "-n",
+        "--side",
+        type=at_least(1),
+        metavar="N",
+        help=f"images each way (default: 12 for up to {SMALL} pixels, such as digits, else 20)",
     )
     parser.add_argument(
         "--over", choices=["prior", "codes"], default="prior", help="where the grid lies (default: prior)"
@@ -51,9 +56,10 @@ def run(args: argparse.Namespace) -> int:
 
     out = Path(args.out)
     check_file(out, ".png", ".npy")
-    if out.suffix == ".png" and args.side > MOST_DRAWN:
+    if out.suffix == ".png" and args.side is not None and args.side > MOST_DRAWN:
         raise ValueError(f"--side must be at most {MOST_DRAWN} for a picture, got {args.side}")
     model = open_model(args)
+    side = args.side if args.side is not None else (12 if model.n_features_in_ <= SMALL else 20)
     if model.network_.latent_dim != 2:
         raise ValueError(
             f"{args.model} has {model.network_.latent_dim} latent dimensions, and a plane has 2; "
@@ -65,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         shape_of_data = data.image_shape
         codes = draw_codes(model, data.X_test, np.random.default_rng(args.seed))
     shape = image_shape(args, model.n_features_in_, shape_of_data)
-    points, X = latent_plane(args.side, codes), decode_plane(model, args.side, codes)
+    points, X = latent_plane(side, codes), decode_plane(model, side, codes)
     where = "N(0, I)" if args.over == "prior" else "its codes"
 
     def draw() -> Any:
@@ -77,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     write_picture_or_array(out, X, draw)
     (left, top), (right, bottom) = points[0, 0], points[-1, -1]
     print(
-        f"{type(model).__name__}: {args.side} x {args.side} points at the quantiles of {where}, z1 from "
+        f"{type(model).__name__}: {side} x {side} points at the quantiles of {where}, z1 from "
         f"{left:.2f} to {right:.2f}, z2 from {bottom:.2f} to {top:.2f}; written to {out}"
     )
     return 0

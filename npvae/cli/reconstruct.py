@@ -52,10 +52,15 @@ def run(args: argparse.Namespace) -> int:
     def draw() -> Any:
         from npvae.view import draw_image_rows
 
-        return draw_image_rows({"original": X, type(model).__name__: reconstructions}, shape)
+        title = (
+            f"{type(model).__name__}, {model.network_.latent_dim} latent dimensions: test images of "
+            f"{data.name} "
+            f"and their reconstructions, mean squared error {error.squared_error:.2f}"
+        )
+        return draw_image_rows({"original": X, "reconstructed": reconstructions}, shape, title=title)
 
-    write_picture_or_array(out, reconstructions, draw)
     error = reconstruction_error(model, data.X_test)
+    write_picture_or_array(out, reconstructions, draw)
     print(
         f"{type(model).__name__} on {error.n_samples} test samples of {data.name}: squared error "
         f"{error.squared_error:.3f}, -ln p(x | code) {error.negative_log_likelihood:.2f} nats per sample; "

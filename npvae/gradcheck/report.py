@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from html import escape
 from typing import Any, Literal
 from xml.etree import ElementTree
 
@@ -249,14 +250,36 @@ class Report:
     def __str__(self) -> str:
         rows = [_HEADER, *(_row(entry) for entry in self.entries)]
         widths = [max(len(row[k]) for row in rows) for k in range(len(_HEADER))]
-        vacuous = sum(entry.reason.vacuous for entry in self.entries)
-        told = f", {vacuous} of {len(self.entries)} gradients vacuous" if vacuous else ""
-        lines = [f"{self.title}: {self.verdict.upper()}{told}"]
+        lines = [self._head()]
         for row, entry in zip(rows, (None, *self.entries), strict=True):
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             lines.append(("  " + "  ".join(cells)).rstrip())
             if entry is not None and entry.hint:
                 lines.append(f"      {entry.hint}")
+        return "\n".join([*lines, *self._closing()])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{escape(name)}</th>" for name in _HEADER)
+        rows = []
+        for entry in self.entries:
+            cells = "".join(f"<td>{escape(cell)}</td>" for cell in _row(entry))
+            rows.append(f"<tr>{cells}</tr>")
+            if entry.hint:
+                rows.append(f'<tr><td colspan="{len(_HEADER)}">{escape(entry.hint)}</td></tr>')
+        return (
+            f"<p><strong>{escape(self._head())}</strong></p>\n"
+            f"<table><thead><tr>{head}</tr></thead>\n<tbody>{''.join(rows)}</tbody></table>\n"
+            f"<p>{'<br>'.join(escape(line) for line in self._closing())}</p>"
+        )
+
+    def _head(self) -> str:
+        vacuous = sum(entry.reason.vacuous for entry in self.entries)
+        told = f", {vacuous} of {len(self.entries)} gradients vacuous" if vacuous else ""
+        return f"{self.title}: {self.verdict.upper()}{told}"
+
+    def _closing(self) -> list[str]:
+        """Return the lines below the table: other checks, notes, how to repeat it."""
+        lines = []
         if self.failures:
             lines.append(f"other checks: {len(self.failures)} of {len(self.checks)} did not pass")
         elif self.checks:
@@ -265,7 +288,7 @@ class Report:
         for check in self.failures:
             lines.append(f"  {_loud(check.verdict)} {check.name}: {check.detail}")
         lines += [f"note: {check.name}: {check.detail}" for check in self.notes]
-        return "\n".join([*lines, f"reproduce: {self.reproduce}"])
+        return [*lines, f"reproduce: {self.reproduce}"]
 
 
 _HEADER = (

@@ -1,5 +1,6 @@
 """Study trained models: compare and evaluate them, sample from them, and explore their latent space."""
 
+from npvae.study.code_recorder import CodeRecorder
 from npvae.study.comparison import Comparison, compare
 from npvae.study.evaluation import Evaluation, LogLikelihood, PosteriorFigures, evaluate
 from npvae.study.experiment.controls import (
@@ -37,6 +38,7 @@ from npvae.study.sampling.densities import (
     StandardNormal,
 )
 from npvae.study.sampling.samplers import SAMPLERS, WAYS, SamplerKind, draw_codes
+from npvae.study.trace import Trace, trace_image
 from npvae.study.walks.interpolation import interpolate, interpolate_images
 from npvae.study.walks.latent_point import decode_point, nearest_code
 from npvae.study.walks.plane import decode_plane, latent_plane
@@ -50,6 +52,7 @@ __all__ = [
     "Bracket",
     "ClassifierFeatures",
     "CodeMoments",
+    "CodeRecorder",
     "Comparison",
     "Control",
     "Estimate",
@@ -73,6 +76,7 @@ __all__ = [
     "Sampler",
     "SamplerKind",
     "StandardNormal",
+    "Trace",
     "TrainingImages",
     "Traversal",
     "TwoSampleTest",
@@ -103,5 +107,6 @@ __all__ = [
     "principal_gaussian",
     "real_halves",
     "reconstruction_error",
+    "trace_image",
     "traverse",
 ]

@@ -356,7 +356,7 @@ def _log_likelihood(vae: "VAE", X: np.ndarray, k: int, seed: int) -> LogLikeliho
 def _blocks(evaluation: Evaluation, data_name: str) -> list[Table | list[str]]:
     """Return tables and paragraphs (lists of lines) from top to bottom."""
     posterior = evaluation.posterior
-    blocks: list[Table | list[str]] = [[_head(evaluation, data_name)]]
+    blocks: list[Table | list[str]] = [[_head(evaluation, data_name)], what_to_look_at(evaluation)]
     if posterior is not None:
         blocks += [_terms(posterior), _log_likelihoods(posterior)]
     blocks += [[_reconstruction(evaluation)]]
@@ -365,6 +365,47 @@ def _blocks(evaluation: Evaluation, data_name: str) -> list[Table | list[str]]:
     blocks += [_moments(evaluation), _tests(evaluation.normality)]
     blocks += [[f"Warning. {warning}"] for warning in evaluation.warnings]
     return blocks
+
+
+def what_to_look_at(evaluation: Evaluation) -> list[str]:
+    """Return the figures to look at first, a line each, with what they mean.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+
+    Returns
+    -------
+    list of str
+        The figure to compare models by; for a VAE, how many latent dimensions it uses; whether N(0, I) is a
+        good place to draw from.
+    """
+    posterior, tests = evaluation.posterior, evaluation.normality
+    lines = ["What to look at:"]
+    if posterior is None:
+        lines.append(
+            f"- Squared error {evaluation.reconstruction.squared_error:.3f}: compare it with that of other "
+            "models "
+            "of the same data; lower is better."
+        )
+    else:
+        n_active, n = posterior.n_active, evaluation.latent_dim
+        unused = "the others add nothing" if n_active else "z says nothing about x: posterior collapse"
+        lines += [
+            f"- ELBO {posterior.elbo.value:.2f} nats: compare it with that of other models of the same "
+            "data; higher "
+            "is better.",
+            f"- {n_active} of {n} latent dimensions are used{'' if n_active == n else f'; {unused}'}.",
+        ]
+    accuracy = tests.classifier.accuracy
+    if accuracy <= _accuracy_quantile(tests):
+        verdict = "is hard to tell from N(0, I)", "draws from N(0, I) are where the decoder was trained"
+    else:
+        verdict = "differs from N(0, I)", "some draws from N(0, I) are where the decoder was not trained"
+    lines.append(
+        f"- z {verdict[0]} (a classifier is right in {100 * accuracy:.0f} %, 50 % by chance): {verdict[1]}."
+    )
+    return lines
 
 
 def _head(evaluation: Evaluation, data_name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from npvae.study.comparison import Comparison
 from npvae.study.findings import comparison_findings
 from npvae.study.jsonable import to_jsonable
+from npvae.study.summary import summarise
 
 _HEADER = ("model", "latent_dim", "seed", "samples", "figure", "value")
 
@@ -22,8 +23,9 @@ def comparison_numbers(comparison: Comparison) -> dict[str, Any]:
     Returns
     -------
     dict
-        Keys n_compared, classifier_accuracy, controls, models and findings. `models` is a list with the
-        identity, file, training, figures and sample quality of each model.
+        Keys n_compared, classifier_accuracy, controls, models, summary (a title and three sentences) and
+        findings. `models` is a list with the identity, file, training, figures and sample quality of each
+        model.
     """
     models = []
     for cell, study in sorted(comparison.studies.items()):
@@ -36,11 +38,13 @@ def comparison_numbers(comparison: Comparison) -> dict[str, Any]:
         identity = {"model": cell.kind, "latent_dim": cell.latent_dim, "seed": cell.seed}
         file = f"models/{cell.name}.safetensors"
         models.append(identity | {"file": file, "training": training} | study.numbers())
+    summary = summarise(comparison)
     return {
         "n_compared": comparison.n_compared,
         "classifier_accuracy": to_jsonable(comparison.classifier_accuracy),
         "controls": to_jsonable(comparison.controls),
         "models": models,
+        "summary": [summary.title, *summary.sentences],
         "findings": comparison_findings(comparison),
     }
 

@@ -62,7 +62,7 @@ class Table:
         note = f'<p class="note">{escaped(self.note)}</p>' if self.note else ""
         rows = "\n".join(body)
         table = f"<table>{title}<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>"
-        return f'<div class="wide">{table}</div>{note}'
+        return f'<div class="wide" tabindex="0">{table}</div>{note}'
 
 
 def with_spread(values: np.ndarray, *, decimals: int | None = None) -> str:

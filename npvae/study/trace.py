@@ -1,20 +1,32 @@
-"""The path of one image through a VAE in numbers: values forward, gradients backward, and their proof."""
+"""Follow one image through a network and the gradient back: every value, every gradient, and their proof."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
+from npvae.core.activations import sigmoid_forward
+from npvae.core.autoencoder import AutoencoderNetwork
 from npvae.core.gaussian import kl_backward, kl_forward, reparameterize_backward, reparameterize_forward
-from npvae.core.layers import dense_forward, mlp_backward, mlp_forward
+from npvae.core.layers import dense_backward, dense_forward, mlp_backward, mlp_forward
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
+from npvae.data.scaling import as_floats
 from npvae.gradcheck.differences import central_difference, rounding_noise
+from npvae.study.table import Table
+
+if TYPE_CHECKING:
+    from npvae.estimators import VAE, Autoencoder
 
 # Steps for numbers of about unit size: see `npvae.gradcheck.differences.central_difference`.
 _LARGEST_STEP = 1e-3
 _SMALLEST_STEP = 1e-7
 _TABLE_SPACING = 1e-9
+_BLOCK = 1000  # draws of eps that are decoded at once
 
+#: The nodes of a VAE in forward order, and what each is.
 FORMULAS = {
     "x": "the image",
     "hidden": "the encoder's last hidden layer",
@@ -27,6 +39,15 @@ FORMULAS = {
     "reconstruction": "-ln p(x | z)",
     "kl": "KL(N(mu, std^2) || N(0, I))",
 }
+#: Those of an AE.
+AE_FORMULAS = {
+    "x": "the image",
+    "hidden": "the encoder's last hidden layer",
+    "code": "hidden W_code + b_code",
+    "output": "the decoder's output",
+    "reconstruction": "-ln p(x | code)",
+}
+_WIDE = ("x", "hidden", "output")
 
 
 @dataclass(frozen=True)
@@ -36,20 +57,20 @@ class Node:
     Attributes
     ----------
     name : str
-        A key of `FORMULAS`.
+        A key of `FORMULAS` or `AE_FORMULAS`.
     index : int or None
-        Which entry of the node; None if it has only one.
+        Index of the entry; None if the node is a scalar.
     width : int
-        How many entries the node has.
+        Number of entries of the node.
     value : float
     gradient : float
         By the handwritten backward pass.
     from_reconstruction, from_kl : float
         Its two parts.
     numeric : float
-        The same gradient by central differences of the forward pass from this node on.
+        The same gradient by central differences of the forward pass after this node.
     error_bar : float
-        Of `numeric`.
+        Error bar of `numeric`.
     """
 
     name: str
@@ -64,67 +85,233 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Trace:
-    """The nodes in forward order, and the loss, reconstruction + beta * kl, in nats."""
+class Step:
+    """The loss before and after one step of gradient descent on the traced image, with the same eps.
 
+    Attributes
+    ----------
+    learning_rate : float
+    loss_before, loss_after : float
+        In nats.
+    expected_change : float
+        To first order: -learning_rate * |gradient|^2.
+    """
+
+    learning_rate: float
+    loss_before: float
+    loss_after: float
+    expected_change: float
+
+
+@dataclass(frozen=True, eq=False)
+class Average:
+    """The gradients of mu and log_var over many draws of eps.
+
+    Attributes
+    ----------
+    n : int
+        Number of draws.
+    mu_mean, mu_std, log_var_mean, log_var_std : (Z,) arrays
+        Mean and standard deviation of dL/d(mu) and dL/d(log_var) over the draws.
+    mu_wrong_sign, log_var_wrong_sign : (Z,) arrays
+        Share of draws whose gradient has another sign than the mean.
+    """
+
+    n: int
+    mu_mean: np.ndarray
+    mu_std: np.ndarray
+    mu_wrong_sign: np.ndarray
+    log_var_mean: np.ndarray
+    log_var_std: np.ndarray
+    log_var_wrong_sign: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """The path of one image, as numbers; a notebook shows it as tables.
+
+    Attributes
+    ----------
+    kind : {"AE", "VAE"}
+    nodes : tuple of Node
+        In forward order. Every latent dimension of mu, log_var, std, eps and z (or code) is a node. Of x, the
+        hidden layer and the output it is the entry with the largest |value * gradient|.
+    loss, reconstruction, kl : float
+        loss = reconstruction + beta * kl, in nats; kl is 0 for an AE.
+    beta : float
+    likelihood : {"bernoulli", "gaussian"}
+    reparameterized : bool
+        False if z was drawn directly from N(mu, std^2), so that no gradient passes through it.
+    image, reconstructed : (D,) arrays
+        The image, and E[x | z].
+    step : Step
+    average : Average or None
+    """
+
+    kind: str
     nodes: tuple[Node, ...]
     loss: float
+    reconstruction: float
+    kl: float
     beta: float
     likelihood: str
+    reparameterized: bool
+    image: np.ndarray
+    reconstructed: np.ndarray
+    step: Step
+    average: Average | None
+
+    @property
+    def latent_dim(self) -> int:
+        """Z."""
+        return sum(node.name == ("z" if self.kind == "VAE" else "code") for node in self.nodes)
+
+    def node(self, name: str, index: int | None = None) -> Node:
+        """Return a node by its name and index; without an index, its first entry."""
+        return next(n for n in self.nodes if n.name == name and (index is None or n.index in (index, None)))
+
+    def most_important(self, n: int) -> list[int]:
+        """Return the n latent dimensions that matter most for this image, in ascending order.
+
+        For a VAE these have the largest KL, for an AE the largest |gradient|.
+        """
+        if self.kind == "VAE":
+            mu, log_var = (
+                np.array([[self.node(name, d).value for d in range(self.latent_dim)]])
+                for name in ("mu", "log_var")
+            )
+            weights = np.array(
+                [kl_forward(mu[:, [d]], log_var[:, [d]])[0][0] for d in range(self.latent_dim)]
+            )
+        else:
+            weights = np.array([abs(self.node("code", d).gradient) for d in range(self.latent_dim)])
+        return sorted(np.argsort(-weights, kind="stable")[:n].tolist())
+
+    def _repr_html_(self) -> str:
+        tables = [_dimension_table(self, d) for d in self.most_important(4)]
+        return "\n".join(
+            [
+                f"<p>{_sentence(self)}</p>",
+                *(table.html() for table in tables),
+                f"<p>{step_text(self.step)}</p>",
+            ]
+        )
 
 
-def trace(network: VAENetwork, params: Parameters, x: np.ndarray, eps: np.ndarray) -> Trace:
-    """Follow one image through the network and the gradient back.
+def trace_image(
+    model: "VAE | Autoencoder",
+    x: npt.ArrayLike,
+    eps: npt.ArrayLike | None = None,
+    *,
+    reparameterized: bool = True,
+    n_average: int = 0,
+    learning_rate: float = 1e-3,
+    random_state: int = 0,
+) -> Trace:
+    """Follow one image through a fitted model, and the gradient back.
 
     Parameters
     ----------
-    network : VAENetwork
-    params : Parameters
-        Used in float64.
+    model : VAE or Autoencoder
+        Fitted.
     x : (D,) array
-        In the network's units: pixels in [0, 1].
-    eps : (Z,) array
-        The draw from N(0, I).
+        In the units of the training data; uint8 for pixels.
+    eps : (Z,) array, optional
+        The noise of a VAE; by default a draw from N(0, I) with `random_state`.
+    reparameterized : bool
+        False draws z directly from N(mu, std^2): the gradient of the reconstruction ends at z.
+    n_average : int
+        Draws of eps over which gradients are averaged too; 0 for none. Not used for an AE.
+    learning_rate : float
+        Of one step of gradient descent on this image.
+    random_state : int
+        Seed of all draws.
 
     Returns
     -------
     Trace
-        Every latent dimension of mu, log_var, std, eps and z is a node. Of x, the hidden layer and the
-        output, which are wide, it is the entry with the largest |value * gradient|: an entry of zero, a
-        unit that relu has switched off for example, passes nothing on.
+
+    Raises
+    ------
+    NotFittedError, ValueError
+        The model is not fitted; `x` or `eps` has the wrong length or is not finite.
+
+    Notes
+    -----
+    The backward pass is linear in the gradients of the loss's two terms, so running it with (1, 0) and with
+    (0, beta) gives the two parts. The image enters the loss twice, as the encoder's input and as the target
+    of the reconstruction; its gradient here is that of the input.
+
+    The numeric gradients use forward functions only: one entry of a node is moved, and everything after that
+    node is computed again.
+    """
+    from sklearn.utils.validation import check_is_fitted
+
+    check_is_fitted(model, "params_")
+    network = model.network_
+    rng = np.random.default_rng(random_state)
+    noise = None
+    if isinstance(network, VAENetwork):
+        noise = rng.standard_normal(network.latent_dim) if eps is None else np.asarray(eps, dtype=np.float64)
+    image = as_floats(np.asarray(x)[None], np.dtype(np.float64))[0]
+    return trace_network(
+        network,
+        model.params_,
+        image,
+        noise,
+        reparameterized=reparameterized,
+        n_average=n_average,
+        learning_rate=learning_rate,
+        rng=rng,
+    )
+
+
+def trace_network(
+    network: VAENetwork | AutoencoderNetwork,
+    params: Parameters,
+    x: np.ndarray,
+    eps: np.ndarray | None = None,
+    *,
+    reparameterized: bool = True,
+    n_average: int = 0,
+    learning_rate: float = 1e-3,
+    rng: np.random.Generator | None = None,
+) -> Trace:
+    """Follow one image through a network: `trace_image` without an estimator.
+
+    Parameters
+    ----------
+    network : VAENetwork or AutoencoderNetwork
+    params : Parameters
+        Used in float64.
+    x : (D,) array, float
+    eps : (Z,) array or None
+        None for an AE.
+    reparameterized, n_average, learning_rate
+        As for `trace_image`.
+    rng : Generator, optional
+        Draws the noise to average over.
+
+    Returns
+    -------
+    Trace
 
     Raises
     ------
     ValueError
-        `x` or `eps` has another length than the network asks for.
-
-    Notes
-    -----
-    The backward pass is linear in the gradients of its two terms, so running it with (1, 0) and with
-    (0, beta) gives the two parts. The image enters the loss twice, as the encoder's input and as what is
-    to be reconstructed; its gradient here is that of the first role.
-
-    The numeric gradients come from forward functions alone: one entry of one node is moved, and
-    everything after that node is computed again.
+        `x` or `eps` has the wrong length or is not finite.
     """
-    if x.shape != (network.n_features,) or eps.shape != (network.latent_dim,):
-        raise ValueError(
-            f"x must have {network.n_features} entries and eps {network.latent_dim}, "
-            f"got shapes {x.shape} and {eps.shape}"
-        )
-    params = params.astype(np.float64)
-    x, eps = x.astype(np.float64)[None], eps.astype(np.float64)[None]
-    values = _forward_from(network, params, x, {"x": x, "eps": eps})
-    parts = [
-        _gradients(network, params, x, eps, weights) for weights in [(1.0, 0.0), (0.0, float(network.beta))]
-    ]
+    path = _Path(network, params.astype(np.float64), x, eps, reparameterized)
+    values = path.forward({})
+    parts, grads = path.backward()
+    formulas = FORMULAS if path.is_vae else AE_FORMULAS
     nodes = []
-    for name in FORMULAS:
+    for name in formulas:
         if name == "hidden" and not network.hidden:
             continue  # the heads are computed from x itself
         total = parts[0][name] + parts[1][name]
         for index in _entries_to_show(name, values[name], total):
-            numeric, bar = _by_differences(network, params, x, values, name, index)
+            numeric, bar = path.differences(values, name, index)
             nodes.append(
                 Node(
                     name=name,
@@ -138,88 +325,256 @@ def trace(network: VAENetwork, params: Parameters, x: np.ndarray, eps: np.ndarra
                     error_bar=bar,
                 )
             )
+    output = values["output"][0]
     return Trace(
+        kind="VAE" if path.is_vae else "AE",
         nodes=tuple(nodes),
         loss=float(values["loss"][0]),
-        beta=float(network.beta),
+        reconstruction=float(values["reconstruction"][0]),
+        kl=float(values["kl"][0]) if path.is_vae else 0.0,
+        beta=path.beta,
         likelihood=network.likelihood,
+        reparameterized=reparameterized,
+        image=path.x[0],
+        reconstructed=sigmoid_forward(output)[0] if network.likelihood == "bernoulli" else output,
+        step=path.step(grads, learning_rate, float(values["loss"][0])),
+        average=path.average(n_average, rng or np.random.default_rng(0))
+        if n_average and path.is_vae
+        else None,
     )
 
 
-def _forward_from(
-    network: VAENetwork, params: Parameters, target: np.ndarray, given: dict[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """Compute every node that is not given from those before it."""
-    nodes = dict(given)
-    if "hidden" not in nodes:
-        layers, activation = network.hidden_layers("encoder", params), network.get_activation()
-        nodes["hidden"], _ = mlp_forward(nodes["x"], layers, activation)
-    mu, _ = dense_forward(nodes["hidden"], params["mu.W"], params["mu.b"])
-    log_var, _ = dense_forward(nodes["hidden"], params["log_var.W"], params["log_var.b"])
-    nodes.setdefault("mu", mu)
-    nodes.setdefault("log_var", log_var)
-    z, (std, _) = reparameterize_forward(nodes["mu"], nodes["log_var"], nodes["eps"])
-    nodes.setdefault("z", nodes["mu"] + nodes["std"] * nodes["eps"] if "std" in nodes else z)
-    nodes.setdefault("std", std)
-    nodes.setdefault("output", network.decoder_forward(params, nodes["z"])[0])
-    nodes.setdefault("reconstruction", network.reconstruction_forward(params, target, nodes["output"])[0])
-    nodes.setdefault("kl", kl_forward(nodes["mu"], nodes["log_var"])[0])
-    nodes["loss"] = nodes["reconstruction"] + network.beta * nodes["kl"]
-    return nodes
+class _Path:
+    """One image's way through a network, every node of which may be given."""
+
+    def __init__(
+        self,
+        network: VAENetwork | AutoencoderNetwork,
+        params: Parameters,
+        x: np.ndarray,
+        eps: np.ndarray | None,
+        reparameterized: bool,
+    ) -> None:
+        self.is_vae = isinstance(network, VAENetwork)
+        self.beta = float(network.beta) if isinstance(network, VAENetwork) else 0.0
+        n_noise = network.latent_dim if self.is_vae else 0
+        eps = np.empty(0) if eps is None else eps
+        if x.shape != (network.n_features,) or eps.shape != (n_noise,):
+            raise ValueError(
+                f"x must have {network.n_features} entries and eps {n_noise}, "
+                f"got shapes {x.shape} and {eps.shape}"
+            )
+        if not (np.isfinite(x).all() and np.isfinite(eps).all()):
+            raise ValueError("x and eps must be finite")
+        self.network, self.params, self.reparameterized = network, params, reparameterized
+        self.x, self.eps = x.astype(np.float64)[None], eps.astype(np.float64)[None]
+
+    def forward(
+        self, given: dict[str, np.ndarray], params: Parameters | None = None
+    ) -> dict[str, np.ndarray]:
+        """Compute every node that is not given from those before it."""
+        network, p = self.network, self.params if params is None else params
+        nodes = {"x": self.x} | given
+        if "hidden" not in nodes:
+            nodes["hidden"], _ = mlp_forward(
+                nodes["x"], network.hidden_layers("encoder", p), network.get_activation()
+            )
+        for head in ("mu", "log_var") if self.is_vae else ("code",):
+            if head not in nodes:
+                nodes[head], _ = dense_forward(nodes["hidden"], p[f"{head}.W"], p[f"{head}.b"])
+        if self.is_vae:
+            nodes.setdefault("eps", self.eps)
+            z, (std, _) = reparameterize_forward(nodes["mu"], nodes["log_var"], nodes["eps"])
+            nodes.setdefault("z", nodes["mu"] + nodes["std"] * nodes["eps"] if "std" in nodes else z)
+            nodes.setdefault("std", std)
+            nodes.setdefault("kl", kl_forward(nodes["mu"], nodes["log_var"])[0])
+        code = nodes["z" if self.is_vae else "code"]
+        nodes.setdefault("output", network.decoder_forward(p, code)[0])
+        target = np.broadcast_to(self.x, (len(nodes["output"]), self.x.shape[1]))
+        nodes.setdefault("reconstruction", network.reconstruction_forward(p, target, nodes["output"])[0])
+        nodes["loss"] = (
+            nodes["reconstruction"] + self.beta * nodes["kl"] if self.is_vae else nodes["reconstruction"]
+        )
+        return nodes
+
+    def backward(self) -> tuple[list[dict[str, np.ndarray]], Parameters]:
+        """Return the gradients of the nodes from either term, and those of the parameters from both."""
+        grads, parts = self.params.zeros_like(), []
+        for weights in [(1.0, 0.0), (0.0, self.beta)]:
+            part, of_part = self._vae_part(*weights) if self.is_vae else self._ae_part(weights[0])
+            grads.flat[:] += of_part.flat
+            parts.append(part)
+        return parts, grads
+
+    def _vae_part(
+        self, d_reconstruction: float, d_kl: float, eps: np.ndarray | None = None
+    ) -> tuple[dict[str, np.ndarray], Parameters]:
+        """Run `VAENetwork.backward` stage by stage; with eps (n, Z), for n draws of it."""
+        network = self.network
+        assert isinstance(network, VAENetwork)
+        noise = self.eps if eps is None else eps
+        x, n = np.repeat(self.x, len(noise), axis=0), len(noise)
+        _, cache = network.forward(self.params, x, noise)
+        _, encoder_cache, z_cache, decoder_cache, likelihood_cache, kl_cache = cache
+        grads = self.params.zeros_like()
+        d_output = network.reconstruction_backward(np.full(n, d_reconstruction), likelihood_cache, grads)
+        dz = network.decoder_backward(d_output, decoder_cache, grads)
+        d_mu, d_log_var = reparameterize_backward(dz, z_cache)
+        std, _ = z_cache
+        d_std, d_eps = dz * noise, dz * std
+        if not self.reparameterized:  # a draw has no derivative
+            d_mu, d_log_var, d_std, d_eps = (np.zeros_like(dz) for _ in range(4))
+        d_mu_kl, d_log_var_kl = kl_backward(np.full(n, d_kl), kl_cache)
+        d_mu, d_log_var = d_mu + d_mu_kl, d_log_var + d_log_var_kl
+        d_hidden = network.encoder_backward(d_mu, d_log_var, encoder_cache, grads)
+        dx, _ = mlp_backward(d_hidden, encoder_cache[0])
+        return {
+            "x": dx,
+            "hidden": d_hidden,
+            "mu": d_mu,
+            "log_var": d_log_var,
+            "std": d_std,
+            "eps": d_eps,
+            "z": dz,
+            "output": d_output,
+            "reconstruction": np.full(n, d_reconstruction),
+            "kl": np.full(n, d_kl),
+        }, grads
+
+    def _ae_part(self, d_reconstruction: float) -> tuple[dict[str, np.ndarray], Parameters]:
+        """Run `AutoencoderNetwork.backward` stage by stage."""
+        network = self.network
+        assert isinstance(network, AutoencoderNetwork)
+        _, cache = network.forward(self.params, self.x)
+        _, hidden_cache, code_cache, decoder_cache, likelihood_cache = cache
+        weight = np.array([d_reconstruction])
+        grads = network.backward(weight, cache)
+        d_output = network.reconstruction_backward(weight, likelihood_cache, self.params.zeros_like())
+        d_code = network.decoder_backward(d_output, decoder_cache, self.params.zeros_like())
+        d_hidden, _, _ = dense_backward(d_code, code_cache)
+        dx, _ = mlp_backward(d_hidden, hidden_cache)
+        return {
+            "x": dx,
+            "hidden": d_hidden,
+            "code": d_code,
+            "output": d_output,
+            "reconstruction": weight,
+        }, grads
+
+    def differences(self, values: dict[str, np.ndarray], name: str, index: int) -> tuple[float, float]:
+        """Return the gradient of one entry of a node by central differences, and its error bar."""
+        names = list(FORMULAS if self.is_vae else AE_FORMULAS)
+        before = names[: names.index(name)]
+        given = {earlier: values[earlier] for earlier in (*before, "eps") if earlier in values}
+        if not self.reparameterized:
+            given["z"] = values["z"]  # the draw is what it is
+
+        def phi(t: float) -> float:
+            moved = values[name].copy()
+            moved.flat[index] += t
+            return float(self.forward({**given, name: moved})["loss"][0])
+
+        noise = rounding_noise(phi, _TABLE_SPACING)
+        difference = central_difference(phi, phi(0.0), _LARGEST_STEP, _SMALLEST_STEP, noise)
+        return difference.value, difference.bar
+
+    def step(self, grads: Parameters, learning_rate: float, loss: float) -> Step:
+        """Take one step of gradient descent."""
+        after = self.params.copy()
+        after.flat[:] -= learning_rate * grads.flat
+        return Step(
+            learning_rate=learning_rate,
+            loss_before=loss,
+            loss_after=float(self.forward({}, after)["loss"][0]),
+            expected_change=float(-learning_rate * (grads.flat @ grads.flat)),
+        )
+
+    def average(self, n: int, rng: np.random.Generator) -> Average:
+        """Return mean and standard deviation of the gradients of mu and log_var over n draws of eps."""
+        drawn: dict[str, list[np.ndarray]] = {"mu": [], "log_var": []}
+        for start in range(0, n, _BLOCK):
+            eps = rng.standard_normal((min(_BLOCK, n - start), self.eps.shape[1]))
+            part, _ = self._vae_part(1.0, self.beta, eps)
+            for name, gradients in drawn.items():
+                gradients.append(part[name])
+        mu, log_var = (np.concatenate(gradients) for gradients in drawn.values())
+        return Average(
+            n,
+            *(mu.mean(axis=0), mu.std(axis=0), _wrong_sign(mu)),
+            *(log_var.mean(axis=0), log_var.std(axis=0), _wrong_sign(log_var)),
+        )
 
 
-def _gradients(
-    network: VAENetwork, params: Parameters, x: np.ndarray, eps: np.ndarray, weights: tuple[float, float]
-) -> dict[str, np.ndarray]:
-    """Run `VAENetwork.backward`, stage by stage, with dL/dreconstruction and dL/dKL as given."""
-    _, cache = network.forward(params, x, eps)
-    _, encoder_cache, z_cache, decoder_cache, likelihood_cache, kl_cache = cache
-    d_reconstruction, d_kl = (np.array([weight]) for weight in weights)
-    grads = params.zeros_like()  # those of the parameters are not shown
-    d_output = network.reconstruction_backward(d_reconstruction, likelihood_cache, grads)
-    dz = network.decoder_backward(d_output, decoder_cache, grads)
-    d_mu, d_log_var = reparameterize_backward(dz, z_cache)
-    d_mu_kl, d_log_var_kl = kl_backward(d_kl, kl_cache)
-    d_mu, d_log_var = d_mu + d_mu_kl, d_log_var + d_log_var_kl
-    d_hidden = network.encoder_backward(d_mu, d_log_var, encoder_cache, grads)
-    dx, _ = mlp_backward(d_hidden, encoder_cache[0])
-    std, _ = z_cache
-    return {
-        "x": dx,
-        "hidden": d_hidden,
-        "mu": d_mu,
-        "log_var": d_log_var,
-        "std": dz * eps,
-        "eps": dz * std,
-        "z": dz,
-        "output": d_output,
-        "reconstruction": d_reconstruction,
-        "kl": d_kl,
-    }
+def _wrong_sign(gradients: np.ndarray) -> np.ndarray:
+    return np.mean(gradients * gradients.mean(axis=0) < 0, axis=0)
 
 
-def _entries_to_show(name: str, value: np.ndarray, gradient: np.ndarray) -> list[int]:
-    if name in ("x", "hidden", "output"):
+def _entries_to_show(name: str, value: np.ndarray, gradient: np.ndarray) -> Sequence[int]:
+    if name in _WIDE:
         return [int(np.argmax(np.abs(value * gradient)))]
-    return list(range(gradient.size))
+    return range(gradient.size)
 
 
-def _by_differences(
-    network: VAENetwork,
-    params: Parameters,
-    target: np.ndarray,
-    values: dict[str, np.ndarray],
-    name: str,
-    index: int,
-) -> tuple[float, float]:
-    before = list(FORMULAS)[: list(FORMULAS).index(name)]
-    given = {earlier: values[earlier] for earlier in (*before, "eps") if earlier in values}
+def tug_of_war(name: str, from_reconstruction: float, from_kl: float) -> str:
+    """Say in words where the two parts of a gradient pull a number: gradient descent moves against them.
 
-    def phi(t: float) -> float:
-        moved = values[name].copy()
-        moved.flat[index] += t
-        return float(_forward_from(network, params, target, {**given, name: moved})["loss"][0])
+    Examples
+    --------
+    >>> tug_of_war("mu", 3.0, -0.6)
+    'mu: the reconstruction pulls it down, the KL up, towards 0; the reconstruction pulls 5.0 times as hard'
+    >>> tug_of_war("log_var", 0.0, -0.5)
+    'log_var: the KL alone pulls it, up, towards 0'
+    """
+    of_reconstruction, of_kl = (
+        "down" if gradient > 0 else "up" for gradient in (from_reconstruction, from_kl)
+    )
+    if from_reconstruction == 0 and from_kl == 0:
+        return f"{name}: nothing pulls it"
+    if from_reconstruction == 0:
+        return f"{name}: the KL alone pulls it, {of_kl}, towards 0"
+    if from_kl == 0:
+        return f"{name}: the reconstruction alone pulls it, {of_reconstruction}"
+    sizes = {"reconstruction": abs(from_reconstruction), "KL": abs(from_kl)}
+    stronger, weaker = sorted(sizes, key=sizes.__getitem__, reverse=True)
+    times = f"the {stronger} pulls {sizes[stronger] / sizes[weaker]:.1f} times as hard"
+    if from_reconstruction * from_kl > 0:
+        return f"{name}: both pull it {of_kl}, the KL towards 0; {times}"
+    return f"{name}: the reconstruction pulls it {of_reconstruction}, the KL {of_kl}, towards 0; {times}"
 
-    noise = rounding_noise(phi, _TABLE_SPACING)
-    difference = central_difference(phi, phi(0.0), _LARGEST_STEP, _SMALLEST_STEP, noise)
-    return difference.value, difference.bar
+
+def step_text(step: Step) -> str:
+    """Say what one step of gradient descent did."""
+    return (
+        f"One step of gradient descent on this image with learning rate {step.learning_rate:g}: loss "
+        f"{step.loss_before:.4f} -> {step.loss_after:.4f} nats "
+        f"(change {step.loss_after - step.loss_before:+.4f}, to first order {step.expected_change:+.4f})"
+    )
+
+
+def _sentence(trace: Trace) -> str:
+    if trace.kind == "AE":
+        return f"AE: loss = reconstruction = {trace.loss:.4f} nats"
+    return (
+        f"VAE: loss = reconstruction {trace.reconstruction:.4f} + {trace.beta:g} * KL {trace.kl:.4f} = "
+        f"{trace.loss:.4f} nats"
+    )
+
+
+def _dimension_table(trace: Trace, d: int) -> Table:
+    names = ("z", "mu", "log_var") if trace.kind == "VAE" else ("code",)
+    nodes = [trace.node(name, d) for name in names]
+    rows = [
+        ("value", *(f"{node.value:.4f}" for node in nodes)),
+        ("gradient from the reconstruction", *(f"{node.from_reconstruction:+.4f}" for node in nodes)),
+        ("gradient from the KL", *(f"{node.from_kl:+.4f}" for node in nodes)),
+        ("gradient", *(f"{node.gradient:+.4f}" for node in nodes)),
+        ("gradient by finite differences", *(f"{node.numeric:+.4f}" for node in nodes)),
+        ("difference of the two", *(f"{abs(node.gradient - node.numeric):.0e}" for node in nodes)),
+    ]
+    note = ""
+    if trace.kind == "VAE":
+        note = ". ".join(
+            tug_of_war(name, trace.node(name, d).from_reconstruction, trace.node(name, d).from_kl)
+            for name in ("mu", "log_var")
+        )
+    return Table(f"Latent dimension {d}", (f"dim {d}", *names), rows, note)

@@ -18,6 +18,7 @@ def coarse_pictures():
 def no_pictures(monkeypatch):
     """For tests of `npvae compare` that are about something else."""
     monkeypatch.setattr("npvae.view.report.pictures.write_pictures", lambda comparison, folder: [])
+    monkeypatch.setattr("npvae.cli.compare._write_explorer", lambda comparison, folder: None)
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,9 @@ from tests.cli.tools import assert_complete_png, contents, invoke
 
 pytestmark = pytest.mark.usefixtures("quick_judges")
 
-SETTINGS = ("--epochs", 4, "--hidden", 16, "--seed", 3, "--beta", 0.5)
-PICTURES = {"loss.png", "latent.png", "samples.png", "reconstructions.png", "interpolation.png"}
+SETTINGS = ("--latent-dim", 2, "--epochs", 4, "--hidden", 16, "--seed", 3, "--beta", 0.5)
+PICTURES = {"loss.png", "latent.png", "histograms.png", "samples.png", "reconstructions.png"}
+PICTURES |= {"interpolation.png"}
 PLANE_PICTURES = {"plane-ae.png", "plane-vae.png", "point.png"}
 NAMES = {"AE": "ae-d2-seed3", "VAE": "vae-d2-seed3"}
 
@@ -55,8 +56,10 @@ def models(run):
 def test_stdout_is_the_tables_and_stderr_the_progress(run):
     out, result, _ = run
     lines = result.out.splitlines()
-    assert lines[0] == "AE and VAE on bars: 150 training and 60 test samples"
-    assert lines[1] == "network 30-16-2-16-30, 4 epochs, seed 3; VAE: beta = 0.5"
+    sentences, heading = result.out.split("\n\n")[:2]
+    assert sentences.startswith("Draw z from N(0, I) and decode it: ")
+    assert heading.splitlines()[0] == "AE and VAE on bars: 150 training and 60 test samples"
+    assert heading.splitlines()[1] == "network 30-16-2-16-30, 4 epochs, seed 3; VAE: beta = 0.5"
     assert max(len(line) for line in lines) <= 100
     assert lines == [line.rstrip() for line in lines]
     assert not re.search(r"batch/s|training ae|run\.json", result.out)
@@ -66,7 +69,7 @@ def test_stdout_is_the_tables_and_stderr_the_progress(run):
 
 def test_the_files(run):
     out, _, record = run
-    others = {"run.json", "report.html", "results.csv"}
+    others = {"run.json", "report.html", "explorer.html", "results.csv"}
     assert {path.name for path in out.iterdir() if path.is_file()} == PICTURES | PLANE_PICTURES | others
     assert {path.name for path in out.iterdir() if path.is_dir()} == {"models", "measured"}
     endings = (".json", ".safetensors")
@@ -181,11 +184,11 @@ def test_results_csv_has_the_numbers_of_run_json(run):
 
 
 def test_report_html_is_of_this_run(run):
-    out, result, record = run
+    out, _, record = run
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert result.out.splitlines()[0] in page
+    assert "AE and VAE on bars: 150 training and 60 test samples" in page
     assert record["data"]["sha256"] in page
-    assert page.count("data:image/png;base64,") == len(record["pictures"])
+    assert page.count("data:image/png;base64,") == len(record["pictures"]) + 2
     assert str(out) not in page
 
 

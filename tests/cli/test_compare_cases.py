@@ -1,5 +1,6 @@
 """`npvae compare` on other shapes of latent space and data, and what it refuses."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -9,12 +10,13 @@ import pytest
 
 import npvae
 from npvae import kernels
+from npvae.cli import compare
 from npvae.core import vae as core_vae
 from tests.cli.tools import assert_complete_png, assert_refused, contents, invoke
 
 pytestmark = pytest.mark.usefixtures("quick_judges")
 
-QUICK = ("--epochs", 1, "--hidden", 8, "--importance-samples", 5)
+QUICK = ("--latent-dim", 2, "--epochs", 1, "--hidden", 8, "--importance-samples", 5)
 PLANE_PICTURES = {"plane-ae.png", "plane-vae.png", "point.png"}
 
 
@@ -36,10 +38,11 @@ def test_rows_that_are_no_images(features, tmp_path):
     argv = ("--data", features, "--likelihood", "gaussian", *QUICK, "--out", tmp_path)
     result = invoke("compare", *argv)
     assert result.code == 0, result.err
-    assert result.out.startswith("AE and VAE on features: 120 training and 30 test samples")
+    assert "\n\nAE and VAE on features: 120 training and 30 test samples\n" in result.out
     assert "-ln p(x | code): gaussian likelihood" in " ".join(result.out.split())
     for path in tmp_path.glob("*.png"):
         assert_complete_png(path)
+    assert not (tmp_path / "explorer.html").exists()
     assert npvae.load(tmp_path / "models" / "vae-d2-seed0.safetensors").likelihood == "gaussian"
     assert json.loads((tmp_path / "run.json").read_text())["classifier_accuracy"] is None
 
@@ -91,6 +94,14 @@ def test_binarised(binarize, images, tmp_path):
     assert ae.dynamic_binarization == (binarize == "dynamic")
     assert "strictly between 0 and 1" not in result.out, "the test images are binary"
     assert json.loads((tmp_path / "run.json").read_text())["settings"]["binarize"] == binarize
+
+
+def test_a_preset_is_one_dimension_unless_a_later_option_says_more():
+    parser = argparse.ArgumentParser()
+    compare.add_arguments(parser)
+    assert parser.parse_args(["--preset", "stat453"]).latent_dim == [2]
+    args = parser.parse_args(["--preset", "stat453", "--latent-dim", "5", "9"])
+    assert (args.latent_dim, args.epochs, args.noise_variance) == ([5, 9], 50, "0.5")
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -192,7 +203,7 @@ def with_pictures(images, tmp_path, monkeypatch):
         return names
 
     monkeypatch.setattr("npvae.view.report.pictures.write_pictures", drawn)
-    monkeypatch.setattr("npvae.view.report.page.write_report", lambda *arguments: None)
+    monkeypatch.setattr("npvae.view.report.page.write_report", lambda *arguments, **options: None)
 
     def run(*argv):
         result = invoke("compare", "--data", images, *QUICK, "--jobs", 1, "--out", out, *argv)

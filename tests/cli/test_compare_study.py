@@ -18,7 +18,7 @@ from tests.cli.tools import assert_complete_png, invoke
 
 pytestmark = pytest.mark.usefixtures("quick_judges")
 
-SETTINGS = ("--epochs", 2, "--hidden", 8, "--importance-samples", 5)
+SETTINGS = ("--latent-dim", 2, "--epochs", 2, "--hidden", 8, "--importance-samples", 5)
 CELLS = ("ae-d2-seed0", "vae-d2-seed0")
 
 
@@ -26,6 +26,7 @@ CELLS = ("ae-d2-seed0", "vae-d2-seed0")
 def compare(images, tmp_path, monkeypatch):
     """Run the command in this process, without pictures; return its result, what it trained, and measured."""
     monkeypatch.setattr("npvae.view.report.pictures.write_pictures", lambda comparison, folder: [])
+    monkeypatch.setattr("npvae.cli.compare._write_explorer", lambda comparison, folder: None)
 
     def run(*argv, out=tmp_path / "out", code=0):
         trained, fit = [], {cls: cls.fit for cls in (npvae.VAE, npvae.Autoencoder)}
@@ -89,14 +90,17 @@ def test_all_models_and_pictures_are_there(study):
     assert "plane-vae-d5.png" not in pictures
     for name in pictures:
         assert_complete_png(out / name)
-    assert (out / "report.html").read_text().count("data:image/png;base64,") == len(pictures)
+    n_images = (out / "report.html").read_text().count("data:image/png;base64,")
+    assert n_images == len(pictures) + 4  # draws of both models of both dimensions
 
 
 def test_what_is_printed(study):
     out, result = study
     lines = result.out.splitlines()
     assert max(map(len, lines)) <= 100
-    assert lines[1] == "network 30-8-D-8-30, D = 2, 5, 2 epochs, seeds 7, 8"
+    assert (
+        result.out.split("\n\n")[1].splitlines()[1] == "network 30-8-D-8-30, D = 2, 5, 2 epochs, seeds 7, 8"
+    )
     said, printed = " ".join(record(out)["findings"]).split(), result.out.replace("\n* ", "\n").split()
     assert " ".join(said) in " ".join(printed)
     assert "(8 of 8)" in result.err
@@ -135,6 +139,7 @@ def made(images, tmp_path_factory, quick_judges):
     out = tmp_path_factory.mktemp("made") / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("npvae.view.report.pictures.write_pictures", lambda comparison, folder: [])
+        patch.setattr("npvae.cli.compare._write_explorer", lambda comparison, folder: None)
         result = invoke("compare", "--data", images, *SETTINGS, "--out", out)
     assert result.code == 0, result.err
     return out, result
@@ -257,6 +262,7 @@ def test_a_folder_of_other_settings_is_not_touched(compare, done, tmp_path):
 def test_jobs_give_the_same(images, tmp_path, monkeypatch):
     """In processes of their own, where nothing is patched: so neither is it here."""
     monkeypatch.setattr("npvae.view.report.pictures.write_pictures", lambda comparison, folder: [])
+    monkeypatch.setattr("npvae.cli.compare._write_explorer", lambda comparison, folder: None)
     monkeypatch.setattr(two_sample, "_EPOCHS", 30)
     monkeypatch.setattr(two_sample, "_STEPS", 25)
     results = []

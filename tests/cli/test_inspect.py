@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import npvae
+from npvae import view
 from npvae.data import load_dataset
 from npvae.persistence import load_model
 from tests.cli.tools import assert_complete_png, assert_refused, contents, invoke
@@ -38,6 +39,27 @@ def test_a_point_of_ones_own(kind, models, tmp_path):
 def test_pictures_of_samples(options, models, tmp_path):
     assert invoke("sample", models / "vae.safetensors", "--out", tmp_path / "s.png", *options).code == 0
     assert_complete_png(tmp_path / "s.png")
+
+
+@KINDS
+def test_a_point_is_shown_among_the_codes(kind, models, images, tmp_path, monkeypatch):
+    drawn = []
+    draw = view.draw_latent_point
+    monkeypatch.setattr(view, "draw_latent_point", lambda *a, **k: drawn.append(a) or draw(*a, **k))
+    argv = (models / f"{kind}.safetensors", "--z", -2.5, 2, "--out", tmp_path / "s.png")
+    assert invoke("sample", *argv, "--data", images).code == 0
+    ((point, (image,), (codes,), labels, shape),) = [
+        (p, i.values(), c.values(), y, s) for p, i, c, y, s in drawn
+    ]
+    model, data = npvae.load(models / f"{kind}.safetensors"), load_dataset(images)
+    assert (list(point), shape) == ([-2.5, 2], (6, 5))
+    np.testing.assert_allclose(image, model.inverse_transform([[-2.5, 2]])[0], rtol=1e-6)
+    np.testing.assert_array_equal(codes, model.transform(data.X_test))
+    np.testing.assert_array_equal(labels, data.y_test)
+    assert_complete_png(tmp_path / "s.png")
+    assert invoke("sample", *argv).code == 0
+    assert len(drawn) == 1, "data of another model"
+    assert_refused(invoke("sample", *argv, "--data", "digits"), "30", "64", "--data")
 
 
 @pytest.mark.parametrize(
@@ -124,8 +146,8 @@ def test_info(kind, models):
     for part in (type(model).__name__, "30 features", "3 epochs", "hidden", npvae.__version__):
         assert part in result.out
     assert f"parameters ({model.params_.flat.size} of float32)" in result.out
-    for name, view in model.params_.items():
-        row = rf"{re.escape(name)} +{' x '.join(map(str, view.shape))} +std {view.std():.4f}"
+    for name, values in model.params_.items():
+        row = rf"{re.escape(name)} +{' x '.join(map(str, values.shape))} +std {values.std():.4f}"
         assert re.search(row, result.out), name
     loss = re.search(r"\bloss +([\d.]+) nats", result.out)[1]
     assert float(loss) == pytest.approx(model.history_["loss"][-1], abs=6e-4)

@@ -84,7 +84,7 @@ def test_a_training_that_was_ended_from_outside_is_resumed_to_the_same_bits(by, 
 
 @pytest.mark.usefixtures("models")
 def test_compare(images, tmp_path):
-    argv = ("compare", "--data", images, *FOREVER, "--samples", 10, "--out", tmp_path)
+    argv = ("compare", "--data", images, *FOREVER, "--latent-dim", 2, "--samples", 10, "--out", tmp_path)
     code, out, err = interrupted_process(*argv)
     assert (code, out) == (130, ""), err
     assert "Traceback" not in err
@@ -116,7 +116,7 @@ def interrupt_at_step(monkeypatch):
     signal.signal(signal.SIGINT, before)
 
 
-ARGV = ("compare", "--epochs", 2, "--hidden", "--importance-samples", 1)
+ARGV = ("compare", "--latent-dim", 2, "--epochs", 2, "--hidden", "--importance-samples", 1)
 
 
 @pytest.mark.filterwarnings("default:training was interrupted")

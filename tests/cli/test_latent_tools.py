@@ -68,6 +68,22 @@ def test_ways_are_the_studys(kind, way, run, model, images):
     assert "5 points between test images 0 and 3 of bars" in result.out
 
 
+@pytest.mark.parametrize("way", ["linear", "both"])
+def test_several_models_between_the_same_images(way, models, images, model, tmp_path):
+    paths = [models / f"{kind}.safetensors" for kind in ("ae", "vae")]
+    argv = ("--data", images, "--from", 0, "--to", 3, "-n", 5, "--kind", way)
+    assert invoke("interpolate", *paths, *argv, "--out", tmp_path / "x.npy").code == 0
+    X = load_dataset(images).X_test
+    ways = ("linear", "spherical")[: 1 + (way == "both")]
+    expected = [[interpolate_images(model(k), X[0], X[3], 5, w) for w in ways] for k in ("ae", "vae")]
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), np.squeeze(expected))
+    result = invoke("interpolate", *paths, *argv, "--out", tmp_path / "x.png")
+    assert result.out.startswith("Autoencoder, VAE: 5 points")
+    assert_complete_png(tmp_path / "x.png")
+    twice = invoke("interpolate", paths[0], paths[0], *argv, "--out", tmp_path / "x.png")
+    assert twice.out.startswith("1: ae, 2: ae: 5 points")
+
+
 @KINDS
 @pytest.mark.parametrize("image", [None, 7])
 def test_traversals_are_the_studys(kind, image, run, model, images):
@@ -94,6 +110,14 @@ def test_planes_are_the_studys(kind, run, model, images):
         plane = latent_plane(4, codes)
         expected = [*plane[0, [0, -1], 0], *plane[[-1, 0], 0, 1]]
         np.testing.assert_allclose([float(end) for end in ends], expected, atol=0.0051)
+
+
+def test_small_images_have_a_coarser_grid(run, tmp_path):
+    assert "12 x 12 points" in run("plane", "vae")[0].out
+    path = tmp_path / "m.safetensors"
+    X = np.random.default_rng(0).random((40, 121))
+    npvae.VAE(hidden=(), max_epochs=1, random_state=0).fit(X).save(path)
+    assert "20 x 20 points" in invoke("plane", path, "--out", tmp_path / "x.npy").out
 
 
 def test_a_plane_over_the_prior_reads_no_data(models, tmp_path):

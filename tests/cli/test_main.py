@@ -18,7 +18,8 @@ def run_process(*argv, **options):
 def test_the_commands():
     assert set(COMMANDS) == {
         "compare", "train", "encode", "score", "sample", "reconstruct", "evaluate", "interpolate", "traverse",
-        "plane", "nearest", "trace", "explore", "lab", "derive", "gradcheck", "exercise", "quiz", "info",
+        "plane", "nearest", "trace", "explore", "animate", "lab", "derive", "gradcheck", "exercise", "quiz",
+        "info",
     }  # fmt: skip
 
 

@@ -46,6 +46,26 @@ def test_it_trains_as_the_estimator_does(kind, cls, images, data, tmp_path):
     assert len(result.out.splitlines()) == 1
 
 
+def test_the_preset_of_the_course(images, tmp_path):
+    """The squared error, summed, up to a constant; and the sizes. Later options change it."""
+    path = tmp_path / "m.safetensors"
+    settings = ("--data", images, "--preset", "stat453", "--epochs", 2, "--hidden", 8, "--out", path)
+    result = invoke("train", "vae", "--latent-dim", 7, *settings)
+    assert result.code == 0, result.err
+    vae, x = npvae.load(path), load_dataset(images).X_test[:3] / 255
+    given = {"latent_dim": 2, "activation": "leaky_relu", "batch_size": 256, "learning_rate": 5e-4}
+    assert {name: getattr(vae, name) for name in given} == given
+    assert (vae.negative_slope, vae.optimizer, vae.max_epochs) == (0.01, "adam", 2)
+    losses = []
+    for eps in np.random.default_rng(0).standard_normal((2, 3, 2)):
+        mu, log_var = vae.encode(x)
+        z = mu + np.exp(log_var / 2) * eps
+        squares = ((x - vae.inverse_transform(z)) ** 2).sum(axis=1).mean()
+        losses.append(vae.network_.loss(vae.params_, x, eps).reconstruction - squares)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5), "not a constant"
+    assert invoke("train", "ae", *settings[:-1], tmp_path / "a.safetensors").code == 0
+
+
 def test_json(images, data, tmp_path):
     path = tmp_path / "m.safetensors"
     result = invoke("train", "vae", "--data", images, *QUICK, "--json", "--out", path)

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from xml.etree import ElementTree
 
 import numpy as np
@@ -53,6 +54,23 @@ def test_the_table_shows_what_matters():
     assert "1 of 6" in rows[1]
     assert "shape (2, 2)" in text
     assert rows[-1] == "reproduce: check_vjp(forward, backward, args, seed=5)"
+
+
+def test_a_notebook_shows_what_print_shows():
+    report = product_report()
+    page = report._repr_html_()
+    root = ElementTree.fromstring(f"<div>{page.replace('<br>', '<br/>')}</div>")
+    words = " ".join(" ".join(root.itertext()).split())
+    for line in str(report).splitlines():
+        for part in re.split(r"\s{2,}", line.strip()):
+            assert part in words, part
+    assert len(root.findall(".//tbody/tr")) >= len(report.entries)
+
+
+def test_html_is_escaped():
+    report = Report("a <check>", (Entry("a<b", (2,), "pass"),), 0, "check('<>')")
+    assert "<check>" not in report._repr_html_()
+    assert "a&lt;b" in report._repr_html_()
 
 
 def test_json_round_trip():

@@ -19,6 +19,7 @@ from npvae.study import (
     ReconstructionError,
     TwoSampleTest,
 )
+from npvae.study.evaluation import what_to_look_at
 from npvae.study.jsonable import to_jsonable
 from npvae.study.metrics.normality import SimulatedTest
 
@@ -117,6 +118,31 @@ def test_sentences(of_vae):
         f"Warning. {COLLAPSE}",
     ):
         assert part in text
+
+
+def test_what_to_look_at(of_vae, of_ae):
+    """0.541 is as far as the accuracy goes by chance."""
+    head, elbo, used, prior = what_to_look_at(of_vae)
+    assert head == "What to look at:"
+    assert "ELBO -41.25 nats" in elbo
+    assert "2 of 3 latent dimensions are used; the others add nothing." in used
+    assert "z differs from N(0, I) (a classifier is right in 88 %" in prior
+    accuracy = replace(of_vae.normality.classifier, accuracy=0.53)
+    near = replace(of_vae, normality=replace(of_vae.normality, classifier=accuracy))
+    assert "is hard to tell from N(0, I)" in what_to_look_at(near)[-1]
+    _, error, prior = what_to_look_at(of_ae)
+    assert "Squared error 2.125" in error
+    assert "differs from N(0, I)" in prior
+    text = " ".join(of_vae.text("toys").split())
+    assert all(" ".join(line.split()) in text for line in what_to_look_at(of_vae))
+
+
+def test_a_collapsed_vae(of_vae):
+    none = replace(of_vae.posterior, n_active=0, active=np.zeros(3, dtype=bool))
+    assert (
+        "0 of 3 latent dimensions are used; z says nothing about x: posterior collapse."
+        in what_to_look_at(replace(of_vae, posterior=none))[2]
+    )
 
 
 @pytest.mark.parametrize(

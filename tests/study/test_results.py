@@ -11,6 +11,7 @@ import pytest
 from npvae.study import CONTROLS, WAYS
 from npvae.study.findings import comparison_findings
 from npvae.study.results import comparison_csv, comparison_numbers
+from npvae.study.summary import summarise
 from tests.comparisons import enlarged, small_comparison
 
 
@@ -48,6 +49,8 @@ def test_numbers_are_those_of_the_comparison(comparison, numbers):
     accuracy = comparison.classifier_accuracy
     assert numbers["classifier_accuracy"] == (None if np.isnan(accuracy) else accuracy)
     assert numbers["findings"] == comparison_findings(comparison)
+    summary = summarise(comparison)
+    assert numbers["summary"] == [summary.title, *summary.sentences]
     assert list(numbers["controls"]) == list(CONTROLS)
     for name, quality in comparison.controls.items():
         assert numbers["controls"][name]["frechet"] == quality.frechet

@@ -5,8 +5,12 @@ import numpy as np
 import pytest
 from autograd import grad
 
+from npvae import VAE, Autoencoder
+from npvae.core.autoencoder import AutoencoderNetwork
+from npvae.core.gaussian import kl_forward
 from npvae.core.vae import VAENetwork
-from npvae.study.trace import FORMULAS, trace
+from npvae.study import trace_image
+from npvae.study.trace import AE_FORMULAS, FORMULAS, trace_network, tug_of_war
 from tests.core.points import random_parameters
 
 D, Z = 6, 3
@@ -87,7 +91,7 @@ def make(likelihood, beta, hidden, seed=0):
 def case(request):
     likelihood, beta, hidden = request.param
     network, params, x, eps = make(likelihood, beta, hidden)
-    return trace(network, params, x, eps), Path(dict(params), x, eps, beta, likelihood)
+    return trace_network(network, params, x, eps), Path(dict(params), x, eps, beta, likelihood)
 
 
 def test_values(case):
@@ -157,7 +161,7 @@ def test_which_nodes_are_shown(case):
 def test_they_are_the_gradients_that_training_takes(likelihood):
     """The biases of the two heads add to mu and log_var, and that of the output to the output."""
     network, params, x, eps = make(likelihood, 0.5, (5,))
-    result = trace(network, params, x, eps)
+    result = trace_network(network, params, x, eps)
     loss, grads = network.loss_and_grad(params, x[None], eps[None])
     assert result.loss == pytest.approx(loss.total, rel=1e-12)
     for node in result.nodes:
@@ -184,7 +188,7 @@ def without_the_noise(dz, cache):
 def test_a_wrong_backward_shows(fault, monkeypatch):
     network, params, x, eps = make("bernoulli", 1.0, (5,))
     monkeypatch.setattr("npvae.study.trace.reparameterize_backward", fault)
-    result = trace(network, params, x, eps)
+    result = trace_network(network, params, x, eps)
     for node in result.nodes:
         difference = abs(node.gradient - node.numeric)
         if node.name in ("log_var", "x", "hidden"):  # at and before the fault
@@ -207,14 +211,15 @@ def test_a_learned_noise_variance():
     for name in params:
         same[name] = params[name]
     same["output.log_noise_var"] = [np.log(NOISE_VARIANCE)]
-    assert trace(learned, same, x, eps).loss == pytest.approx(trace(network, params, x, eps).loss, rel=1e-12)
+    loss = trace_network(network, params, x, eps).loss
+    assert trace_network(learned, same, x, eps).loss == pytest.approx(loss, rel=1e-12)
 
 
 def test_float32_parameters_are_used_in_float64_and_left_alone():
     network, params, x, eps = make("bernoulli", 1.0, (5,))
     single = params.astype(np.float32)
     before = single.flat.copy()
-    result = trace(network, single, x.astype(np.float32), eps.astype(np.float32))
+    result = trace_network(network, single, x.astype(np.float32), eps.astype(np.float32))
     assert max(abs(node.gradient - node.numeric) for node in result.nodes) < 1e-7
     assert single.flat.dtype == np.float32
     np.testing.assert_array_equal(single.flat, before)
@@ -224,4 +229,166 @@ def test_float32_parameters_are_used_in_float64_and_left_alone():
 def test_lengths_are_checked(n_x, n_eps):
     network, params, _, _ = make("bernoulli", 1.0, ())
     with pytest.raises(ValueError, match=f"x must have {D} entries and eps {Z}"):
-        trace(network, params, np.zeros(n_x), np.zeros(n_eps))
+        trace_network(network, params, np.zeros(n_x), np.zeros(n_eps))
+
+
+@pytest.mark.parametrize("bad", ["x", "eps"])
+def test_numbers_must_be_finite(bad):
+    network, params, x, eps = make("bernoulli", 1.0, ())
+    {"x": x, "eps": eps}[bad][1] = np.nan
+    with pytest.raises(ValueError, match="must be finite"):
+        trace_network(network, params, x, eps)
+
+
+@pytest.fixture
+def direct(case):
+    """The same with z drawn directly."""
+    result, path = case
+    network, params, x, eps = make(path.likelihood, path.beta, CASES_BY_DEPTH[len(path.p)])
+    return result, trace_network(network, params, x, eps, reparameterized=False)
+
+
+CASES_BY_DEPTH = {len(make("bernoulli", 1.0, hidden)[1]): hidden for _, _, hidden in CASES}
+
+
+def test_without_the_reparameterization_only_the_kl_reaches_the_encoder(direct):
+    with_eps, without = direct
+    for one, other in zip(with_eps.nodes, without.nodes, strict=True):
+        assert one.value == other.value or one.name in ("x", "hidden")  # whose largest entry is shown
+        assert abs(other.gradient - other.numeric) <= 1e-6 * abs(other.gradient) + other.error_bar
+        if one.name in ("mu", "log_var"):
+            assert (other.gradient, other.from_reconstruction) == (one.from_kl, 0)
+        if one.name in ("x", "hidden"):
+            assert other.from_reconstruction == 0
+        if one.name in ("std", "eps"):
+            assert other.gradient == 0
+        if one.name in ("z", "output", "reconstruction"):
+            assert other.gradient == one.gradient
+
+
+def test_one_step_is_one_of_gradient_descent(case):
+    result, path = case
+    network, params, x, eps = make(path.likelihood, path.beta, CASES_BY_DEPTH[len(path.p)])
+    loss, grads = network.loss_and_grad(params, x[None], eps[None])
+    stepped = params.copy()
+    stepped.flat[:] -= 1e-3 * grads.flat
+    step = result.step
+    assert step.loss_before == result.loss == pytest.approx(loss.total, rel=1e-12)
+    assert step.loss_after == pytest.approx(network.loss(stepped, x[None], eps[None]).total, rel=1e-12)
+    assert step.expected_change == pytest.approx(-1e-3 * np.sum(grads.flat**2), rel=1e-9)
+
+
+def test_averages_over_draws():
+    """Against the gradients of single traces, whose noise is drawn likewise."""
+    network, params, x, eps = make("bernoulli", 0.5, (5,))
+    average = trace_network(network, params, x, eps, n_average=6, rng=np.random.default_rng(8)).average
+    draws = np.random.default_rng(8).standard_normal((6, Z))
+    single = [trace_network(network, params, x, draw) for draw in draws]
+    for name, mean, std, wrong in [
+        ("mu", average.mu_mean, average.mu_std, average.mu_wrong_sign),
+        ("log_var", average.log_var_mean, average.log_var_std, average.log_var_wrong_sign),
+    ]:
+        gradients = np.array([[one.node(name, d).gradient for d in range(Z)] for one in single])
+        np.testing.assert_allclose(mean, gradients.mean(axis=0), rtol=1e-9)
+        np.testing.assert_allclose(std, gradients.std(axis=0), rtol=1e-9)
+        signs = np.sign(gradients) != np.sign(gradients.mean(axis=0))
+        np.testing.assert_allclose(wrong, signs.mean(axis=0))
+    assert average.n == 6
+
+
+def test_averages_do_not_depend_on_blocks(monkeypatch):
+    network, params, x, eps = make("gaussian", 1.0, (5,))
+    whole, blocks = [], []
+    for block, kept in [(1000, whole), (3, blocks)]:
+        monkeypatch.setattr("npvae.study.trace._BLOCK", block)
+        average = trace_network(network, params, x, eps, n_average=7, rng=np.random.default_rng(1)).average
+        kept += [average.mu_mean, average.mu_std, average.log_var_mean, average.log_var_std]
+    np.testing.assert_allclose(whole, blocks, rtol=1e-12)
+
+
+@pytest.mark.parametrize("hidden", [(), (5,), (7, 4)])
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_an_autoencoder(hidden, likelihood):
+    """What there is of it: no noise, no KL."""
+    network = AutoencoderNetwork(
+        n_features=D,
+        latent_dim=Z,
+        hidden=hidden,
+        activation="tanh",
+        likelihood=likelihood,
+        noise_variance=NOISE_VARIANCE,
+    )
+    rng = np.random.default_rng(0)
+    params, x = random_parameters(network, rng, 0.7), rng.random(D)
+    result = trace_network(network, params, x)
+    loss, grads = network.loss_and_grad(params, x[None])
+    assert result.kind == "AE"
+    assert result.loss == result.reconstruction == pytest.approx(loss.total, rel=1e-12)
+    assert (result.kl, result.average) == (0, None)
+    names = [name for name in AE_FORMULAS if hidden or name != "hidden"]
+    assert list(dict.fromkeys(node.name for node in result.nodes)) == names
+    assert result.latent_dim == Z
+    for node in result.nodes:
+        assert abs(node.gradient - node.numeric) <= 1e-6 * abs(node.gradient) + node.error_bar, node
+        assert node.from_kl == 0
+        if node.name in ("code", "output"):
+            assert node.gradient == pytest.approx(grads[f"{node.name}.b"][node.index], rel=1e-12)
+    np.testing.assert_allclose(
+        result.reconstructed, network.decode(params, network.encode(params, x[None]))[0]
+    )
+    gradients = [abs(result.node("code", d).gradient) for d in range(Z)]
+    assert result.most_important(1) == [int(np.argmax(gradients))]
+
+
+def test_the_most_important_dimensions_have_the_largest_kl(case):
+    result, path = case
+    values = path.nodes()
+    kl = kl_forward(values["mu"][:, None], values["log_var"][:, None])[0]
+    assert result.most_important(2) == sorted(np.argsort(-kl)[:2].tolist())
+    assert result.most_important(9) == [0, 1, 2]
+
+
+@pytest.fixture(scope="module")
+def models():
+    X = np.random.default_rng(0).integers(0, 256, size=(60, D), dtype=np.uint8)
+    settings = {"hidden": (5,), "likelihood": "bernoulli", "max_epochs": 2, "tol": None, "random_state": 0}
+    return X, VAE(Z, **settings).fit(X), Autoencoder(Z, **settings).fit(X)
+
+
+def test_of_an_estimator(models):
+    X, vae, ae = models
+    drawn = trace_image(vae, X[3], random_state=4)
+    eps = np.random.default_rng(4).standard_normal(Z)
+    assert [drawn.node("eps", d).value for d in range(Z)] == eps.tolist()
+    given = trace_image(vae, X[3] / 255, eps)
+    assert given.loss == pytest.approx(drawn.loss, rel=1e-6)
+    assert trace_image(ae, X[3]).loss == pytest.approx(-ae.score_samples(X[3:4])[0], rel=1e-5)
+    np.testing.assert_allclose(drawn.image, X[3] / 255, rtol=1e-6)
+
+
+def test_a_notebook_shows_tables(models):
+    X, vae, ae = models
+    text = trace_image(vae, X[0])._repr_html_()
+    assert text.count("<table>") == Z == text.count("</table>")
+    assert "log_var: " in text
+    assert f"{trace_image(vae, X[0]).node('mu', 1).gradient:+.4f}" in text
+    assert trace_image(ae, X[0])._repr_html_().count("<table>") == Z
+
+
+@pytest.mark.parametrize(
+    ("of_reconstruction", "of_kl", "said"),
+    [
+        (
+            3.0,
+            -0.5,
+            "the reconstruction pulls it down, the KL up, towards 0; the reconstruction pulls 6.0",
+        ),
+        (-0.5, 3.0, "the reconstruction pulls it up, the KL down, towards 0; the KL pulls 6.0 times as hard"),
+        (2.0, 1.0, "both pull it down, the KL towards 0; the reconstruction pulls 2.0 times as hard"),
+        (0.0, -1.0, "the KL alone pulls it, up, towards 0"),
+        (1.0, 0.0, "the reconstruction alone pulls it, down"),
+        (0.0, 0.0, "nothing pulls it"),
+    ],
+)
+def test_the_tug_of_war_in_words(of_reconstruction, of_kl, said):
+    assert tug_of_war("mu", of_reconstruction, of_kl).startswith(f"mu: {said}")

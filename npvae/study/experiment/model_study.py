@@ -1,6 +1,7 @@
 """Results for one trained model of a comparison: its evaluation, and the quality of its samples."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -74,7 +75,7 @@ def restore_quality(numbers: dict[str, Any]) -> SampleQuality:
     values: dict[str, Any] = {}
     for field in dataclasses.fields(SampleQuality):
         value = numbers[field.name]
-        values[field.name] = float("nan") if value is None else value
+        values[field.name] = tuple(value) if isinstance(value, list) else math.nan if value is None else value
     return SampleQuality(**values)
 
 

@@ -62,6 +62,10 @@ class SampleQuality:
         labels.
     n : int
         Number of samples, of real images and of training images; every figure depends on it.
+    class_shares : tuple of C floats
+        Frequency of each class among the predictions, in the order of the sorted labels. () without labels.
+    confident_shares : tuple of C floats
+        The same, counting only the samples in `confidence`, which is their sum. () without labels.
     """
 
     frechet: float
@@ -81,6 +85,8 @@ class SampleQuality:
     confidence: float
     class_imbalance: float
     n: int
+    class_shares: tuple[float, ...] = ()
+    confident_shares: tuple[float, ...] = ()
 
 
 class SampleJudge:
@@ -245,10 +251,14 @@ class SampleJudge:
             copies = self._training.memorisation(fake)
             frechet = frechet_distance(principal, self._real_principal)
             frechet_classifier = confidence = imbalance = float("nan")
-            if probabilities is not None:
+            shares = confident_shares = np.empty(0)
+            if probabilities is not None and self._real_shares is not None:
                 frechet_classifier = frechet_distance(in_features, self._real_in_features)
-                confidence = float(np.mean(probabilities.max(axis=1) > _SURE))
-                imbalance = float(np.abs(_class_shares(probabilities) - self._real_shares).sum() / 2)
+                shares = _class_shares(probabilities)
+                sure = probabilities.max(axis=1) > _SURE
+                confidence = float(np.mean(sure))
+                confident_shares = _class_shares(probabilities[sure]) * confidence
+                imbalance = float(np.abs(shares - self._real_shares).sum() / 2)
         return SampleQuality(
             frechet=frechet,
             frechet_classifier=frechet_classifier,
@@ -267,6 +277,8 @@ class SampleJudge:
             confidence=confidence,
             class_imbalance=imbalance,
             n=self.n,
+            class_shares=tuple(shares.tolist()),
+            confident_shares=tuple(confident_shares.tolist()),
         )
 
     def _set_real(self, real: np.ndarray) -> None:
@@ -296,4 +308,5 @@ def choose_rows(X: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
 
 def _class_shares(probabilities: np.ndarray) -> np.ndarray:
     """Return the frequency of each class as the most probable one, (C,)."""
-    return np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1]) / len(probabilities)
+    counts = np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1])
+    return counts / max(len(probabilities), 1)

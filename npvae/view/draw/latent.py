@@ -13,12 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
+from matplotlib.ticker import MaxNLocator
 
 from npvae.view.draw.class_names import draw_class_names
 from npvae.view.draw.style import (
     CLASS_COLOURS,
     INK,
+    MODEL_COLOURS,
     TEXT_SIZE,
+    TICK_SIZE,
     axes_or_new,
     figure_or_new,
     halo,
@@ -26,8 +29,9 @@ from npvae.view.draw.style import (
     set_title,
 )
 
-_RADII = (1, 2, 3)
-_MOST_CLASSES = 20  # labels with more values than this are not drawn as classes
+RADII = (1, 2, 3)
+_MOST_HISTOGRAMS = 100
+MOST_CLASSES = 20  # labels with more values than this are not drawn as classes
 
 
 def draw_latent_codes(
@@ -112,6 +116,58 @@ def draw_latent_comparison(
     return panels
 
 
+def draw_latent_histograms(
+    z: Mapping[str, np.ndarray], *, figure: Figure | SubFigure | None = None
+) -> tuple[Axes, ...]:
+    """Draw a histogram of every latent dimension over the density of N(0, 1).
+
+    Parameters
+    ----------
+    z : mapping from a model's name to (N, Z) array
+        The codes of an AE; for a VAE a draw from each q(z | x), as `npvae.study.draw_codes` returns them. Of
+        more than 100 dimensions the first 100 are drawn.
+    figure : Figure or SubFigure, optional
+
+    Returns
+    -------
+    tuple of Axes
+        For each model one for every dimension. Its first line is the density of N(0, 1).
+
+    Notes
+    -----
+    All dimensions of a model have the same scale, which leaves out the 0.5 % of its values that are farthest
+    from 0. A VAE dimension that follows N(0, 1) may be one that the VAE does not use: see its KL.
+    """
+    n_dims = min(next(iter(z.values())).shape[1], _MOST_HISTOGRAMS)
+    n_columns = min(n_dims, 10)
+    n_rows = -(-n_dims // n_columns)
+    figure = figure_or_new(figure, max(1.55 * n_columns, 9), (1.6 * n_rows + 0.5) * len(z))
+    grid = figure.subplots(len(z) * n_rows, n_columns, squeeze=False)
+    drawn = []
+    for m, (name, codes) in enumerate(z.items()):
+        rows = grid[m * n_rows : (m + 1) * n_rows].ravel()
+        reach = max(4.0, float(np.quantile(np.abs(codes), 0.995)))
+        for k, ax in enumerate(rows):
+            if k >= n_dims:
+                ax.remove()
+                continue
+            colour = MODEL_COLOURS[m % len(MODEL_COLOURS)]
+            ax.hist(codes[:, k], bins=25, range=(-reach, reach), density=True, color=colour, alpha=0.75)
+            u = np.linspace(-reach, reach, 401)
+            ax.plot(u, np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi), color=INK, linewidth=1.2)
+            ax.set(xlim=(-reach, reach), ylim=(0, 0.6), yticks=[])
+            ax.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+            open_frame(ax)
+            ax.spines["left"].set_visible(False)
+            ax.tick_params(labelsize=TICK_SIZE - 2)
+            title = f"$z_{{{k + 1}}}$" if k else f"{name}: $z_1$"
+            set_title(ax, title, size=TEXT_SIZE - 1)
+            drawn.append(ax)
+    handles = [Line2D([], [], color=INK, label="density of N(0, 1)")]
+    figure.legend(handles=handles, loc="outside lower center", frameon=False, fontsize=TICK_SIZE)
+    return tuple(drawn)
+
+
 def describe_spread(codes: np.ndarray) -> str:
     """Say which share of the codes (N, Z), as drawn, lies within 3 standard deviations of N(0, I).
 
@@ -121,10 +177,10 @@ def describe_spread(codes: np.ndarray) -> str:
     '67 % of the codes are in the outer circle; of N(0, I), 99 %'
     """
     if codes.shape[1] == 1:
-        share, where, normal = np.mean(np.abs(codes) <= _RADII[-1]), "between -3 and 3", 0.9973
+        share, where, normal = np.mean(np.abs(codes) <= RADII[-1]), "between -3 and 3", 0.9973
     else:
         distances = np.linalg.norm(codes @ picture_axes(codes), axis=1)
-        share, where, normal = np.mean(distances <= _RADII[-1]), "in the outer circle", 0.9889
+        share, where, normal = np.mean(distances <= RADII[-1]), "in the outer circle", 0.9889
     return f"{100 * share:.0f} % of the codes are {where}; of N(0, I), {100 * normal:.0f} %"
 
 
@@ -185,16 +241,20 @@ def draw_plane(
     labels: npt.ArrayLike | None = None,
     samples: np.ndarray | None = None,
     include: np.ndarray | None = None,
+    axes: np.ndarray | None = None,
 ) -> None:
-    """Draw codes (N, Z >= 2) as `draw_latent_codes` does, with limits that include a point (Z,) too."""
-    axes = picture_axes(codes)
+    """Draw codes (N, Z >= 2) as `draw_latent_codes` does.
+
+    Limits include a point (Z,) too; `axes` (Z, 2) replaces `picture_axes` of the codes.
+    """
+    axes = picture_axes(codes) if axes is None else axes
     points = codes @ axes
     classes, members = np.unique(np.zeros(len(points)) if labels is None else labels, return_inverse=True)
-    named = labels is not None and len(classes) <= _MOST_CLASSES
+    named = labels is not None and len(classes) <= MOST_CLASSES
     colours = np.array(CLASS_COLOURS)[members % len(CLASS_COLOURS)] if named else CLASS_COLOURS[0]
     size = float(np.clip(3e4 / len(points), 4, 24))
     ax.scatter(points[:, 0], points[:, 1], c=colours, s=size, alpha=0.65, linewidths=0, zorder=2)
-    for radius in _RADII:
+    for radius in RADII:
         ax.add_patch(Circle((0, 0), radius, fill=False, edgecolor=INK, linewidth=1.4, zorder=3))
     shown = [points]
     if samples is not None:
@@ -210,12 +270,16 @@ def draw_plane(
         draw_class_names(ax, points, classes, members)
 
 
+def square_around(points: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the middle (2,) and half the side of a square with points (N, 2) and the outer circle in it."""
+    low = np.minimum(points.min(axis=0), -RADII[-1])
+    high = np.maximum(points.max(axis=0), RADII[-1])
+    return (low + high) / 2, float(0.53 * np.max(high - low))
+
+
 def _set_square_limits(ax: Axes, points: np.ndarray) -> None:
-    """Show all points and circles with the same span on both axes."""
-    low = np.minimum(points.min(axis=0), -_RADII[-1])
-    high = np.maximum(points.max(axis=0), _RADII[-1])
-    middle, half = (low + high) / 2, 0.53 * np.max(high - low)
-    ax.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half))
+    (x, y), half = square_around(points)
+    ax.set(xlim=(x - half, x + half), ylim=(y - half, y + half))
     ax.set_aspect("equal", adjustable="box")
 
 

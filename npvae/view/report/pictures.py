@@ -10,14 +10,14 @@ from matplotlib.axes import Axes
 from npvae.data import to_unit_interval
 from npvae.study.comparison import Comparison
 from npvae.study.experiment.cache import KINDS
-from npvae.study.experiment.model_study import ModelStudy
-from npvae.study.sampling.samplers import SAMPLERS, WAYS
+from npvae.study.experiment.model_study import N_CODES, ModelStudy
+from npvae.study.sampling.samplers import SAMPLERS, WAYS, draw_codes
 from npvae.study.walks.interpolation import interpolate_images
 from npvae.study.walks.latent_point import decode_point
 from npvae.study.walks.plane import decode_plane, latent_plane
 from npvae.view.draw.history import draw_history
 from npvae.view.draw.images import draw_image_rows, draw_samples
-from npvae.view.draw.latent import draw_latent_comparison
+from npvae.view.draw.latent import draw_latent_comparison, draw_latent_histograms
 from npvae.view.draw.latent_point import draw_latent_point
 from npvae.view.draw.metrics import draw_metrics
 from npvae.view.draw.plane import draw_decoded_plane
@@ -39,9 +39,9 @@ def write_pictures(comparison: Comparison, folder: Path) -> list[str]:
     Returns
     -------
     list of str
-        File names. For each latent dimension: loss, latent, samples, reconstructions, interpolation; for two
-        latent dimensions plane-ae, plane-vae and point too. Of several latent dimensions, each picture's name
-        says which, as in samples-d10.png, and metrics.png comes first.
+        File names. For each latent dimension: latent, histograms, samples, reconstructions, interpolation,
+        loss; for two latent dimensions plane-ae, plane-vae and point too. Of several latent dimensions, each
+        picture's name says which, as in samples-d10.png, and metrics.png comes first.
     """
     pictures: dict[str, Callable[[], Axes]] = {}
     several = len(comparison.latent_dims) > 1
@@ -59,6 +59,7 @@ def write_pictures(comparison: Comparison, folder: Path) -> list[str]:
 def _pictures_of(latent_dim: int) -> dict[str, Callable[[Comparison, int], Axes]]:
     pictures: dict[str, Callable[[Comparison, int], Axes]] = {
         "latent": _latent,
+        "histograms": _histograms,
         "samples": _samples,
         "reconstructions": _reconstructions,
         "interpolation": _interpolation,
@@ -86,13 +87,21 @@ def _latent(comparison: Comparison, latent_dim: int) -> Axes:
     return draw_latent_comparison(codes, None if y is None else y[:n], z)[0]
 
 
+def _histograms(comparison: Comparison, latent_dim: int) -> Axes:
+    X, rng = _test_images(comparison, N_CODES), np.random.default_rng(0)
+    z = {
+        kind: draw_codes(study.estimator, X, rng) for kind, study in _studies(comparison, latent_dim).items()
+    }
+    return draw_latent_histograms(z)[0]
+
+
 def _samples(comparison: Comparison, latent_dim: int) -> Axes:
     """Each model's ways in a line of their own, after the test images."""
     grids = {"test images": _test_images(comparison, _N_GRID)}
     for kind, study in _studies(comparison, latent_dim).items():
         for way in WAYS[kind]:
             grids[f"{kind}: {SAMPLERS[way].label}"] = study.samples[way].images[:_N_GRID]
-    return draw_samples(grids, comparison.data.image_shape, value_range=_value_range(comparison))[0]
+    return draw_samples(grids, comparison.data.image_shape, value_range=value_range_of(comparison))[0]
 
 
 def _reconstructions(comparison: Comparison, latent_dim: int) -> Axes:
@@ -105,7 +114,7 @@ def _reconstructions(comparison: Comparison, latent_dim: int) -> Axes:
         rows,
         comparison.data.image_shape,
         title=f"test images and what is left of them after {_dimensions(latent_dim)}",
-        value_range=_value_range(comparison),
+        value_range=value_range_of(comparison),
     )
 
 
@@ -124,7 +133,7 @@ def _interpolation(comparison: Comparison, latent_dim: int) -> Axes:
         comparison.data.image_shape,
         column_names=[f"{share:.0%}" for share in np.linspace(0, 1, _N_ROW)],
         title="along the straight line between the codes of two test images",
-        value_range=_value_range(comparison),
+        value_range=value_range_of(comparison),
     )
 
 
@@ -134,7 +143,7 @@ def _plane(kind: str, comparison: Comparison, latent_dim: int) -> Axes:
         latent_plane(_N_SIDE),
         comparison.data.image_shape,
         title=f"{kind}: decoded at the quantiles of N(0, I)",
-        value_range=_value_range(comparison),
+        value_range=value_range_of(comparison),
     )
 
 
@@ -147,7 +156,7 @@ def _point(comparison: Comparison, latent_dim: int) -> Axes:
         {kind: study.codes for kind, study in studies.items()},
         None if y is None else y[:n],
         comparison.data.image_shape,
-        value_range=_value_range(comparison),
+        value_range=value_range_of(comparison),
     )[0]
 
 
@@ -160,7 +169,7 @@ def _test_images(comparison: Comparison, n: int | None) -> np.ndarray:
     return to_unit_interval(X) if X.dtype == np.uint8 else X
 
 
-def _value_range(comparison: Comparison) -> tuple[float, float] | None:
+def value_range_of(comparison: Comparison) -> tuple[float, float] | None:
     """Images are drawn from 0 to 1, other data from its least to its greatest value."""
     low, high = (0.0, 1.0) if comparison.data.X_test.dtype == np.uint8 else comparison.data.value_range
     return (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)

@@ -10,6 +10,7 @@ from npvae.study.comparison import Comparison
 from npvae.study.experiment.cache import KINDS
 from npvae.study.findings import comparison_findings
 from npvae.study.sampling.samplers import WAYS
+from npvae.study.summary import summarise
 from npvae.study.table import Table, with_spread, wrapped
 from npvae.view.tables.samples import Figures, control_rows, samples_table, way_label
 
@@ -18,7 +19,7 @@ _Figures = Callable[[Comparison, str, int], np.ndarray]
 
 
 def compare_text(comparison: Comparison) -> str:
-    """Format the comparison as text of at most 100 columns: tables, and one-sentence findings.
+    """Format the comparison as text of at most 100 columns: three sentences, tables, all findings.
 
     Parameters
     ----------
@@ -29,7 +30,8 @@ def compare_text(comparison: Comparison) -> str:
     -------
     str
     """
-    parts = ["\n".join(heading(comparison)), *(table.text() for table in tables(comparison))]
+    sentences = "\n".join(wrapped(sentence) for sentence in summarise(comparison).sentences)
+    parts = [sentences, "\n".join(heading(comparison)), *(table.text() for table in tables(comparison))]
     parts.append("\n".join(wrapped(finding, "* ") for finding in comparison_findings(comparison)))
     return "\n\n".join(parts)
 

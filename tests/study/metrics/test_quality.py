@@ -73,14 +73,24 @@ def test_it_bundles_the_metrics(judge, real, fake):
         "class_imbalance": np.maximum(shares[0] - shares[1], 0).sum(),  # as both sum to 1
         "n": N,
     }
+    sure = probabilities[1][probabilities[1].max(axis=1) > 0.95]
+    of_classes = {
+        "class_shares": shares[1],
+        "confident_shares": np.bincount(sure.argmax(axis=1), minlength=10) / N,
+    }
     # The judge's products have one thread, these have several, and so other bits.
-    assert vars(quality) == pytest.approx(expected, rel=1e-4)
+    found = vars(quality)
+    for name, expected_shares in of_classes.items():
+        assert found[name] == pytest.approx(tuple(expected_shares), abs=1e-9)
+    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-4)
+    assert found.keys() == expected.keys() | of_classes.keys()
 
 
 def test_without_labels_principal_components_take_their_place(blind, real, fake):
     quality = blind.judge(fake)
     for name in LABELLED:
         assert np.isnan(getattr(quality, name))
+    assert quality.class_shares == quality.confident_shares == ()
     expected = neighbour_metrics(*(blind.features.transform(X) for X in (real, fake)))
     assert quality.feature_density == pytest.approx(expected.density)
     assert quality.feature_recall == pytest.approx(expected.recall)

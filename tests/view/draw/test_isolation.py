@@ -16,11 +16,14 @@ from npvae.view import (
     draw_interpolation,
     draw_latent_codes,
     draw_latent_comparison,
+    draw_latent_histograms,
     draw_latent_point,
     draw_nearest,
     draw_samples,
+    draw_trace,
     draw_traversal,
 )
+from tests.view.tables.test_trace import make
 
 _RNG = np.random.default_rng(0)
 _CODES, _IMAGES, _LABELS = _RNG.standard_normal((12, 2)), _RNG.random((12, 6)), np.arange(12) % 4
@@ -54,6 +57,8 @@ ONE_PANEL = {
 }
 PANELS = {
     "latent comparison": lambda **kw: draw_latent_comparison({"AE": _CODES, "VAE": _CODES}, _LABELS, **kw),
+    "histograms": lambda **kw: draw_latent_histograms({"AE": _IMAGES[:, :5], "VAE": _IMAGES[:, :5]}, **kw),
+    "trace": lambda **kw: draw_trace(make(), (2, 3), **kw),
     "samples": lambda **kw: draw_samples({"AE": _IMAGES, "VAE": _IMAGES}, (2, 3), **kw),
     "samples of bar codes": lambda **kw: draw_samples({"AE": _IMAGES, "VAE": _IMAGES}, **kw),
     "history": lambda **kw: draw_history({"VAE": _LOSSES}, **kw),

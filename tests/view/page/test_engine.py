@@ -8,7 +8,7 @@ from npvae.core.autoencoder import AutoencoderNetwork
 from npvae.core.init import init_parameters
 from npvae.core.vae import VAENetwork
 from npvae.data import load_digits
-from npvae.study.trace import trace
+from npvae.study.trace import trace_network
 from npvae.training import Adam
 from npvae.view.page.contents import describe_network, rounded
 
@@ -152,7 +152,9 @@ def test_the_path_is_the_traces_and_wiggling_agrees(name, run, rng):
         return out;"""
     )
     found = run(code, network=describe_network(network), flat=params.flat, x=x.ravel(), eps=eps.ravel())
-    nodes = [node for node in trace(network, params, x[0], eps[0]).nodes if node.name in found["false"]]
+    nodes = [
+        node for node in trace_network(network, params, x[0], eps[0]).nodes if node.name in found["false"]
+    ]
     assert len(nodes) == 5 * network.latent_dim + 2
     for node in nodes:
         entry = found["false"][node.name][node.index or 0]

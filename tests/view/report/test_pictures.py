@@ -14,7 +14,7 @@ from npvae.view.report import pictures
 from npvae.view.report.pictures import write_pictures
 from tests.comparisons import N_TEST, small_comparison
 
-ALWAYS = ["latent.png", "samples.png", "reconstructions.png", "interpolation.png"]
+ALWAYS = ["latent.png", "histograms.png", "samples.png", "reconstructions.png", "interpolation.png"]
 PLANE = ["plane-ae.png", "plane-vae.png", "point.png"]
 LOSS = ["loss.png"]
 
@@ -159,6 +159,33 @@ def test_features_are_drawn_over_the_datas_range():
         for limit in limits:
             assert limit == pytest.approx(comparison.data.value_range), name
         figures[name].draw_without_rendering()
+
+
+@pytest.mark.parametrize("latent_dim", [2, 3])
+def test_histograms_of_every_dimension(latent_dim):
+    """Of the AE's codes, and of draws from the VAE's posteriors: their means spread less."""
+    comparison = small_comparison((latent_dim,))
+    figure = draw(comparison)["histograms.png"]
+    assert len(figure.axes) == 2 * latent_dim
+    X = comparison.data.X_test
+    codes = comparison.study("AE", latent_dim).estimator.transform(X)
+    mu, log_var = comparison.study("VAE", latent_dim).estimator.encode(X)
+    for d, ax in enumerate(figure.axes[:latent_dim]):
+        edges = np.linspace(*ax.get_xlim(), 26)
+        heights = [bar.get_height() for bar in ax.patches]
+        np.testing.assert_allclose(heights, np.histogram(codes[:, d], edges, density=True)[0], atol=1e-6)
+    widths = [_spread(ax) for ax in figure.axes[latent_dim:]]
+    expected = np.sqrt(mu.var(axis=0) + np.exp(log_var).mean(axis=0))
+    np.testing.assert_allclose(widths, expected, rtol=0.4)
+    assert np.all(np.array(widths) > 3 * mu.std(axis=0))
+
+
+def _spread(ax):
+    """The standard deviation of what a histogram shows."""
+    middles = np.array([bar.get_x() + bar.get_width() / 2 for bar in ax.patches])
+    weights = np.array([bar.get_height() for bar in ax.patches])
+    mean = np.average(middles, weights=weights)
+    return np.sqrt(np.average((middles - mean) ** 2, weights=weights))
 
 
 def test_the_planes_have_the_priors_median_in_their_middle(comparison, studies, figures):

@@ -10,8 +10,10 @@ from npvae import VAE
 from npvae.study import CONTROLS, SAMPLERS, WAYS
 from npvae.study.experiment.cache import Cell
 from npvae.study.findings import comparison_findings
+from npvae.study.summary import summarise
 from npvae.study.table import with_spread
 from npvae.view.tables.comparison_tables import compare_text, heading, objective, tables
+from npvae.view.tables.terms import LATENT_TERMS, ROW_TERMS, SAMPLE_TERMS
 from tests.comparisons import enlarged, small_comparison, with_figure, with_quality
 
 LONGEST = 100
@@ -76,13 +78,27 @@ def test_the_objective_is_that_of_the_training(comparison):
         assert objective(vae.set_params(beta=beta, objective="iwae", n_draws=7)) == "; VAE: beta = 0.5"
 
 
-def test_the_text_is_heading_tables_and_findings(comparison):
+def test_the_text_is_sentences_heading_tables_and_findings(comparison):
     parts = compare_text(comparison).split("\n\n")
-    assert parts[0] == "\n".join(heading(comparison))
-    assert parts[1:3] == [table.text() for table in tables(comparison)]
-    said = [" ".join(text.split()) for text in re.split(r"(?m)^\* ", parts[3])[1:]]
+    assert " ".join(parts[0].split()) == " ".join(summarise(comparison).sentences)
+    assert parts[1] == "\n".join(heading(comparison))
+    assert parts[2:4] == [table.text() for table in tables(comparison)]
+    said = [" ".join(text.split()) for text in re.split(r"(?m)^\* ", parts[4])[1:]]
     assert said == comparison_findings(comparison)
-    assert len(parts) == 4
+    assert len(parts) == 5
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_every_term_has_a_meaning(labels):
+    latent, samples = tables(small_comparison((2, 3), labels=labels))
+    assert [row[0] for row in latent.rows] == list(LATENT_TERMS)
+    assert set(samples.header[1:]) <= set(SAMPLE_TERMS)
+    assert labels == (set(samples.header[1:]) == set(SAMPLE_TERMS))
+    labelled = [row[0] for row in samples.rows if any(row[1:])]
+    for label in labelled:
+        assert any(term in label for term in ROW_TERMS), label
+    for term in ROW_TERMS:
+        assert any(term in label for label in labelled), term
 
 
 @pytest.mark.parametrize("labels", [True, False])

@@ -1,104 +1,140 @@
-"""The table of a trace whose numbers are made up here."""
+"""The text of a trace: its numbers are the trace's, wherever they stand."""
 
+import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from npvae.study.trace import FORMULAS, Node, Trace
-from npvae.view.tables.trace import trace_table
+from npvae.core.autoencoder import AutoencoderNetwork
+from npvae.core.vae import VAENetwork
+from npvae.study.trace import FORMULAS, trace_network
+from npvae.view.tables.trace import trace_text
+from tests.core.points import random_parameters
 
-WIDE = {"x": 784, "hidden": 400, "output": 784}
-
-
-def made_trace(**changes):
-    nodes = []
-    for k, name in enumerate(FORMULAS):
-        indices = [None] if name in ("reconstruction", "kl") else [3] if name in WIDE else [0, 1]
-        for i in indices:
-            value = k + 0.5 + (i or 0) / 100
-            width = 1 if i is None else WIDE.get(name, 2)
-            nodes.append(Node(name, i, width, value, 0.75, 0.5, 0.25, 0.75, 1e-9))
-    return replace(Trace(tuple(nodes), 123.4567891, 0.5, "bernoulli"), **changes)
+D = 6
 
 
-def rows(text):
-    """From a node's label to its five numbers and its description."""
-    lines = [
-        line.split(maxsplit=6)
-        for line in text.splitlines()
-        if line.split("[")[0].split(" ")[0] in (*FORMULAS, "logits", "mean", "loss")
-    ]
-    return {words[0]: words[1:] for words in lines}
+def make(latent_dim=2, *, beta=1.0, ae=False, **options):
+    rng = np.random.default_rng(0)
+    settings = {"n_features": D, "latent_dim": latent_dim, "hidden": (5,), "likelihood": "bernoulli"}
+    network = AutoencoderNetwork(**settings) if ae else VAENetwork(**settings, beta=beta)
+    params, x = random_parameters(network, rng, 0.7), rng.random(D)
+    return trace_network(network, params, x, None if ae else rng.standard_normal(latent_dim), **options)
 
 
-@pytest.fixture
-def one():
-    return made_trace()
+def block(text, d):
+    """The lines of a latent dimension."""
+    (found,) = re.findall(rf"(?ms)^dim {d}: .*?(?=\n\n)", text)
+    return found.splitlines()
 
 
-def with_node(trace, name, **changes):
-    nodes = tuple(replace(n, **changes) if (n.name, n.index or 0) == (name, 0) else n for n in trace.nodes)
-    return replace(trace, nodes=nodes)
+def numbers(line):
+    return [float(number) for number in re.findall(r"[-+]?\d+\.\d+", line)]
 
 
-def test_one_line_for_each_node_in_forward_order(one):
-    labels = [n.name if n.index is None else f"{n.name}[{n.index}]" for n in one.nodes]
-    assert list(rows(trace_table(one))) == [
-        *(label.replace("output", "logits") for label in labels),
-        "loss",
-    ]
-    assert labels[:3] == ["x[3]", "hidden[3]", "mu[0]"]
-    assert labels[-2:] == ["reconstruction", "kl"]
+@pytest.mark.parametrize("beta", [1.0, 0.5])
+def test_a_latent_dimension(beta):
+    trace = make(beta=beta)
+    text = trace_text(trace)
+    for d in (0, 1):
+        mu, log_var, std, eps, z = (trace.node(name, d) for name in ("mu", "log_var", "std", "eps", "z"))
+        first, path, kl, total, differences, *words = block(text, d)
+        assert numbers(first) == pytest.approx([n.value for n in (mu, std, eps, z, log_var)], abs=6e-4)
+        factor = eps.value * std.value / 2
+        of_path = [z.gradient, mu.from_reconstruction, log_var.from_reconstruction, factor]
+        assert numbers(path) == pytest.approx(of_path, abs=6e-4)
+        shown = [number for number in numbers(kl) if number != beta]
+        assert shown == pytest.approx([mu.from_kl, log_var.from_kl], abs=6e-4)
+        assert ("(= 0.5 mu)" in kl) == (beta == 0.5)
+        assert numbers(total) == pytest.approx([mu.gradient, log_var.gradient], abs=6e-4)
+        assert numbers(differences) == pytest.approx([mu.numeric, log_var.numeric], abs=6e-4)
+        assert [float(error) for error in re.findall(r"off ([\d.e+-]+)", differences)] == pytest.approx(
+            [abs(n.gradient - n.numeric) for n in (mu, log_var)], rel=0.5
+        )
+        assert [word.split(":")[0].strip() for word in words] == ["mu", "log_var"]
+        columns = {line.index("d_mu") for line in (path, kl, total, differences)}
+        assert len(columns) == 1
+        assert len({line.index("d_log_var") for line in (path, kl, total, differences)}) == 1
 
 
-def test_numbers_and_descriptions(one):
-    table = rows(trace_table(one))
-    assert table["log_var[1]"] == ["3.510000", "0.750000", "0.500000", "0.250000", "0.750000",
-                                   FORMULAS["log_var"]]  # fmt: skip
-    assert table["z[0]"][-1] == "mu + std * eps"
-    assert table["std[0]"][-1] == "exp(log_var / 2)"
-
-
-def test_columns_stand_below_their_heads(one):
-    lines = trace_table(one).splitlines()
-    (head,) = [line for line in lines if line.startswith("node")]
-    (mu,) = [line for line in lines if line.startswith("mu[0]")]
-    for name, number in [("value", "2.500000"), ("dL/d(node)", " 0.750000"), ("from recon.", "0.500000"),
-                         ("from KL", "0.250000")]:  # fmt: skip
-        assert head.index(name) + len(name) == mu.index(number) + len(number)
-    assert head.index("what it is") == mu.index(FORMULAS["mu"])
-
-
-def test_head_and_width(one):
-    text = trace_table(one)
-    assert "loss = reconstruction + 0.5 * KL = 123.456789 nats" in text.splitlines()[0]
-    assert max(map(len, text.splitlines())) <= 118
+def test_the_head_and_the_step():
+    trace = make()
+    text = trace_text(trace)
+    assert f"= {trace.loss:.3f} nats" in text
+    assert f"{trace.step.loss_before:.4f} -> {trace.step.loss_after:.4f}" in text
+    assert max(map(len, text.splitlines())) <= 110
     assert [line for line in text.splitlines() if line != line.rstrip()] == []
 
 
-@pytest.mark.parametrize(("likelihood", "name"), [("bernoulli", "logits"), ("gaussian", "mean")])
-def test_what_the_output_is(one, likelihood, name):
-    assert f"{name}[3]" in rows(trace_table(replace(one, likelihood=likelihood)))
+def test_a_wrong_gradient_shows_in_the_last_line():
+    trace = make()
+    assert float(trace_text(trace).split()[-1].rstrip(".")) < 1e-8
+    nodes = tuple(replace(n, numeric=n.numeric + 0.25) if n.name == "z" else n for n in trace.nodes)
+    assert float(trace_text(replace(trace, nodes=nodes)).split()[-1].rstrip(".")) == pytest.approx(0.25)
 
 
-def test_the_loss_is_the_last_number(one):
-    assert rows(trace_table(one))["loss"] == [
-        "123.456789", "1.000000", "-", "-", "1.000000", "reconstruction + 0.5 * kl",
-    ]  # fmt: skip
+def test_without_the_reparameterization():
+    text = trace_text(make(reparameterized=False))
+    assert "no gradient passes z" in block(text, 0)[1]
+    assert "eps" not in block(text, 0)[0]
+    assert "only the KL's part reaches mu and log_var" in " ".join(text.split())
 
 
-def test_the_largest_distance_is_found(one):
-    assert trace_table(one).endswith(": 0.0e+00")
-    wrong = with_node(one, "log_var", numeric=0.5)
-    assert trace_table(wrong).splitlines()[-1].endswith("2.5e-01")
+@pytest.mark.parametrize("ae", [False, True])
+def test_of_many_dimensions_the_most_important_are_shown(ae):
+    trace = make(7, ae=ae)
+    text = trace_text(trace)
+    shown = [int(d) for d in re.findall(r"(?m)^dim (\d+): ", text)]
+    assert shown == trace.most_important(4)
+    assert "4 of 7 latent dimensions" in text
+    text = trace_text(trace, show_all=True)
+    assert [int(d) for d in re.findall(r"(?m)^dim (\d+): ", text)] == list(range(7))
+    assert "4 of 7" not in text
 
 
-def test_no_minus_before_a_zero(one):
-    text = trace_table(with_node(one, "std", from_kl=-0.0, gradient=-0.0, numeric=-0.0))
-    assert "-0.000000" not in text
+def test_all_nodes_are_in_a_table():
+    trace = make()
+    table = trace_text(trace, show_all=True)
+    for node in trace.nodes:
+        label = "logits" if node.name == "output" else node.name
+        label = label if node.index is None else f"{label}[{node.index}]"
+        (line,) = [row for row in table.splitlines() if row.startswith(f"{label} = {FORMULAS[node.name]}")]
+        values = [node.value, node.gradient, node.from_reconstruction, node.from_kl, node.numeric]
+        assert [float(word) for word in line.split()[-5:]] == pytest.approx(values, abs=6e-7)
 
 
-def test_large_numbers_do_not_run_together(one):
-    text = trace_table(with_node(one, "std", value=123456.75, gradient=-7654321.5, numeric=-7654321.5))
-    shown = [float(number) for number in rows(text)["std[0]"][:5]]
-    assert shown == pytest.approx([123456.75, -7654321.5, 0.5, 0.25, -7654321.5], rel=1e-4)
+def test_an_autoencoder():
+    trace = make(2, ae=True)
+    first, gradient, differences, _ = block(trace_text(trace), 1)
+    code = trace.node("code", 1)
+    assert numbers(first) == pytest.approx([code.value], abs=6e-4)
+    assert numbers(gradient) == pytest.approx([code.gradient], abs=6e-4)
+    assert numbers(differences)[0] == pytest.approx(code.numeric, abs=6e-4)
+
+
+def test_averages():
+    trace = make(n_average=40)
+    text = trace_text(trace)
+    (line,) = [row for row in text.splitlines() if row.startswith("dim 1: d_log_var")]
+    mean, std, error, wrong = line.split()[-4:]
+    average = trace.average
+    assert float(mean) == pytest.approx(average.log_var_mean[1], abs=6e-4)
+    assert float(std) == pytest.approx(average.log_var_std[1], abs=6e-4)
+    assert float(error) == pytest.approx(average.log_var_std[1] / np.sqrt(40), abs=6e-4)
+    assert wrong == f"{100 * average.log_var_wrong_sign[1]:.0f}%"
+    assert "over 40 draws of eps" in text
+
+
+def test_images():
+    text = trace_text(make(), (2, 3))
+    assert text.splitlines()[0].split() == ["image", "reconstruction"]
+    assert "\u2588" in text or "\u2580" in text or "\u2584" in text
+    assert "\x1b[" in trace_text(make(), (2, 3), colours=True)
+    assert "\x1b[" not in text
+
+
+def test_no_minus_before_a_zero():
+    trace = make()
+    nodes = tuple(replace(n, from_kl=-0.0, gradient=-0.0) if n.name == "mu" else n for n in trace.nodes)
+    assert "-0.000 " not in trace_text(replace(trace, nodes=nodes))

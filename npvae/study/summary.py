@@ -1,0 +1,194 @@
+"""The first thing to say about a comparison: a title and three sentences, made from its numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from npvae.study.comparison import Comparison
+from npvae.study.experiment.cache import KINDS
+from npvae.study.metrics.quality import frechet_field
+
+FITTED = ("diagonal", "full", "mixture")  # samplers whose density is fitted to codes after training
+REGION = 0.99  # share of N(0, I) inside the ball in which codes are counted
+
+_MOST_OF = 2 / 3  # "mostly 0 and 6": together they have at least this share of the draws
+_FEW = 0.4  # as a share of the classes
+_COMES_UP = 0.1  # as a share of what a class would have if all were equally frequent
+_MOST_NAMED = 5
+_CLEARER = 2  # times as many draws recognised with confidence: then their classes say little
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_DIGITS = [str(digit) for digit in range(10)]
+_DATA_OF_DIGITS = ("digits", "mnist")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a newcomer should read first.
+
+    Attributes
+    ----------
+    title : str
+        One line, without a full stop.
+    sentences : tuple of 3 str
+        What draws from N(0, I) decode to; where the codes lie; what the AE is better at.
+    """
+
+    title: str
+    sentences: tuple[str, str, str]
+
+
+def summarise(comparison: Comparison) -> Summary:
+    """Return a title and three sentences; figures are means over the seeds.
+
+    Parameters
+    ----------
+    comparison : Comparison
+
+    Returns
+    -------
+    Summary
+        About the smallest and the largest latent dimension.
+    """
+    dims = summarised_dims(comparison)
+    contrasts = [contrast(comparison, latent_dim) for latent_dim in dims]
+    title = f"Draw from N(0, I): {contrasts[0]}"
+    draws = "; ".join(f"{with_dimensions(d)}, {text}" for d, text in zip(dims, contrasts, strict=True))
+    return Summary(
+        title, (f"Draw z from N(0, I) and decode it: {draws}.", _codes(comparison), _merits(comparison))
+    )
+
+
+def summarised_dims(comparison: Comparison) -> tuple[int, ...]:
+    """Return the latent dimensions that a summary is about: the smallest and the largest."""
+    dims = comparison.latent_dims
+    return (min(dims),) if len(dims) == 1 else (min(dims), max(dims))
+
+
+def class_names(comparison: Comparison) -> list[str]:
+    """Return the names of the classes that were counted among the samples; [] without labels."""
+    if not np.isfinite(comparison.classifier_accuracy):
+        return []
+    assert comparison.data.y_train is not None, "the classifier was trained on labels"
+    return [str(label) for label in np.unique(comparison.data.y_train)]
+
+
+def class_noun(comparison: Comparison) -> str:
+    """Return "digits" for data known to be images of digits, "classes" for others."""
+    of_digits = comparison.data.name in _DATA_OF_DIGITS and class_names(comparison) == _DIGITS
+    return "digits" if of_digits else "classes"
+
+
+def class_shares(
+    comparison: Comparison, kind: str, latent_dim: int, field: str = "class_shares"
+) -> np.ndarray:
+    """Return the share (C,) of each class among a model's draws from N(0, I)."""
+    return comparison.qualities(kind, latent_dim, "prior", field).mean(axis=0)
+
+
+def share_in_region(comparison: Comparison, kind: str, latent_dim: int) -> float:
+    """Return the share of a model's codes inside the ball that holds 99 % of N(0, I)."""
+    radius = np.sqrt(stats.chi2.ppf(REGION, latent_dim))
+    studies = [comparison.study(kind, latent_dim, seed) for seed in comparison.seeds]
+    return float(np.mean([np.linalg.norm(study.codes, axis=1) <= radius for study in studies]))
+
+
+def describe_shares(shares: np.ndarray, names: Sequence[str], noun: str) -> str:
+    """Say which classes draws belong to: "mostly" those few that have two thirds of them together.
+
+    A class counts among all if it has at least a tenth of an equal share.
+
+    Examples
+    --------
+    >>> describe_shares(np.array([0.4, 0.1, 0.0, 0.3, 0.2]), "abcde", "letters")
+    'mostly a and d'
+    >>> describe_shares(np.full(10, 0.1), "0123456789", "digits")
+    'all ten digits'
+    >>> describe_shares(np.array([0.3, 0.3, 0.4, 0.0]), "abcd", "letters")
+    'three of the four letters'
+    """
+    order = np.argsort(-shares, kind="stable")
+    n_main = int(np.searchsorted(np.cumsum(shares[order]), _MOST_OF)) + 1
+    if n_main <= max(_FEW * len(shares), 1):
+        main = [names[i] for i in sorted(order[:n_main])]
+        return "mostly " + (_listed(main) if n_main <= _MOST_NAMED else f"{number(n_main)} {noun}")
+    n_up, n = int(np.sum(shares >= _COMES_UP / len(shares))), len(shares)
+    return f"all {number(n)} {noun}" if n_up == n else f"{number(n_up)} of the {number(n)} {noun}"
+
+
+def percent(share: float) -> str:
+    """Write a share in percent."""
+    return f"{100 * share:.0f} %"
+
+
+def number(n: int) -> str:
+    """Write a number up to ten as a word."""
+    return _NUMBERS[n] if n < len(_NUMBERS) else str(n)
+
+
+def contrast(comparison: Comparison, latent_dim: int) -> str:
+    """Say what draws from N(0, I) decode to: how clear they are or, if that hardly differs, their classes."""
+    names, noun = class_names(comparison), class_noun(comparison)
+    if not names:
+        ae, vae = (_prior_mean(comparison, kind, latent_dim, "pixel_coverage") for kind in KINDS)
+        return f"the VAE's draws cover {percent(vae)} of the real data, the AE's {percent(ae)}"
+    ae, vae = (_prior_mean(comparison, kind, latent_dim, "confidence") for kind in KINDS)
+    said = {kind: describe_shares(class_shares(comparison, kind, latent_dim), names, noun) for kind in KINDS}
+    of_few = any(text.startswith("mostly") for text in said.values())
+    if of_few and said["AE"] != said["VAE"] and max(ae, vae) <= _CLEARER * min(ae, vae):
+        return f"the VAE produces {said['VAE']}, the AE {said['AE']}"
+    return (
+        f"a classifier recognises {percent(vae)} of the VAE's draws with confidence, {percent(ae)} of the "
+        "AE's"
+    )
+
+
+def _codes(comparison: Comparison) -> str:
+    dims = summarised_dims(comparison)
+    inside = {kind: [share_in_region(comparison, kind, d) for d in dims] for kind in KINDS}
+    where = f" with {_listed([number(d) for d in dims])} dimensions" if len(dims) > 1 else ""
+    ae, vae = (_listed(list(dict.fromkeys(percent(share) for share in inside[kind]))) for kind in KINDS)
+    text = (
+        f"The region that holds 99 % of N(0, I) holds {ae} of the AE's codes{where}, and {vae} of the VAE's"
+    )
+    if all(a < v for a, v in zip(inside["AE"], inside["VAE"], strict=True)):
+        return f"{text}: most draws are points that the AE's decoder was never trained on."
+    return f"{text}."
+
+
+def _merits(comparison: Comparison) -> str:
+    latent_dim = max(comparison.latent_dims)
+    field = frechet_field(comparison.classifier_accuracy)
+    errors = [
+        comparison.figures(kind, latent_dim, "reconstruction", "squared_error").mean() for kind in KINDS
+    ]
+    fitted = min(float(comparison.qualities("AE", latent_dim, way, field).mean()) for way in FITTED)
+    vae = _prior_mean(comparison, "VAE", latent_dim, field)
+    where = f", {with_dimensions(latent_dim)}" if len(comparison.latent_dims) > 1 else ""
+    better = "better" if errors[0] < errors[1] else "no better"
+    verdict = "better than" if fitted < vae else "not as good as"
+    return (
+        f"The AE reconstructs {better} (squared error {_short(errors[0])} against "
+        f"{_short(errors[1])}{where}), "
+        f"and draws from a density fitted to its codes after training are {verdict} the VAE's from N(0, I) "
+        f"(Fréchet distance {_short(fitted)} against {_short(vae)}; lower is better)."
+    )
+
+
+def _prior_mean(comparison: Comparison, kind: str, latent_dim: int, field: str) -> float:
+    return float(comparison.qualities(kind, latent_dim, "prior", field).mean())
+
+
+def with_dimensions(latent_dim: int) -> str:
+    """Return "with two latent dimensions", for example."""
+    return f"with {number(latent_dim)} latent dimension{'s' * (latent_dim != 1)}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Join words as in a sentence: a, b and c."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
