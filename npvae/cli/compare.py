@@ -10,7 +10,7 @@ from npvae.cli.options import add_data_options, add_model_options, at_least, mak
 if TYPE_CHECKING:
     from npvae.study.comparison import Comparison
 
-HELP = "train AEs and VAEs side by side, sample from them in every way, show and measure the difference"
+HELP = "train AEs and VAEs side by side, sample from both, show and measure the difference"
 EXAMPLES = """examples:
   npvae compare                                  # scikit-learn's digits, two and ten latent dimensions
   npvae compare --latent-dim 2 10 50 --seeds 3 --out digits-study
@@ -35,21 +35,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--out", default="npvae-compare", metavar="DIR", help="default: npvae-compare")
     parser.add_argument(
-        "--seeds", type=at_least(1), default=1, metavar="N", help="models of each kind: seeds --seed and on"
+        "--seeds", type=at_least(1), default=1, metavar="N", help="train N models of each kind, with consecutive seeds from --seed (default: 1)"
     )
     parser.add_argument(
-        "--samples", type=int, metavar="N", help="images compared (default: the test set, at most 5000)"
+        "--samples", type=int, metavar="N", help="samples to draw and compare (default: as many as test images, at most 5000)"
     )
     parser.add_argument(
         "--importance-samples",
         type=at_least(1),
         default=1000,
         metavar="K",
-        help="for ln p(x) (default: 1000)",
+        help="importance samples per image for ln p(x) (default: 1000)",
     )
     parser.add_argument(
         "--jobs", type=at_least(1), metavar="N",
-        help="models at a time (default: one for each core, but one of a single pair)",
+        help="models trained at the same time (default: one per core, but 1 for a single pair)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print run.json instead of the tables")
     add_data_options(parser, training=True)

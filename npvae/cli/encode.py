@@ -5,7 +5,7 @@ from pathlib import Path
 
 from npvae.cli.options import add_data_options, add_model_file, add_part_option
 
-HELP = "write the codes of samples: for a VAE the posterior means and, if wanted, the log-variances"
+HELP = "write the latent codes of samples: for a VAE the posterior means and optionally the log-variances"
 EXAMPLES = """examples:
   npvae encode digits.safetensors --out codes.csv
   npvae encode features.safetensors --data new.csv                  # CSV to stdout, row by row

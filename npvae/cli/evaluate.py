@@ -14,7 +14,7 @@ EXAMPLES = """examples:
   npvae evaluate mnist.safetensors --data mnist/ --importance-samples 5000 --images 1000 --json
 
 With --samples, the model is sampled in every way (N(0, I); densities fitted to its codes; reconstructions),
-and what comes out is judged against test images beside the controls, as in npvae compare.
+and the samples are compared with test images, beside the controls, as in npvae compare.
 """
 
 
@@ -26,14 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=at_least(1),
         default=1000,
         metavar="K",
-        help="for ln p(x), for each image (default: 1000)",
+        help="importance samples per image for ln p(x) (default: 1000)",
     )
     parser.add_argument(
         "--images",
         type=at_least(1),
         default=500,
         metavar="N",
-        help="whose ln p(x) is estimated (default: 500)",
+        help="number of test images to estimate ln p(x) for (default: 500)",
     )
     parser.add_argument(
         "--samples",
@@ -41,11 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=0,
         metavar="N",
-        help="judge samples too, N of each kind (default: as many as test images, at most 5000)",
+        help="also measure the quality of samples, N of each kind (default: as many as test images, at most 5000)",
     )
     add_seed_option(parser)
     parser.add_argument(
-        "--threads", type=at_least(1), metavar="N", help="default: one for each core; same results"
+        "--threads", type=at_least(1), metavar="N", help="threads (default: one per core); the results do not depend on it"
     )
     parser.add_argument("--json", action="store_true", help="print every number as JSON")
     add_data_options(parser)

@@ -13,9 +13,9 @@ EXAMPLES = """examples:
   npvae gradcheck layers.py:square                 # square_forward and square_backward in layers.py
   npvae gradcheck layers.py:Dense --shape 8 3      # a class or an instance with forward and backward
   npvae gradcheck common/layers.py:Affine          # a file of a package: what it imports is found
-  npvae gradcheck layers.py                        # all that can be checked in it
+  npvae gradcheck layers.py                        # everything in the file that can be checked
   npvae gradcheck package.module:name --json
-  npvae gradcheck --planted-faults --seeds 10      # is the checker itself to be trusted?
+  npvae gradcheck --planted-faults --seeds 10      # does the checker find wrong gradients?
 
 With layers.py, for example,
 
@@ -46,14 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "target",
         metavar="FILE.py:NAME",
         nargs="?",
-        help="what to check, or MODULE:NAME (default: npvae itself)",
+        help="function or class to check, also MODULE:NAME (default: npvae itself)",
     )
     parser.add_argument(
         "--shape",
         type=at_least(0),
         nargs="+",
         metavar="N",
-        help="of an argument that no function in the file makes (default: 5 4)",
+        help="shape of the argument, unless a function in the file makes it (default: 5 4)",
     )
     parser.add_argument(
         "--wrt",
@@ -61,20 +61,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ARG",
         help="the arguments that backward returns gradients for (default: all)",
     )
-    parser.add_argument("--seed", type=at_least(0), default=0, help="of everything random (default: 0)")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="seed of all random numbers (default: 0)")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     group = parser.add_argument_group("planted faults")
     group.add_argument(
         "--planted-faults",
         action="store_true",
-        help="check a catalogue of wrong backward passes and the right ones beside them",
+        help="check a catalogue of wrong backward passes, each with its correct version",
     )
     group.add_argument(
         "--seeds",
         type=at_least(1),
         default=2,
         metavar="K",
-        help="how many seeds, from --seed on (default: 2)",
+        help="number of consecutive seeds from --seed (default: 2)",
     )
     group.add_argument(
         "--sizes",
@@ -82,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[2, 5, 30],
         metavar="N",
-        help="how many units wide (default: 2 5 30)",
+        help="layer widths to check (default: 2 5 30)",
     )
 
 

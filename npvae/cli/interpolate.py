@@ -19,9 +19,9 @@ EXAMPLES = """examples:
   npvae interpolate ae.safetensors vae.safetensors --from 0 --to 5 --kind linear --out both.png
   npvae interpolate mnist.safetensors --data mnist/ --from 0 --to 7 --out way.npy
 
-The linear way is straight, the spherical one an arc around the origin. A .png shows the two test images,
+The linear path is straight; the spherical path is an arc around the origin. A .png shows the two test images,
 framed, and between them the decoded points, whose ends are the reconstructions of the two. A .npy holds the
-decoded points alone: (N, D) for one kind, (2, N, D) for both, the linear way first. Several models are drawn
+decoded points alone: (N, D) for one kind, (2, N, D) for both, the linear path first. Several models are drawn
 one above the other, between the same images; a .npy then has one more axis, in front, for the models.
 """
 
@@ -30,17 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("model", metavar="MODEL", nargs="+", help="a model file, or several")
     parser.add_argument(
-        "--from", dest="start", type=at_least(0), required=True, metavar="I", help="a test image, from 0 on"
+        "--from", dest="start", type=at_least(0), required=True, metavar="I", help="index of a test image, from 0"
     )
     parser.add_argument(
-        "--to", dest="stop", type=at_least(0), required=True, metavar="J", help="another test image"
+        "--to", dest="stop", type=at_least(0), required=True, metavar="J", help="index of another test image"
     )
     add_picture_options(parser)
     parser.add_argument(
-        "--kind", choices=["linear", "spherical", "both"], default="both", help="of way (default: both)"
+        "--kind", choices=["linear", "spherical", "both"], default="both", help="kind of path (default: both)"
     )
     parser.add_argument(
-        "-n", "--images", type=at_least(2), default=10, metavar="N", help="decoded points (default: 10)"
+        "-n", "--images", type=at_least(2), default=10, metavar="N", help="decoded points per path (default: 10)"
     )
     add_data_options(parser)
 

@@ -29,13 +29,13 @@ def add_model_file(parser: argparse.ArgumentParser) -> None:
 
 def add_picture_options(parser: argparse.ArgumentParser, *, with_data: bool = True) -> None:
     """Add --out, for a picture or an array, and --image-shape."""
-    parser.add_argument("--out", required=True, metavar="FILE", help=".png or .npy")
+    parser.add_argument("--out", required=True, metavar="FILE", help="file to write: .png or .npy")
     parser.add_argument(
         "--image-shape",
         type=at_least(1),
         nargs=2,
         metavar=("H", "W"),
-        help="default: " + ("that of the data" if with_data else "a square, if D is one"),
+        help="height and width in pixels (default: " + ("those of the data)" if with_data else "a square, if possible)"),
     )
 
 
@@ -45,7 +45,7 @@ def add_seed_option(parser: "argparse.ArgumentParser | argparse._ArgumentGroup")
         "--seed",
         type=at_least(0),
         default=0,
-        help="of everything random, except the split of the data (default: 0)",
+        help="seed of all random numbers except the split of the data (default: 0)",
     )
 
 
@@ -65,15 +65,15 @@ def add_data_options(parser: argparse.ArgumentParser, *, training: bool = False)
         "--binarize",
         choices=["grey", "static", "dynamic"] if training else ["grey", "static"],
         default="grey",
-        help="leave pixels grey (default), draw them black or white once (static)"
-        + (", or those for training anew in every batch (dynamic)" if training else ""),
+        help="keep grey pixels (default), or draw each pixel black or white once (static)"
+        + (", or redraw the training pixels in every batch (dynamic)" if training else ""),
     )
     group.add_argument(
         "--split-seed",
         type=at_least(0),
         default=0,
         metavar="SEED",
-        help="of the split into training and test samples, and of --binarize static (default: 0); data "
+        help="seed of the split into training and test samples, and of --binarize static (default: 0); data "
         "that come in two parts are not split",
     )
 
@@ -83,9 +83,9 @@ def add_part_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--part",
         choices=["all", "train", "test"],
-        help="which samples. The default for a single file or a folder of images is all, in the order in "
-        "which they are stored. The default for data that come in two parts, and for digits, is test; all "
-        "is then the training samples followed by the test samples, and for digits scikit-learn's order",
+        help="samples to use. Default: all for a single file or a folder of images, in stored order; test for "
+        "digits and for data that come in two parts. There, all means the training samples followed by the "
+        "test samples (for digits: scikit-learn's order)",
     )
 
 
@@ -145,7 +145,7 @@ def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False)
         nargs="*",
         default=[400],
         metavar="H",
-        help="widths of the encoder's hidden layers, mirrored by the decoder (default: 400; none: linear)",
+        help="widths of the encoder's hidden layers, mirrored by the decoder (default: 400; no number: a linear model)",
     )
     group.add_argument(
         "--activation", default="relu", help="relu (default), leaky_relu, tanh, sigmoid, softplus or identity"
@@ -153,13 +153,13 @@ def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False)
     group.add_argument(
         "--likelihood",
         choices=["bernoulli", "gaussian"],
-        help="of the decoder's output (default: bernoulli for data in [0, 1], gaussian for others)",
+        help="distribution of the decoder's output (default: bernoulli for data in [0, 1], otherwise gaussian)",
     )
     group.add_argument(
         "--noise-variance",
         default="learned",
         metavar="V",
-        help='of the gaussian likelihood: "learned" (default), or a number',
+        help='variance of the gaussian likelihood: "learned" (default) or a number',
     )
     group.add_argument("--beta", type=float, default=1.0, help="weight of the VAE's KL term (default: 1)")
     group.add_argument(
@@ -172,14 +172,14 @@ def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False)
         "--draws",
         type=at_least(1),
         metavar="K",
-        help="of z for each image and step (default: 1 for the ELBO, 5 for iwae)",
+        help="draws of z per image and step (default: 1 for elbo, 5 for iwae)",
     )
     group = parser.add_argument_group("training")
     group.add_argument(
-        "--epochs", type=int, metavar="N", help=f"default: 10 from {LARGE:,} training images on, else 100"
+        "--epochs", type=int, metavar="N", help=f"epochs (default: 10 for {LARGE:,} or more training images, otherwise 100)"
     )
     group.add_argument(
-        "--batch-size", type=int, metavar="N", help=f"default: 128 from {LARGE:,} training images on, else 32"
+        "--batch-size", type=int, metavar="N", help=f"images per step (default: 128 for {LARGE:,} or more training images, otherwise 32)"
     )
     group.add_argument("--learning-rate", type=float, default=1e-3, metavar="RATE", help="default: 0.001")
     group.add_argument(
@@ -189,16 +189,16 @@ def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False)
         "--max-grad-norm",
         type=float,
         metavar="NORM",
-        help="scale larger gradients down to it (default: never)",
+        help="scale gradients with a larger norm down to it (default: never)",
     )
     group.add_argument(
-        "--kl-warmup-epochs", type=int, default=0, metavar="N", help="raise the KL's weight over N epochs"
+        "--kl-warmup-epochs", type=int, default=0, metavar="N", help="raise the weight of the KL term over N epochs (default: 0)"
     )
     group.add_argument(
         "--threads",
         type=at_least(1),
         metavar="N",
-        help="default: one for each core; same results",
+        help="threads (default: one per core); the results do not depend on it",
     )
     add_seed_option(group)
 

@@ -22,9 +22,9 @@ EXAMPLES = """examples:
   npvae plane mnist.safetensors -n 15 --out plane.npy
   npvae plane ae.safetensors --over codes --data mnist/ --out plane.png
 
-The grid lies at the quantiles of N(0, I): each image stands for the same probability. An autoencoder's codes
-mostly lie elsewhere; --over codes takes the quantiles of the codes of the test images of --data, each
-dimension by itself. A .npy holds the images, (N, N, D), z2 falling from row to row.
+The grid lies at the quantiles of N(0, I), so each image stands for the same probability. Most codes of an
+autoencoder lie elsewhere: --over codes uses the quantiles of the codes of the test images of --data,
+dimension by dimension. A .npy holds the images, (N, N, D), z2 falling from row to row.
 """
 
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"images each way (default: 12 for up to {SMALL} pixels, such as digits, else 20)",
     )
     parser.add_argument(
-        "--over", choices=["prior", "codes"], default="prior", help="where the grid lies (default: prior)"
+        "--over", choices=["prior", "codes"], default="prior", help="distribution whose quantiles make the grid (default: prior)"
     )
     add_seed_option(parser)
     add_data_options(parser)

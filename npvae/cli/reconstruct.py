@@ -14,7 +14,7 @@ from npvae.cli.options import (
 
 MOST_DRAWN = 40  # in one row
 
-HELP = "encode test images, decode them again, and say how far off they are"
+HELP = "encode and decode test images, and print the reconstruction error"
 EXAMPLES = """examples:
   npvae reconstruct digits.safetensors --out reconstructions.png
   npvae reconstruct mnist.safetensors --data mnist/ -n 20 --out reconstructions.png
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_file(parser)
     add_picture_options(parser)
     parser.add_argument(
-        "-n", "--images", type=at_least(1), default=12, metavar="N", help="in a picture (default: 12)"
+        "-n", "--images", type=at_least(1), default=12, metavar="N", help="images in the picture (default: 12)"
     )
     add_data_options(parser)
 

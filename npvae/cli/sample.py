@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 N_DIGITS_PIXELS = 64
 MOST_CODES = 5000  # around a point
 
-HELP = "draw z from N(0, I), or take a z of your own, and decode it"
+HELP = "draw z from N(0, I), or take a given z, and decode it"
 EXAMPLES = """examples:
   npvae sample digits.safetensors --out samples.png
   npvae sample digits.safetensors -n 1000 --seed 1 --out samples.npy
@@ -29,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_model_file(parser)
     add_picture_options(parser, with_data=False)
-    parser.add_argument("-n", "--samples", type=at_least(1), default=100, metavar="N", help="default: 100")
+    parser.add_argument("-n", "--samples", type=at_least(1), default=100, metavar="N", help="samples to draw (default: 100)")
     add_seed_option(parser)
-    parser.add_argument("--z", type=float, nargs="+", metavar="Z", help="decode this point instead of draws")
+    parser.add_argument("--z", type=float, nargs="+", metavar="Z", help="decode this point instead of drawing samples")
     parser.add_argument(
         "--data",
         metavar="WHAT",

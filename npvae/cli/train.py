@@ -36,7 +36,7 @@ Open MPI ends its processes half a second after Ctrl-C: add --checkpoint-every t
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("model", choices=["vae", "ae"], help="what to train")
+    parser.add_argument("model", choices=["vae", "ae"], help="kind of model")
     parser.add_argument("--out", required=True, metavar="FILE", help="the model file, .safetensors")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     add_data_options(parser, training=True)
