@@ -1,4 +1,4 @@
-"""The pytest fixture ``gradcheck``: it imports nothing but pytest until a test uses it."""
+"""The pytest fixture ``gradcheck``. This module imports only pytest until a test uses the fixture."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ if TYPE_CHECKING:
 
 
 class GradientAssertions:
-    """Gradient checks that raise an AssertionError with the printed report, or return the report.
+    """Gradient checks that return the report, or raise an AssertionError with it if the check does not pass.
 
-    A call of the object itself is one of `vjp`.
+    Calling the object itself calls `vjp`.
     """
 
     def __call__(self, *args: Any, **options: Any) -> Report:
-        """Assert what `npvae.gradcheck.check_vjp` checks."""
+        """Assert that `npvae.gradcheck.check_vjp` passes."""
         return self.vjp(*args, **options)
 
     def vjp(self, *args: Any, **options: Any) -> Report:
-        """Assert what `npvae.gradcheck.check_vjp` checks."""
+        """Assert that `npvae.gradcheck.check_vjp` passes."""
         return _assert("check_vjp", *args, **options)
 
     def layer(self, *args: Any, **options: Any) -> Report:
-        """Assert what `npvae.gradcheck.check_layer` checks."""
+        """Assert that `npvae.gradcheck.check_layer` passes."""
         return _assert("check_layer", *args, **options)
 
     def gradient(self, *args: Any, **options: Any) -> Report:
-        """Assert what `npvae.gradcheck.check_gradient` checks."""
+        """Assert that `npvae.gradcheck.check_gradient` passes."""
         return _assert("check_gradient", *args, **options)
 
     def hvp(self, *args: Any, **options: Any) -> Report:
-        """Assert what `npvae.gradcheck.check_hvp` checks."""
+        """Assert that `npvae.gradcheck.check_hvp` passes."""
         return _assert("check_hvp", *args, **options)
 
     def network(self, *args: Any, **options: Any) -> Report:
-        """Assert what `npvae.gradcheck.check_network` checks."""
+        """Assert that `npvae.gradcheck.check_network` passes."""
         return _assert("check_network", *args, **options)
 
 
@@ -54,7 +54,7 @@ def _assert(check: str, *args: Any, **options: Any) -> Report:
 def gradcheck() -> GradientAssertions:
     """Check handwritten gradients: ``gradcheck.vjp``, ``.layer``, ``.gradient``, ``.hvp``, ``.network``.
 
-    Each takes what the function ``check_...`` of the same name in `npvae.gradcheck` takes, raises an
-    AssertionError with the printed report unless the check passes, and returns the report.
+    Each takes the arguments of the function ``check_...`` of the same name in `npvae.gradcheck` and returns
+    its report, or raises an AssertionError with the printed report if the check does not pass.
     """
     return GradientAssertions()

@@ -1,6 +1,6 @@
-"""npvae under its own gradient checker, and the checker under wrong gradients.
+"""Checks of npvae with its own gradient checker, and of the checker on wrong gradients.
 
-- `own` puts every forward/backward pair, both networks and all kernels through `npvae.gradcheck`;
-- `faults` is a catalogue of wrong backward passes, `planted` runs it;
-- `targets` finds what there is to check in somebody's own file.
+- `own` checks every forward/backward pair, both networks and all kernels with `npvae.gradcheck`;
+- `faults` is a catalogue of wrong backward passes, and `planted` runs the checker on it;
+- `targets` finds the pairs, layers and losses in a user's file.
 """

@@ -1,7 +1,7 @@
-"""Each compiled twin beside its formula: the same arguments, the same results.
+"""Compare each compiled kernel with its NumPy formula on the same arguments.
 
-A compiled function cannot be run on complex numbers, but the formula can and is checked so. What agrees with
-the formula to rounding has its derivatives.
+A compiled kernel cannot be run on complex numbers, but its formula can, so the formula is checked by complex
+steps. A kernel that agrees with its formula to rounding has the same derivatives.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from npvae import kernels
 from npvae.gradcheck import Entry, Report
 
 N, H, P = 33, 17, 101
-TERMS = 50  # of a product's sums
-ROUNDINGS = 16  # of the size of the terms
+TERMS = 50  # summed in each entry of a product
+ROUNDINGS = 16  # tolerance, in multiples of eps times the largest value
 
 Array = npt.NDArray[Any]
 
@@ -29,7 +29,7 @@ def twin_names() -> list[str]:
 
 
 def check_twins(name: str, dtype: npt.DTypeLike, seed: int) -> Report:
-    """Compare the results of a formula and of its twin, and what each leaves in its arguments.
+    """Compare a formula with its compiled twin: the results, and what each leaves in its array arguments.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def check_twins(name: str, dtype: npt.DTypeLike, seed: int) -> Report:
     Returns
     -------
     Report
-        One entry for each result and each array argument; the formula's value stands under "numeric".
+        One entry for each result and each array argument; `numeric` is the formula's value.
     """
     outcomes = []
     for choice in ("compiled", "reference"):
@@ -57,7 +57,7 @@ def check_twins(name: str, dtype: npt.DTypeLike, seed: int) -> Report:
 
 
 def _floats(values: Any) -> list[Array]:
-    """List the arrays of floats among values, those in tuples included."""
+    """List the floating arrays among some values, including those in tuples and lists."""
     if isinstance(values, np.ndarray):
         return [values] if values.dtype.kind == "f" else []
     if not isinstance(values, tuple | list):
@@ -90,7 +90,7 @@ def _entry(name: str, compiled: Array, numpy: Array) -> Entry:
 
 
 def _arguments(name: str, dtype: np.dtype[Any], rng: np.random.Generator) -> list[Any]:
-    """Draw arguments of a formula."""
+    """Draw arguments for a formula."""
 
     def normal(*shape: int) -> Array:
         return rng.standard_normal(shape).astype(dtype)

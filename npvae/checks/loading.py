@@ -1,4 +1,4 @@
-"""Import somebody's own file or module, with one clear sentence where that fails."""
+"""Import a user's file or module, with a clear one-line error message if that fails."""
 
 import importlib
 import importlib.util
@@ -16,8 +16,8 @@ def load_module(place: str) -> ModuleType:
     Parameters
     ----------
     place : str
-        A path that ends in .py, or a module's dotted name. A file can import its neighbours, its package,
-        and what is in the working directory; so can a module.
+        A path that ends in .py, or a module's dotted name. A file can import from its own folder, its package
+        and the working directory; a module can import from its package and the working directory.
 
     Returns
     -------
@@ -26,7 +26,7 @@ def load_module(place: str) -> ModuleType:
     Raises
     ------
     ValueError
-        There is no such file or module, or its own code raises; the message says what and in which line.
+        If there is no such file or module, or its own code raises; the message names the error and the line.
     """
     if place.endswith(".py"):
         path = Path(place)
@@ -37,7 +37,7 @@ def load_module(place: str) -> ModuleType:
     with _found_first(Path.cwd()):
         try:
             known = importlib.util.find_spec(place) is not None
-        except (ImportError, ValueError, AttributeError):  # a parent package is missing, or is no package
+        except (ImportError, ValueError, AttributeError):  # a parent is missing, or is not a package
             known = False
         except Exception as error:  # a parent package's own code: it may raise anything
             raise ValueError(_complaint(place, error)) from error
@@ -69,12 +69,12 @@ def _execute(path: Path) -> ModuleType:
 def _guarded(place: str, load: Callable[[], ModuleType]) -> ModuleType:
     try:
         return load()
-    except (Exception, SystemExit) as error:  # someone else's code: it may raise anything, or exit
+    except (Exception, SystemExit) as error:  # user code may raise anything, or exit
         raise ValueError(_complaint(place, error)) from error
 
 
 def _complaint(place: str, error: BaseException) -> str:
-    """Name the error and the last line of it that is not in the import machinery."""
+    """Name the error and the innermost line of its traceback that is not in the import machinery."""
     message = " ".join(str(error).split())
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
     where = f" (line {frames[-1].lineno} of {Path(frames[-1].filename).name})" if frames else ""
@@ -101,7 +101,7 @@ def _root_of(path: Path) -> Path:
 
 @contextmanager
 def _found_last(*folders: Path) -> Iterator[None]:
-    """Let imports look into folders where they find nothing elsewhere."""
+    """Let imports search some folders after all others."""
     added = [str(folder) for folder in folders if str(folder) not in sys.path]
     sys.path.extend(added)
     try:
@@ -113,7 +113,7 @@ def _found_last(*folders: Path) -> Iterator[None]:
 
 @contextmanager
 def _found_first(folder: Path) -> Iterator[None]:
-    """Let imports look into a folder first."""
+    """Let imports search a folder before all others."""
     sys.path.insert(0, str(folder))
     try:
         yield

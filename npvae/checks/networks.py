@@ -24,10 +24,10 @@ LIKELIHOODS: dict[str, dict[str, Any]] = {
 
 
 def network_cases() -> dict[str, VAENetwork | AutoencoderNetwork]:
-    """Return networks by name: AE and VAE, every activation, every likelihood, two depths and none.
+    """Return AEs and VAEs by name: every activation and likelihood, with zero, one or two hidden layers.
 
-    Beta, which only the VAE has, takes the values 1, 0 and 4 in turn. One VAE of every activation comes with
-    several draws of z too; likelihoods and objectives take turns. One of every likelihood has free bits.
+    The VAEs cycle through beta = 1, 0 and 4. For every activation there is also a VAE with several draws of
+    z; these VAEs cycle through the likelihoods and objectives. One VAE of every likelihood has free bits.
     """
     cases: dict[str, VAENetwork | AutoencoderNetwork] = {}
     kinds = product(ACTIVATIONS, LIKELIHOODS)
@@ -62,13 +62,13 @@ def network_cases() -> dict[str, VAENetwork | AutoencoderNetwork]:
 
 
 def check_case(network: VAENetwork | AutoencoderNetwork, dtype: npt.DTypeLike, seed: int) -> Report:
-    """Check all parameters' gradients of a network at random parameters.
+    """Check a network's gradients with respect to all parameters, at random parameter values.
 
     Parameters
     ----------
     network : VAENetwork or AutoencoderNetwork
     dtype : dtype
-        Of parameters, data and noise.
+        The dtype of parameters, data and noise.
     seed : int
 
     Returns

@@ -1,4 +1,4 @@
-"""npvae itself, put through its own checker."""
+"""Checks of npvae itself with its own gradient checker."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -35,10 +35,10 @@ class OwnCheck(NamedTuple):
 
 
 def own_checks() -> list[OwnCheck]:
-    """Return all checks of npvae, unrun.
+    """Return all checks of npvae without running them.
 
-    Every pair and every network in both dtypes, on the compiled kernels and on their NumPy twins; and every
-    compiled kernel beside its twin.
+    Every pair and every network is checked in both dtypes, on the compiled kernels and on their NumPy twins.
+    Every compiled kernel is compared with its twin.
     """
     parts: dict[str, Callable[[npt.DTypeLike, int], Report]] = {}
     parts |= {name: partial(check_pair, case) for name, case in pair_cases().items()}
@@ -63,7 +63,7 @@ def iterate_own_checks(seed: int) -> Iterator[tuple[Label, Report]]:
     Parameters
     ----------
     seed : int
-        Draws all arguments and directions.
+        Seed for all arguments and directions.
 
     Yields
     ------

@@ -1,4 +1,4 @@
-"""npvae's forward/backward pairs, with arguments to check them at."""
+"""npvae's forward/backward pairs, and arguments at which to check them."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -31,13 +31,14 @@ N, H, Z, D = 5, 4, 3, 6
 
 
 class PairCase(NamedTuple):
-    """A pair, and what it is checked at.
+    """A pair, and the arguments at which it is checked.
 
     Attributes
     ----------
     forward, backward : callable
     make_args : callable
-        ``make_args(rng, scale=1.0)`` returns float64 arguments; normal ones have this standard deviation.
+        ``make_args(rng, scale=1.0)`` returns float64 arguments; `scale` is the standard deviation of those
+        drawn from a normal distribution.
     wrt : sequence of str or None
         The arguments that backward returns gradients for.
     """
@@ -49,7 +50,7 @@ class PairCase(NamedTuple):
 
 
 def pair_cases() -> dict[str, PairCase]:
-    """Return every pair of `npvae.core` by name; chains of layers with every activation."""
+    """Return every pair of `npvae.core` by name, including an MLP with each activation."""
     cases = {
         "dense": PairCase(dense_forward, dense_backward, normal((N, D), (D, H), (H,))),
         "reparameterize": PairCase(
@@ -89,7 +90,7 @@ def check_pair(case: PairCase, dtype: npt.DTypeLike, seed: int) -> Report:
     ----------
     case : PairCase
     dtype : dtype
-        Of the arguments.
+        The dtype of the arguments.
     seed : int
 
     Returns

@@ -47,11 +47,11 @@ def check(implementation: Implementation, fault: Fault, size: int, seed: int) ->
     implementation : Pair or class
         ``fault.wrong`` or ``fault.correct``.
     fault : Fault
-        Says which arguments to make, and which of them have a gradient.
+        Determines the arguments, and which of them have a gradient.
     size : int
-        About how many units wide.
+        The approximate width of the layers.
     seed : int
-        Draws the arguments and everything in the check.
+        Seed for the arguments and for everything random in the check.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def check(implementation: Implementation, fault: Fault, size: int, seed: int) ->
 def caught(fault: Fault, size: int, seed: int) -> bool:
     """Say whether the checker finds a fault: the verdict is "fail", or nothing can be checked at all.
 
-    Where nothing can be decided, "inconclusive" will do.
+    If the fault is not decidable (`Fault.decidable`), "inconclusive" is enough.
     """
     try:
         report = check(fault.wrong, fault, size, seed)
@@ -75,7 +75,7 @@ def caught(fault: Fault, size: int, seed: int) -> bool:
 
 
 def cleared(fault: Fault, size: int, seed: int) -> bool:
-    """Say whether the correct twin of a fault passes or, where nothing can be decided, does not fail."""
+    """Say whether the correct twin of a fault passes or, if the fault is not decidable, does not fail."""
     report = check(fault.correct, fault, size, seed)
     return report.passed or (not fault.decidable and report.verdict != "fail")
 
@@ -95,11 +95,11 @@ def run_planted_faults(
     Yields
     ------
     list of FaultResult
-        The counts up to now, one for each fault, after each seed. The list is the same one every time.
+        After each seed, the results so far, one for each fault. It is the same list every time.
 
     Notes
     -----
-    Several faults have one correct twin; it is checked once for all of them.
+    A correct twin that several faults share is checked only once for each size and seed.
     """
     results = [FaultResult(FAULTS[name]) for name in names]
     for seed in seeds:

@@ -1,8 +1,8 @@
-"""Find what there is to check in somebody's own file: pairs, layers and losses.
+"""Find the pairs, layers and losses in a user's file, and check them.
 
 The convention, for a name ``f``:
 
-- ``f_forward`` and ``f_backward``: a pair, checked by `check_vjp`; where there is no ``f_forward``, ``f``;
+- ``f_forward`` and ``f_backward``: a pair, checked by `check_vjp`; the forward may also be called ``f``;
 - ``f`` and ``f_gradient``: a scalar loss and its gradient, checked by `check_gradient`;
 - ``f``, a class or an instance with methods ``forward`` and ``backward``: a layer, checked by `check_layer`.
   A class is called without arguments.
@@ -32,12 +32,12 @@ _PARTNERS = {
 
 
 class Settings(NamedTuple):
-    """What the caller may say about the arguments.
+    """The caller's options for the arguments.
 
     Attributes
     ----------
     shape : tuple of int or None
-        Of the argument, where the file has no function that makes it; (5, 4) by default.
+        The shape of the argument, if the file has no function that makes it; (5, 4) by default.
     wrt : sequence of str or None
         Names of the arguments that a pair's backward returns gradients for; all floating ones by default.
     seed : int
@@ -56,7 +56,7 @@ class Target(NamedTuple):
     name : str
     kind : {"pair", "loss", "layer"}
     members : dict
-        All names of its module.
+        All members of its module, by name.
     """
 
     name: str
@@ -64,12 +64,12 @@ class Target(NamedTuple):
     members: dict[str, Any]
 
     def check(self, settings: Settings) -> Report:
-        """Check it.
+        """Check it and return the report.
 
         Raises
         ------
         ValueError
-            It cannot be checked; the message says why, and in which line of the file.
+            If it cannot be checked; the message says why, and in which line of the file.
         """
         try:
             function = self._function()
@@ -79,14 +79,14 @@ class Target(NamedTuple):
             except Exception as error:
                 error.add_note(inputs.advice)
                 raise
-        except Exception as error:  # someone else's code: it may raise anything
+        except Exception as error:  # user code may raise anything
             raise ValueError(_reason(error, self.members)) from error
         if not inputs.remark:
             return report
         return replace(report, checks=(*report.checks, Check("arguments", "note", inputs.remark)))
 
     def ignores(self, option: str) -> str:
-        """Say why an option, "shape" or "wrt", makes no difference to it; empty where it does."""
+        """Say why an option, "shape" or "wrt", has no effect on it; empty if it has one."""
         if option == "shape" and (maker := maker_of(self.name, self.members)):
             return f"{maker} makes its arguments"
         if option == "wrt" and self.kind == "layer":
@@ -94,7 +94,10 @@ class Target(NamedTuple):
         return ""
 
     def stub(self) -> str:
-        """Return a function to fill in, which makes its arguments; empty where the file has one."""
+        """Return the source of a function that makes its arguments, to be completed by the user.
+
+        Empty if the file already has such a function.
+        """
         if maker_of(self.name, self.members):
             return ""
         function = self._function()
@@ -107,11 +110,11 @@ class Target(NamedTuple):
         alone = args[0] if len(args) == 1 else tuple(args)
         if self.kind == "layer":
             return check_layer(function, alone, seed=settings.seed)
-        told: dict[str, Any] = {} if settings.wrt is None else {"wrt": settings.wrt}
+        wrt: dict[str, Any] = {} if settings.wrt is None else {"wrt": settings.wrt}
         if self.kind == "loss":
             gradient = self.members[f"{self.name}_gradient"]
-            return check_gradient(function, gradient, alone, seed=settings.seed, **told)
-        return check_vjp(function, self.members[f"{self.name}_backward"], args, seed=settings.seed, **told)
+            return check_gradient(function, gradient, alone, seed=settings.seed, **wrt)
+        return check_vjp(function, self.members[f"{self.name}_backward"], args, seed=settings.seed, **wrt)
 
     def _inputs(self, function: Any, settings: Settings) -> Inputs:
         def run(*args: Any) -> Any:
@@ -124,7 +127,7 @@ class Target(NamedTuple):
         return make_inputs(self.name, self.members, run, count, settings.shape, settings.seed)
 
     def _function(self) -> Any:
-        """Return forward, the loss or the layer; a class is called."""
+        """Return the forward, the loss or the layer; for a class, an instance of it."""
         if self.kind == "pair":
             return self.members.get(f"{self.name}_forward", self.members.get(self.name))
         found = self.members[self.name]
@@ -132,13 +135,13 @@ class Target(NamedTuple):
             return found
         try:
             return found()
-        except Exception as error:  # someone else's code: it may raise anything
+        except Exception as error:  # user code may raise anything
             reason = _reason(error, self.members)
-            raise ValueError(f"{self.name}() raises {reason}; name an instance in its place") from None
+            raise ValueError(f"{self.name}() raises {reason}; name an instance instead") from None
 
 
 def split_target(text: str) -> tuple[str, str]:
-    """Split ``place:name``; the name is empty where there is none."""
+    """Split ``place:name``; the name is empty if there is none."""
     place, colon, name = text.rpartition(":")
     return (place, name) if colon and not name.endswith(".py") else (text, "")
 
@@ -158,14 +161,14 @@ def find_targets(place: str, name: str = "") -> tuple[list[Target], list[str]]:
     targets : list of Target
         At least one.
     skipped : list of str
-        For each function or class of the file that looks like half of a pair: what is missing. And the names
+        What is missing, for each function or class of the file that looks like half of a pair; and the names
         of all other functions.
 
     Raises
     ------
     ValueError
-        The place cannot be imported, the name is not there, or there is nothing to check; the message is one
-        line.
+        If the place cannot be imported, the name does not exist, or there is nothing to check; the message is
+        one line.
     """
     members = vars(load_module(place))
     if name:
@@ -181,17 +184,17 @@ def find_targets(place: str, name: str = "") -> tuple[list[Target], list[str]]:
     targets = [Target(key, kind, members) for key in dict.fromkeys(names) if (kind := _kind(key, members))]
     skipped = [missing for key in own if (missing := _missing(key, members))]
     if others := _others(own, targets, members):
-        skipped.append(f"{', '.join(others)}: no name_backward or name_gradient beside it")
+        skipped.append(f"{', '.join(others)}: no matching name_backward or name_gradient")
     if not targets:
         raise ValueError(
-            f"{place}: nothing to check; needed are f_forward and f_backward, f and f_gradient, or something "
-            "with methods forward and backward" + "".join(f"; {missing}" for missing in skipped)
+            f"{place}: nothing to check; define f_forward and f_backward, f and f_gradient, or a class or an "
+            "instance with methods forward and backward" + "".join(f"; {missing}" for missing in skipped)
         )
     return targets, skipped
 
 
 def _others(own: Sequence[str], targets: Sequence[Target], members: dict[str, Any]) -> list[str]:
-    """Return the functions that neither belong to a target nor look like half of one, nor make arguments."""
+    """Return the functions that do not belong to a target, are not half of one, and make no arguments."""
     ends = ("", "_forward", "_backward", "_gradient", "_args")
     known = {target.name + end for target in targets for end in ends} | {"gradcheck_args"}
     return [
@@ -205,7 +208,7 @@ def _others(own: Sequence[str], targets: Sequence[Target], members: dict[str, An
 
 
 def _missing(name: str, members: dict[str, Any]) -> str:
-    """Say what a name lacks that looks like half of a pair; empty where it lacks nothing."""
+    """If a name looks like half of a pair, say what is missing; empty if nothing is."""
     value = members[name]
     if isinstance(value, type):
         has = [method for method in ("forward", "backward") if callable(getattr(value, method, None))]
@@ -215,7 +218,7 @@ def _missing(name: str, members: dict[str, Any]) -> str:
         if callable(value) and name.endswith(ending):
             wanted = [name.removesuffix(ending) + partner for partner in partners]
             if not any(callable(members.get(partner)) for partner in wanted):
-                return f"{name} has no {' or '.join(filter(None, wanted))} beside it"
+                return f"{name} has no matching {' or '.join(filter(None, wanted))}"
     return ""
 
 
@@ -241,8 +244,7 @@ def _target(place: str, name: str, members: dict[str, Any]) -> Target:
     if given not in members:
         raise ValueError(f"{place}: there is no {given}, and no pair {name}_forward and {name}_backward")
     missing = _missing(given, members) or (
-        f"{given} has no methods forward and backward, and there is no {name}_backward or {name}_gradient "
-        "beside it"
+        f"{given} has no methods forward and backward, and there is no {name}_backward or {name}_gradient"
     )
     raise ValueError(f"{place}: {missing}")
 
@@ -260,7 +262,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _parameters(function: Callable[..., Any]) -> list[str]:
-    """Return the arguments that a function cannot do without."""
+    """Return the names of the arguments that a function requires."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # builtins have no signature
@@ -283,6 +285,6 @@ def _is_layer(value: Any) -> bool:
 
 
 def _is_own(value: Any, members: dict[str, Any]) -> bool:
-    """Say whether a value belongs to its module, and was not imported by it."""
+    """Say whether a value was defined in its module, not imported by it."""
     module = getattr(value, "__module__", None)
     return not inspect.ismodule(value) and module == members.get("__name__")

@@ -1,8 +1,8 @@
-"""Make the arguments at which somebody's own code is checked.
+"""Make the arguments at which a user's code is checked.
 
-They come from ``f_args(rng)``, else from ``gradcheck_args(rng)``: a list or tuple of all arguments, or one
-array. Where the file has neither, there is one argument of normal random numbers; where the result is not
-finite there, as that of a logarithm, it is one of positive numbers.
+They come from ``f_args(rng)`` or else from ``gradcheck_args(rng)``, which returns a list or tuple of all
+arguments, or one array. If the file has neither, the only argument is an array of normal random numbers or,
+if the result is not finite for those (a logarithm, for example), an array of positive random numbers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _POSITIVE = (0.5, 1.5)
 
 
 class Inputs(NamedTuple):
-    """Arguments, and what there is to say about them.
+    """Arguments, with remarks about them for the report.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Inputs(NamedTuple):
     remark : str
         What is unusual about them; may be empty.
     advice : str
-        What to do where they do not fit; empty for those that the file made.
+        What the user can do if they do not fit; empty if a function in the file made them.
     """
 
     args: list[Any]
@@ -37,7 +37,7 @@ class Inputs(NamedTuple):
 
 
 def maker_of(name: str, members: dict[str, Any]) -> str:
-    """Return the name of the function that makes the arguments; empty where there is none."""
+    """Return the name of the function that makes the arguments; empty if there is none."""
     return next((maker for maker in (f"{name}_args", "gradcheck_args") if maker in members), "")
 
 
@@ -54,21 +54,21 @@ def make_inputs(
     Parameters
     ----------
     name : str
-        What is checked.
+        The name of what is checked.
     members : dict
-        All names of its module.
+        All members of its module, by name.
     run : callable
-        The function to which they are the arguments.
+        The function that takes the arguments.
     count : int
-        How many it needs at least.
+        The number of arguments that it requires.
     shape : tuple of int or None
-        Of a random argument; (5, 4) by default.
+        The shape of a random argument; (5, 4) by default.
     seed : int
 
     Raises
     ------
     ValueError
-        They are too few, or random numbers will not do.
+        If there are too few arguments, or the result is not finite for random arguments.
     """
     rng = np.random.default_rng(seed)
     maker = maker_of(name, members)
@@ -81,33 +81,33 @@ def make_inputs(
     if len(args) < count:
         raise ValueError(
             f"{name} takes {count} arguments, not {len(args)}: "
-            f"write {name}_args(rng), which returns them, beside it"
+            f"define {name}_args(rng), which returns them, in the same file"
         )
     if maker:
         return Inputs(args)
-    advice = f"its argument is random, of shape {shape}: use --shape, or define {name}_args(rng)"
+    advice = f"its argument was drawn at random with shape {shape}: use --shape, or define {name}_args(rng)"
     normal = _is_finite(run, args)
     if normal:
         return Inputs(args, advice=advice)
     positive = [rng.uniform(*_POSITIVE, shape)]
     if _is_finite(run, positive):
-        text = "positive, uniform in 0.5 to 1.5: at normal random numbers there is no finite result"
+        text = "drawn uniformly from 0.5 to 1.5, because the result is not finite for normal random numbers"
         return Inputs(positive, text, advice)
     if normal is None:  # it raises: the check will say what
         return Inputs(args, advice=advice)
     raise ValueError(
-        f"its result is not finite at random numbers, not even at positive ones: define {name}_args(rng), "
-        "which returns its arguments"
+        "its result is not finite for normal random numbers, nor for positive ones: define "
+        f"{name}_args(rng), which returns its arguments"
     )
 
 
 def _is_finite(run: Callable[..., Any], args: list[Any]) -> bool | None:
-    """Say whether y is finite; None where the function raises."""
+    """Say whether y is finite; None if the function raises."""
     with Noise().kept(), np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             y = run(*[arg.copy() for arg in args])
-        except Exception:  # someone else's code at an argument that nobody promised it would take
+        except Exception:  # user code may raise anything for an argument that it does not expect
             return None
     parts = [np.asarray(part) for part in (y if isinstance(y, tuple | list) else [y])]
     return all(part.dtype.kind != "f" or bool(np.all(np.isfinite(part))) for part in parts)

@@ -1,18 +1,19 @@
 """Check gradients that were derived by hand.
 
-Nothing here knows of npvae, and NumPy is all that it needs. Five functions are the interface:
+This package depends only on NumPy, not on the rest of npvae. Its interface consists of five functions:
 
 - `check_vjp` takes a forward and a backward function;
 - `check_layer` takes an object with ``forward(x)``, ``backward(dy)`` and parameters in attributes;
 - `check_gradient` takes a scalar function and its gradient;
 - `check_network` takes an object with ``loss_and_grad(params, ...)``;
-- `check_hvp` takes a gradient and a function that multiplies its Hessian with a vector.
+- `check_hvp` takes a gradient and a function that returns Hessian-vector products.
 
-They return a `Report`: one `Entry` for each argument or parameter, with the worst place, the analytic and the
-numeric value there, the numeric one's error bar, and a verdict; and a `Check` for everything else that a
-backward can get wrong. In tests, `assert_gradients`, or the pytest fixture ``gradcheck``.
+They return a `Report`. It has one `Entry` for each argument or parameter, with the index of the largest
+error, the analytic and the numeric value there, the error bar of the numeric value, and a verdict; and one
+`Check` for everything else that a backward can get wrong. In tests, use `assert_gradients` or the pytest
+fixture ``gradcheck``.
 
-Code is checked in the form in which it was written:
+Code can be checked in the form in which it was written:
 
 ===============================================  ===================================================
 ``forward(*args) -> (y, cache)``,                ``check_vjp(forward, backward, args)``
@@ -32,10 +33,10 @@ Code is checked in the form in which it was written:
 To read the code, begin with `differences` (two ways to differentiate numerically), then `objective` (what is
 differentiated, and in which directions), `measure` (both oracles in all directions), `kinks` (where there is
 no derivative), `judge` (what to conclude) and `hints` (what a wrong gradient looks like). `case` brings a
-forward and a backward into that form; `protocol` and `variations` look beyond the values; `checks` runs all
-of these, for functions and for `layer`. `calls` and `layer_parameters` find out how to call a layer and
-which parameters it has; `arguments` matches gradients with arguments, and `objects` looks into other people's
-objects and restores them.
+forward and a backward into that form; `protocol` and `variations` check more than the values; `checks` runs
+all of these, for functions and for `layer`. `calls` and `layer_parameters` find out how to call a layer and
+which parameters it has; `arguments` matches gradients with arguments, and `objects` searches, copies and
+restores arbitrary objects.
 
 A gradient check shows that a backward agrees with its forward. It cannot show that the forward is right.
 

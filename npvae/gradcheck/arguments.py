@@ -19,7 +19,7 @@ from .objects import GENERATORS
 
 Array = npt.NDArray[Any]
 
-# What begins like this, without underscores, is no parameter.
+# Arrays whose names, without underscores, are in the set or begin with one of the words are not parameters.
 _CONSTANTS = {"t", "pe", "causal", "tril", "triu", "positions", "ytrue"}
 _CONSTANT = ("running", "moving", "mask", "eps", "momentum", "const", "buffer", "target", "ema", "label")
 
@@ -41,7 +41,7 @@ def is_floating(value: Any) -> bool:
 
 
 def copied(value: Any, dtype: npt.DTypeLike | None = None) -> Any:
-    """Copy an argument; a floating one into `dtype`, where that is given. Scalars stay scalars.
+    """Copy an argument; convert a floating one to `dtype` if that is given. Scalars stay scalars.
 
     Random generators are copied too, so that every evaluation begins in the same state.
     """
@@ -59,10 +59,10 @@ def moved(value: Any, shift: Any) -> Any:
 
 
 def shuffled(value: Any, rng: np.random.Generator) -> tuple[Any, Any]:
-    """Return an argument with its entries shuffled and shrunk, and with its entries shrunk alone.
+    """Return an argument with its entries shuffled and shrunk, and one with its entries only shrunk.
 
-    Signs, intervals around zero and sets of positive numbers stay what they are. Entries that are all the
-    same are moved.
+    Positive numbers stay positive, and entries stay inside any interval around zero. If all entries are
+    equal, noise is added to the shuffled ones.
     """
     x = np.asarray(value)
     other, shrink = rng.permutation(x.ravel()).reshape(x.shape), rng.uniform(0.25, 0.75, x.shape)
@@ -74,7 +74,7 @@ def shuffled(value: Any, rng: np.random.Generator) -> tuple[Any, Any]:
 def coarsest(values: Iterable[Any]) -> np.dtype[Any]:
     """Return the coarsest dtype of the floating arrays and scalars among some values.
 
-    A Python float takes the dtype of what it is combined with. float64 where there is nothing else.
+    Python floats do not count, as they take the dtype of what they are combined with. The default is float64.
     """
     dtypes = [value.dtype for value in values if isinstance(value, np.ndarray | np.floating)]
     floating = [dtype for dtype in dtypes if dtype.kind == "f"]
@@ -82,13 +82,13 @@ def coarsest(values: Iterable[Any]) -> np.dtype[Any]:
 
 
 def largest(x: Any) -> float:
-    """Return the largest finite absolute value in an array or a number; 0 where there is none."""
+    """Return the largest finite absolute value in an array or a number; 0 if there is none."""
     values = np.abs(np.asarray(x, np.float64))
     return float(np.max(values, initial=0.0, where=np.isfinite(values)))
 
 
 def lengths_of(values: Iterable[Any]) -> list[int]:
-    """Return the lengths of all axes, the first ones' first (most often the batch), and all sizes."""
+    """Return the lengths of all first axes (usually the batch), then of all other axes, then all sizes."""
     arrays = [value for value in values if isinstance(value, np.ndarray) and value.ndim]
     first = {array.shape[0] for array in arrays}
     other = {length for array in arrays for length in array.shape[1:]}
@@ -97,7 +97,7 @@ def lengths_of(values: Iterable[Any]) -> list[int]:
 
 
 def signature_of(f: Callable[..., Any]) -> inspect.Signature:
-    """Return a function's signature; an empty one where that is not known."""
+    """Return a function's signature; an empty one if it is not known."""
     try:
         return inspect.signature(f)
     except (TypeError, ValueError):  # builtins and some compiled functions have none
@@ -111,7 +111,7 @@ def name_of(function: Callable[..., Any]) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """Return a value's dtype, or its type where it has none."""
+    """Return a value's dtype, or its type if it has none."""
     return str(getattr(value, "dtype", type(value).__name__))
 
 
@@ -126,7 +126,7 @@ def looks_constant(name: str) -> bool:
 
 
 def labels_of(forward: Callable[..., Any], args: Sequence[Any], names: Sequence[str] | None) -> list[str]:
-    """Name the arguments: by `names` where they are given, else as forward names its parameters."""
+    """Name the arguments: by `names` if they are given, else as forward names its parameters."""
     if names is not None:
         if len(names) != len(args):
             raise ValueError(f"{len(names)} names for {len(args)} arguments")
@@ -176,7 +176,7 @@ def parts_of(y: Any) -> list[Array]:
     Raises
     ------
     TypeError
-        When there is none.
+        If there is none.
     """
     if isinstance(y, Mapping):
         raise TypeError("y is a dict; return its items as a tuple")
@@ -188,7 +188,7 @@ def parts_of(y: Any) -> list[Array]:
 
 
 def like(y: Any, parts: Sequence[Any]) -> Any:
-    """Put parts together the way y is: arrays without axes become scalars, what is not floating None."""
+    """Put parts together with the structure of y; 0-d arrays become scalars, non-floating results None."""
     found = iter([part if np.ndim(part) else np.asarray(part)[()] for part in parts])
     if not isinstance(y, tuple | list):
         return next(found)
@@ -202,7 +202,7 @@ def _rebuilt(value: Any, items: Sequence[Any]) -> Any:
 
 
 def mapped(function: Callable[[Any], Any], value: Any) -> Any:
-    """Apply a function to all that nested dicts, lists and tuples hold."""
+    """Apply a function to all items in nested dicts, lists and tuples."""
     if isinstance(value, Mapping):
         return {key: mapped(function, item) for key, item in value.items()}
     if isinstance(value, tuple | list):
@@ -211,7 +211,7 @@ def mapped(function: Callable[[Any], Any], value: Any) -> Any:
 
 
 def in_numpy(value: Any) -> Any:
-    """Return a value with NumPy arrays in place of PyTorch's, JAX's and the like, at any depth."""
+    """Convert the arrays of PyTorch, JAX and the like in a value, at any depth, to NumPy's."""
 
     def convert(x: Any) -> Any:
         return np.asarray(x.detach() if hasattr(x, "detach") else x).copy() if _is_foreign(x) else x
@@ -220,7 +220,7 @@ def in_numpy(value: Any) -> Any:
 
 
 def maker_of(value: Any) -> Callable[[Any], Any] | None:
-    """Return the function that makes another library's arrays, as in an argument; None for NumPy's."""
+    """Return the function that makes arrays of the library used in an argument; None for NumPy."""
     if isinstance(value, Mapping | tuple | list):
         return next((make for _, item in _items(value) if (make := maker_of(item))), None)
     if not _is_foreign(value):
@@ -235,7 +235,7 @@ def _is_foreign(value: Any) -> bool:
 
 
 def assign_gradients(
-    returned: Any, args: Sequence[Any], candidates: Sequence[int], told: bool
+    returned: Any, args: Sequence[Any], candidates: Sequence[int], chosen: bool
 ) -> list[tuple[int, int]]:
     """Find out which returned gradient belongs to which argument.
 
@@ -247,28 +247,28 @@ def assign_gradients(
         All arguments of forward.
     candidates : sequence of int
         Positions of the arguments that may have a gradient, in order.
-    told : bool
-        Whether the caller chose the candidates: then there is one gradient for each.
+    chosen : bool
+        Whether the caller chose the candidates, so that there must be one gradient for each.
 
     Returns
     -------
     list of (int, int)
-        Position of the argument and place of its gradient in what was returned.
+        For each gradient, the position of its argument and its own position in what was returned.
 
     Raises
     ------
     ValueError
-        When the gradients do not fit the arguments, or fit them in more than one way.
+        If the gradients do not fit the arguments, or fit them in more than one way.
 
     Notes
     -----
-    As many gradients as floating arguments, or as arguments: in order. Fewer: by shape, in the order of the
-    arguments where that is possible, provided that there is one way to do it. None stands for an argument
-    that is not differentiable.
+    If there are as many gradients as floating arguments, or as arguments, they are assigned in order. If
+    there are fewer, they are matched by shape, in the order of the arguments if possible, provided that there
+    is only one way to do so. None stands for an argument that is not differentiable.
     """
     gradients = leaves(returned)
     count = len(gradients)
-    if told:
+    if chosen:
         if count != len(candidates):
             raise ValueError(
                 f"backward returned {count} gradients for {len(candidates)} arguments; "
@@ -298,13 +298,13 @@ def assign_gradients(
 def fits_by_shape(
     shapes: Sequence[tuple[int, ...]], available: Sequence[tuple[int, ...]]
 ) -> list[tuple[int, ...]]:
-    """Return the ways in which gradients fit some of several arrays by shape.
+    """Return the ways to match gradients with arrays by shape.
 
     Returns
     -------
     list of tuple of int
-        For each gradient the position of its array: in the order of the arrays where that is possible, or
-        else in any order.
+        For each way, the position of each gradient's array. If some ways keep the order of the arrays, only
+        these are returned.
     """
     for choices in (combinations, permutations):
         if len(shapes) > len(available) or (choices is permutations and len(available) > 7):
@@ -320,9 +320,9 @@ def fits_by_shape(
 
 
 def other_order(gradients: Sequence[Any], args: Sequence[Any], pairs: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the arguments in the one order in which the gradients fit them, where that is another.
+    """Return the arguments in the order that the gradients fit, if it is another one and the only one.
 
-    Empty where the shapes fit as they are, or in no other way, or in several.
+    Empty if the shapes fit as they are, or fit in no other order, or in several.
     """
     shapes = [np.shape(gradients[slot]) for _, slot in pairs]
     positions = [k for k, _ in pairs]
@@ -332,7 +332,7 @@ def other_order(gradients: Sequence[Any], args: Sequence[Any], pairs: Sequence[t
 
 
 class Flattening:
-    """Makes arguments out of the arrays inside others.
+    """Turns the arrays inside nested arguments into arguments of their own.
 
     Parameters
     ----------
@@ -365,7 +365,7 @@ class Flattening:
         self.nested = any(count is not None for count in self._counts)
 
     def positions(self, k: int) -> list[int]:
-        """Return the positions of the arrays that argument k became."""
+        """Return the positions of the arrays into which argument k was flattened."""
         start = sum(1 if count is None else count for count in self._counts[:k])
         return list(range(start, start + (self._counts[k] or 1)))
 
@@ -437,7 +437,7 @@ def _arrays_of(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _parallel(value: Any, gradient: Any, path: str) -> Iterator[Any]:
-    """Yield the gradient of each array in a nested argument; None for what is missing."""
+    """Yield the gradient of each array in a nested argument; None for one that is missing."""
     if isinstance(value, Mapping | list | tuple):
         by_key = isinstance(value, Mapping)
         kind = Mapping if by_key else list | tuple

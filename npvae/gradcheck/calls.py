@@ -44,25 +44,25 @@ class Calls:
     ----------
     layer : object
     x : object, or tuple or list of them
-        What its forward takes; a list may be one input.
+        The input or inputs of its forward; a list may be a single input.
     forward, backward : str, optional
-        The names of its methods, where they are unusual.
+        The names of its methods, if they are unusual.
 
     Attributes
     ----------
     inputs : list
-        What its forward takes.
+        The inputs of its forward.
     names : list of str
         The names that forward gives to them.
     upstream : Upstream
-        As `settle` finds it.
+        How its backward takes the upstream gradient; `settle` finds out.
     rate : str
-        The name of the learning rate that backward takes, where it updates the parameters itself.
+        The name of the learning rate that backward takes, if it updates the parameters itself.
 
     Raises
     ------
     TypeError
-        When it is no layer, or does not take these inputs; the message says what was expected.
+        If it is not a layer, or does not take these inputs; the message says what was expected.
     """
 
     def __init__(self, layer: Any, x: Any, forward: str | None = None, backward: str | None = None) -> None:
@@ -76,8 +76,8 @@ class Calls:
         self._backward = backward or _first_of(layer, _BACKWARD)
         if not self._forward or not self._backward:
             raise TypeError(
-                f"{kind} is no layer: it needs methods forward(x) and backward(dy). Where they have other "
-                "names, name them:\n    check_layer(layer, x, forward='propagate', backward='backpropagate')"
+                f"{kind} is not a layer: it needs methods forward(x) and backward(dy). If they have other "
+                "names, pass them:\n    check_layer(layer, x, forward='propagate', backward='backpropagate')"
             )
         signature = signature_of(layer if self._forward == "__call__" else getattr(layer, self._forward))
         alone = isinstance(x, list) and all(map(is_floating, x)) and bool(signature.parameters)
@@ -87,7 +87,7 @@ class Calls:
             count = len(self.inputs)
             raise TypeError(
                 f"forward{signature} does not take {count} input{'s' * (count > 1)} ({error}): "
-                "x must be a tuple of all that it takes"
+                "x must be a tuple of all its inputs"
             )
         found = [p.name for p in signature.parameters.values() if p.kind in _POSITIONAL]
         others = [f"x{k}" for k in range(len(found), len(self.inputs))] if len(self.inputs) > 1 else ["x"]
@@ -99,7 +99,7 @@ class Calls:
         self._by_name: dict[str, int] = {}
 
     def flush(self, layer: Any) -> None:
-        """Make a layer that collects its inputs forget them."""
+        """Discard the inputs that a layer has collected."""
         with contextlib.suppress(Exception):  # it may need a forward first
             _call(layer, self._flushes)
 
@@ -109,7 +109,7 @@ class Calls:
         Raises
         ------
         TypeError
-            When there is none, or it is not floating.
+            If forward returns nothing, or nothing floating.
         """
         y = getattr(layer, self._forward)(*inputs)
         if y is None:  # some keep it in an attribute
@@ -122,7 +122,7 @@ class Calls:
         if not any(dtype.kind in "fc" for dtype in dtypes):
             raise TypeError(
                 f"forward returned dtype {dtypes[0]}; only floating results have a gradient: "
-                "are all inputs floating that should be?"
+                "check the dtypes of the inputs"
             )
         return leaves(y)[0] if self.upstream is Upstream.FIRST else y
 
@@ -132,7 +132,7 @@ class Calls:
         Raises
         ------
         TypeError
-            When it can be called in no known way.
+            If none of the known ways to call it fits.
         """
         method = getattr(ran(), self._backward)
         accepted, needed = _arguments_of(method)
@@ -176,10 +176,10 @@ class Calls:
                 raise
 
     def backward(self, layer: Any, inputs: Sequence[Any], dy: Any) -> Any:
-        """Return what backward returns, after the gradients were set to zero where the layer can do that.
+        """Call backward, after setting the gradients to zero if the layer has a method for that.
 
-        Where it returns None and keeps the gradients of its inputs in attributes of usual names, these are
-        returned. Where it takes no dy, it means dy = 1, and what it returns is to be multiplied.
+        If backward returns None and keeps the gradients of its inputs in attributes with usual names, return
+        these. The result of a backward that takes no dy still has to be multiplied: see `scale`.
         """
         _call(layer, self._resets)
         method = getattr(layer, self._backward)
@@ -198,7 +198,7 @@ class Calls:
         return self._kept(layer, inputs) if returned is None else returned
 
     def scale(self, dy: Any) -> Any:
-        """Return what the gradients of a backward without dy are to be multiplied with; None for others."""
+        """Return the factor for the gradients of a backward that takes no dy; None for other backwards."""
         if self.upstream in (Upstream.NONE, Upstream.IGNORED):
             return np.reshape(leaves(dy)[0], ())[()]
         return dy if self.upstream is Upstream.FACTOR else None
@@ -210,16 +210,16 @@ class Calls:
         return [name for name in self.names[1:] if is_loss and normal(name) in _TARGETS]
 
     def remarks(self) -> list[Check]:
-        """Return what there is to say about the calls, as notes."""
+        """Return notes about how the layer was called."""
         flushes = ", ".join(dict.fromkeys(f"{name}()" for _, name in self._flushes))
         upstream = {
             Upstream.IGNORED: (
                 "dy ignored",
-                "backward ignores its upstream gradient, so it is right only where that is 1",
+                "backward ignores its upstream gradient, so it is right only if that is 1",
             ),
             Upstream.FIRST: (
                 "first result",
-                "backward takes the gradient of the first result only, so only that was checked",
+                "backward takes the gradient of the first result only, so only this result was checked",
             ),
             Upstream.FACTOR: (
                 "derivative",
@@ -228,14 +228,14 @@ class Calls:
         }
         found = [upstream[self.upstream]] if self.upstream in upstream else []
         if self.rate:
-            text = f"backward was called with {self.rate}=1, so the gradients are what it subtracts"
+            text = f"backward was called with {self.rate}=1, so the gradients are the updates it subtracts"
             found.append(("learning rate", text))
         if flushes:
             found.append(("flushed", f"{flushes} was called before each forward"))
         return [Check(name, "note", text) for name, text in found]
 
     def _kept(self, layer: Any, inputs: Sequence[Any]) -> Any:
-        """Return the gradients of the inputs that a layer keeps in attributes; None where there is none."""
+        """Return the gradients of the inputs that a layer keeps in attributes; None if there is none."""
         held = {normal(step[1]): value for step, value in inside(layer) if step[0] == "attribute"}
         floating = [k for k, x in enumerate(inputs) if is_floating(x)]
         gradients: list[Any] = [None] * len(inputs)
@@ -255,14 +255,14 @@ class Calls:
         """Say whether backward takes this dy, and returns gradients of the inputs' shapes."""
         try:
             gradients = split(self.backward(layer, self.inputs, dy), self.inputs)[0]
-        except Exception:  # someone else's code: it may expect a tuple, or not expect one
+        except Exception:  # user code: it may expect a tuple, or not expect one
             return False
         pairs = zip(gradients, self.inputs, strict=True)
         return all(g is None or not is_floating(x) or np.shape(g) == np.shape(x) for g, x in pairs)
 
 
 def forward_of(layer: Any) -> Callable[..., Any] | None:
-    """Return a layer's forward, under one of its usual names; None where it has none, or no backward."""
+    """Return a layer's forward, under one of its usual names; None if it has none, or no backward."""
     if not _first_of(layer, _BACKWARD):
         return None
     if name := _first_of(layer, _FORWARD):
@@ -277,9 +277,9 @@ def split(returned: Any, inputs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     Returns
     -------
     gradients : list
-        One for each input; None where there is none.
+        One for each input; None for an input without one.
     rest : list
-        What is left: arrays.
+        The remaining arrays.
     """
     nested = len(inputs) == 1 and isinstance(inputs[0], tuple | list | Mapping)
     if nested and isinstance(returned, type(inputs[0])) and len(returned) == len(inputs[0]):
@@ -320,7 +320,7 @@ def _methods(node: Any, names: set[str]) -> list[str]:
 
 
 def _call(layer: Any, methods: list[tuple[Place, str]]) -> None:
-    """Call methods of outer objects first; where one was called, skip the methods of the object's parts."""
+    """Call methods, outer objects first; skip the methods of objects inside one whose method was called."""
     done: list[tuple[Any, ...]] = []
     for place, name in methods:
         if not any(place.steps[: len(steps)] == steps for steps in done):
@@ -331,7 +331,7 @@ def _call(layer: Any, methods: list[tuple[Place, str]]) -> None:
 
 
 def _arguments_of(method: Callable[..., Any]) -> tuple[list[str], list[str]]:
-    """Return the positional arguments that a method takes, and those that it needs."""
+    """Return the positional arguments that a method takes, and those that it requires."""
     try:
         found = list(inspect.signature(method).parameters.values())
     except (TypeError, ValueError):  # builtins and some compiled functions have none
@@ -345,7 +345,7 @@ def _too_many(method: Callable[..., Any], needed: list[str]) -> str:
     others = ", ".join(needed[1:])
     return (
         f"backward{signature_of(method)} needs {len(needed)} arguments, but is called with dy alone. Give "
-        f"the others defaults, or check a subclass that knows them:\n"
+        f"the others defaults, or check a subclass that passes them:\n"
         f"    class Checked({kind}):\n"
         f"        def {name}(self, dy):\n"
         f"            return super().{name}(dy, {others})  # with values for {others}"
@@ -359,7 +359,7 @@ _SEVERAL = """forward returns {0} results, so dy is a tuple of {0}. To check the
 
 
 def _refusal(signature: inspect.Signature, inputs: Sequence[Any]) -> str:
-    """Say why a function does not take these arguments; empty where it does, or that is not known."""
+    """Say why a function does not take these arguments; empty if it does, or if that is not known."""
     try:
         if signature.parameters:
             signature.bind(*inputs)
@@ -369,7 +369,7 @@ def _refusal(signature: inspect.Signature, inputs: Sequence[Any]) -> str:
 
 
 class Context:
-    """The context of PyTorch's functions: what a forward keeps for its backward."""
+    """The context of PyTorch's functions, in which a forward saves arrays for its backward."""
 
     def __init__(self, count: int) -> None:
         self.saved_tensors: tuple[Any, ...] = ()
@@ -380,7 +380,7 @@ class Context:
         self.saved_tensors = arrays
 
     def mark_non_differentiable(self, *arrays: Any) -> None:
-        """Do nothing: what is not floating has no gradient."""
+        """Do nothing: results that are not floating have no gradient anyway."""
 
 
 def functions_of(function: Any) -> tuple[Callable[..., Any], Callable[[Any, Any], Any]] | None:

@@ -1,4 +1,4 @@
-"""A pair at a point: what the protocol checks and the input variations start from."""
+"""A pair at a point, from which the protocol checks and the input variations start."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(eq=False)
 class Pair:
-    """A forward and its backward, run so that only what they are given can make a difference.
+    """A forward and its backward, run so that their results depend only on what they are given.
 
     Attributes
     ----------
@@ -44,11 +44,11 @@ class Pair:
     backward : callable
         ``backward(dy, cache) -> gradients``.
     slots : list of int
-        Which of the gradients are wanted.
+        The positions, in what backward returns, of the gradients to check.
     held : mapping of str to tuple of int
-        The shapes of the arrays that they held before they ran.
+        The shapes of the arrays that forward and backward held before they ran.
     owner : object or None
-        The object that both are methods of, before it has seen anything.
+        A copy of the object whose methods both are, made before they ran.
     noise : Noise
         The random generators that they draw from.
     """
@@ -73,14 +73,14 @@ class Pair:
         return cls(forward, backward, (), shapes_in((forward, backward)), owner, noise)
 
     def run(self, args: Sequence[Any]) -> tuple[Any, Any]:
-        """Return y and the cache, with every random generator in the state in which it was given.
+        """Run forward with all random generators in their original state; return y and the cache.
 
-        The arguments are handed over as they are, except generators, which are copied.
+        The arguments are passed as they are, except for generators, which are copied.
 
         Raises
         ------
         TypeError
-            When forward returns no pair.
+            If forward does not return a pair.
         """
         self.noise.reset()
         result = self.forward(*[copy.deepcopy(a) if isinstance(a, GENERATORS) else a for a in args])
@@ -90,22 +90,22 @@ class Pair:
         what, line = type(result).__name__, "return forward(*args), args"
         if isinstance(result, tuple):
             names = ", ".join(f"y{k}" for k in range(1, len(result)))
-            what, line = f"{len(result)} things", f"{names}, cache = forward(*args); return ({names}), cache"
+            what, line = f"{len(result)} values", f"{names}, cache = forward(*args); return ({names}), cache"
         raise TypeError(
-            f"forward must return a pair (y, cache), not {what}. Several results are one tuple, and what "
-            "backward needs is the cache:\n"
+            f"forward must return a pair (y, cache), not {what}. Return several results as one tuple, and "
+            "what backward needs as the cache:\n"
             f"    def paired(*args):\n        {line}\n    check_vjp(paired, backward, args)"
         )
 
     def pull(self, y: Any, dys: Sequence[Array], cache: Any) -> list[Any]:
-        """Run backward with the structure of y, and return the gradients that are wanted, as they are."""
+        """Run backward with dy in the structure of y; return the gradients to check without copying them."""
         gradients = leaves(self.backward(like(y, dys), cache))
         if len(gradients) <= max(self.slots):
-            raise ValueError(f"backward returned {len(gradients)} gradients, before it was another number")
+            raise ValueError(f"backward returned {len(gradients)} gradients, but more in an earlier call")
         return [gradients[slot] for slot in self.slots]
 
     def afresh(self) -> Pair | None:
-        """Return the same methods of an object that has not run yet; None where there is no such object."""
+        """Return the same methods of an object that has not run yet; None if there is no such object."""
         if self.owner is None or not all(hasattr(f, "__self__") for f in (self.forward, self.backward)):
             return None
         owner = copy.deepcopy(self.owner)
@@ -130,9 +130,9 @@ def draw_like(parts: Sequence[Array], rng: np.random.Generator) -> list[Array]:
 
 
 _FEW = Budget(n_entries=0, n_coordinates=0, n_projections=2)
-# Relative error up to which ill-conditioned arguments may be the reason, by the digits that there are.
+# Relative error up to which ill-conditioned arguments may be the reason, for each dtype.
 _SLIGHT = {np.dtype(np.float64): 1e-3, np.dtype(np.float32): 0.1}
-_ROUNDINGS = 64.0  # multiples of what rounding of the arguments does to the gradient
+_ROUNDINGS = 64.0  # multiples of the change in the gradient when the arguments are rounded
 
 
 @dataclass(eq=False)
@@ -144,7 +144,7 @@ class Case:
     pair : Pair
         Forward and backward.
     args : list
-        The arguments of forward; not to be changed.
+        The arguments of forward; they must not be changed.
     positions : list of int
         The arguments that are differentiated.
     labels : list of str
@@ -152,10 +152,10 @@ class Case:
     parts, dys, gradients : lists of arrays
         The parts of y, an upstream gradient for each, and the gradient of each position.
     right : bool
-        Whether the oracles found the gradients right at the point that was given. Where they did not, other
-        points are not compared with them.
+        Whether the oracles found the gradients right at the given point. If not, the gradients at other
+        points are not compared with the oracles.
     vacuous : bool
-        Whether some gradient was zero there, so that the point says nothing of it.
+        Whether some gradient was zero there, so that the point says nothing about it.
     rtol : float
         Additional tolerance, relative to a gradient's largest entry.
     """
@@ -201,13 +201,13 @@ class Case:
 
     @cached_property
     def terms_close_by(self) -> list[float]:
-        """The same, as values close by show it too: see `npvae.gradcheck.objective.Objective`."""
+        """The same, estimated from nearby points too: see `npvae.gradcheck.objective.Objective`."""
         found = zip(self.objectives(), self.terms, strict=True)
         return [max(o.terms_close_by, o.upstream, term) for o, term in found]
 
     @cached_property
     def sizes_close_by(self) -> list[float]:
-        """The largest entry of each part of y, here and close by, and of the arguments that it may sum up."""
+        """For each part of y, the largest entry of it, here and at nearby points, and of the arguments."""
         entered = max(map(largest, self.points.values()))
         sizes = [max(entered, largest(part)) for part in self.parts]
         for k, x in self.points.items():
@@ -217,14 +217,14 @@ class Case:
         return sizes
 
     def parts_with(self, k: int, x: Any) -> list[Array] | None:
-        """Return the parts of y with x for argument k; None where forward does not take it."""
+        """Return the parts of y with x for argument k; None if forward does not accept it."""
         args = [x if j == k else copied(arg) for j, arg in enumerate(self.args)]
-        with quiet(), contextlib.suppress(Exception):  # nobody promised that it takes these
+        with quiet(), contextlib.suppress(Exception):  # it need not accept these values
             return parts_of(self.pair.run(args)[0])
         return None
 
     def objectives(self) -> list[Objective]:
-        """Return L(arg) = sum(dy * y) for each argument that is differentiated, all others held."""
+        """Return L(arg) = sum(dy * y) for each differentiated argument, with all others held fixed."""
         converted: dict[Any, list[Any]] = {}  # the arguments, in the dtype of each kind of evaluation
 
         def evaluate(dtype: npt.DTypeLike | None, replaced: Mapping[int, Array]) -> list[Array]:
@@ -257,7 +257,7 @@ class Case:
         return where
 
     def at(self, args: list[Any], rng: np.random.Generator) -> Case | None:
-        """Return the pair at another point; None where it does not take it, or is not finite there."""
+        """Return the pair at another point; None if it raises or is not finite there."""
         try:
             y, cache = self.pair.run([copied(arg) for arg in args])
             parts = [part.copy() for part in parts_of(y)]
@@ -265,14 +265,14 @@ class Case:
                 return None
             dys = draw_like(parts, rng)
             gradients = saved(self.pair.pull(y, [dy.copy() for dy in dys], cache))
-        except Exception:  # someone else's code at a point that nobody promised it would take
+        except Exception:  # user code need not accept this point
             return None
         return replace(self, args=args, parts=parts, dys=dys, gradients=gradients, vacuous=False)
 
     def condition(self, dtype: npt.DTypeLike, rng: np.random.Generator) -> Array:
-        """Return how far each gradient moves when the arguments are rounded to a dtype in another way.
+        """Return how much each gradient changes when the arguments change by the rounding error of a dtype.
 
-        Several ways are tried; one row for each that the function takes.
+        Several random changes are tried; there is one row for each that the function accepts.
         """
         eps = float(np.finfo(dtype).eps)
         found = [[0.0] * len(self.positions)]
@@ -283,14 +283,14 @@ class Case:
                 else copied(x)
                 for x in self.args
             ]
-            with contextlib.suppress(Exception):  # it may be at the border of what it takes
+            with contextlib.suppress(Exception):  # the point may be at the border of the function's domain
                 around = self.pair.both(others, self.dys)[1]
                 pairs = zip(around, self.gradients, strict=True)
                 found.append([largest(np.subtract(a, b)) for a, b in pairs])
         return np.array(found[1:] or found)
 
     def depends_on(self, k: int, rng: np.random.Generator) -> bool:
-        """Say whether y changes when argument k moves a little; True where forward takes no other value."""
+        """Say whether y changes when argument k moves a little; True if forward accepts no other value."""
         x = self.args[k]
         for size in (1e-3, 1e-6):
             shift = size * max(1.0, largest(x)) * rng.standard_normal(np.shape(x))
@@ -309,7 +309,7 @@ class Case:
         )
 
     def entries(self, budget: Budget, rng: np.random.Generator) -> tuple[Entry, ...]:
-        """Compare the gradients with what the oracles find; take back failures that rounding explains."""
+        """Compare the gradients with the oracles; failures that rounding explains become inconclusive."""
         found = compare(
             self.objectives(),
             self.gradients,
@@ -326,14 +326,14 @@ class Case:
         ]
         if not any(slight):
             return found
-        # The least: a wrong entry may jump, but an ill-conditioned gradient moves every time.
+        # The smallest change counts: a wrong entry may jump, but an ill-conditioned gradient always moves.
         conditions = self.condition(self.dtype, rng).min(axis=0)
         return tuple(
             replace(
                 entry,
                 verdict="inconclusive",
                 reason=Reason.ILL_CONDITIONED,
-                hint=f"ill-conditioned: rounding of the arguments alone moves it by {condition:.1g}",
+                hint=f"ill-conditioned: rounding the arguments alone changes it by {condition:.1g}",
             )
             if may and abs(entry.analytic - entry.numeric) <= _ROUNDINGS * condition
             else entry

@@ -1,4 +1,4 @@
-"""Checks of functions: a backward, a gradient, a product with a Hessian."""
+"""Checks of functions: backward passes, gradients and Hessian-vector products."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from .variations import check_variations
 
 @dataclass(frozen=True)
 class Options:
-    """What can be chosen about a check: see `check_vjp`."""
+    """The options of a check: see `check_vjp`."""
 
     seed: int = 0
     protocol: bool = True
@@ -51,12 +51,12 @@ class Options:
     n_coordinates: int = Budget().n_coordinates
     n_projections: int = Budget().n_projections
 
-    def call(self, start: str, **told: Any) -> str:
-        """Return the call that repeats a check: with the seed and every option that was given."""
+    def call(self, start: str, **others: Any) -> str:
+        """Return the call that repeats a check, with the seed and every option that was given."""
         usual = {field.name: field.default for field in fields(self)}
         own = {k: value for k, value in asdict(self).items() if k == "seed" or value != usual[k]}
-        told = {key: value for key, value in told.items() if value is not None}
-        return f"{start}, {', '.join(f'{key}={value!r}' for key, value in {**told, **own}.items())})"
+        others = {key: value for key, value in others.items() if value is not None}
+        return f"{start}, {', '.join(f'{key}={value!r}' for key, value in {**others, **own}.items())})"
 
 
 def examine(
@@ -68,7 +68,7 @@ def examine(
     constants: Collection[str] = (),
     advice: str = "wrt={0!r}",
 ) -> tuple[tuple[Entry, ...], list[Check]]:
-    """Make all checks of a pair at a point: the gradients' values, the protocol and the variations.
+    """Run all checks of a pair at a point: the gradients' values, the protocol and the variations.
 
     Parameters
     ----------
@@ -79,19 +79,19 @@ def examine(
     constants : collection of str
         Arguments that need no gradient although y depends on them.
     advice : str
-        What to write for an argument that needs no gradient: a format of the names that have a gradient and
-        of the name that has none.
+        The option that declares that an argument needs no gradient: a format string, filled with the names
+        that have a gradient and the name that has none.
     """
     args = _bridged(pair, args)
-    told = [wrt] if isinstance(wrt, int | str) else wrt
+    wanted = [wrt] if isinstance(wrt, int | str) else wrt
     flattening = Flattening(args, labels)
     if flattening.nested:
-        outer = None if told is None else [position_of(labels, item) for item in told]
+        outer = None if wanted is None else [position_of(labels, item) for item in wanted]
         pair.forward = flattening.forward(pair.forward)
         pair.backward = flattening.backward(pair.backward, outer)
-        told = None if outer is None else [j for k in outer for j in flattening.positions(k)]
+        wanted = None if outer is None else [j for k in outer for j in flattening.positions(k)]
     args, labels = flattening.args, flattening.labels
-    candidates = positions_of(args, labels, told)
+    candidates = positions_of(args, labels, wanted)
     counts = {name: getattr(options, name) for name in Budget._fields}
     budget = Budget.of(max(np.size(args[k]) for k in candidates), **counts)
     given = [copied(arg) for arg in args]  # before anyone can change them
@@ -103,7 +103,7 @@ def examine(
         if len(leaves(y)) > 1 and not _fits(pair, given):
             alone = replace(pair, forward=_first_alone(pair.forward))
             if _fits(alone, given):
-                text = "backward takes the gradient of the first result only, so only that was checked"
+                text = "backward takes the gradient of the first result only, so only this result was checked"
                 remarks.append(Check("first result", "note", text))
                 pair.forward, y = alone.forward, leaves(y)[0]
         parts = [part.copy() for part in parts_of(y)]
@@ -117,9 +117,9 @@ def examine(
         if isinstance(returned, Mapping):
             pair.backward = by_name(pair.backward, labels)
             returned = pair.backward(like(y, [dy.copy() for dy in dys]), cache)
-            told = None
+            wanted = None
         found = leaves(returned)
-        matched = assign_gradients(returned, given, candidates, told is not None)
+        matched = assign_gradients(returned, given, candidates, wanted is not None)
         positions, pair.slots = [k for k, _ in matched], [slot for _, slot in matched]
         raw: list[Any] = [None if found[slot] is None else np.array(found[slot]) for slot in pair.slots]
         before.restore()
@@ -127,7 +127,7 @@ def examine(
         case = Case(pair, given, positions, labels, parts, dys, raw, rtol=options.rtol)
         entries, checks = _look(case, budget, rng, options)
         if order := other_order(found, given, matched):
-            text = f"the gradients fit the arguments in the order {', '.join(labels[k] for k in order)}"
+            text = f"gradients fit the arguments by shape in the order {', '.join(labels[k] for k in order)}"
             checks.append(Check("order", "note", text))
         checks += _not_compared(found, given, labels, candidates)
         numbers = [label for arg, label in zip(args, labels, strict=True) if type(arg) is float]
@@ -148,7 +148,7 @@ _SEVERAL = """forward returns several results, so dy is a tuple. To check the fi
 
 
 def _bridged(pair: Pair, args: Sequence[Any]) -> list[Any]:
-    """Make a pair of functions on another library's arrays one on NumPy's; return the arguments so too."""
+    """Wrap a pair for another library's arrays so that it takes NumPy's; return the arguments as NumPy's."""
     makers = [maker_of(arg) for arg in args]
     maker = next((make for make in makers if make is not None), None)
     if maker is None:
@@ -176,11 +176,11 @@ def _first_alone(forward: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple
 
 
 def _fits(pair: Pair, args: Sequence[Any]) -> bool:
-    """Say whether backward takes the upstream gradients of all results, and returns some of arguments."""
+    """Say whether backward takes the gradients of all results, and returns gradients of arguments."""
     try:
         y, cache = pair.run([copied(arg) for arg in args])
         returned = pair.backward(like(y, [np.ones_like(part) for part in parts_of(y)]), cache)
-    except Exception:  # someone else's code: it may not expect a tuple
+    except Exception:  # user code: it may not expect a tuple
         return False
     shapes = [np.shape(arg) for arg in args]
     found = [] if isinstance(returned, Mapping) else leaves(returned)
@@ -190,13 +190,13 @@ def _fits(pair: Pair, args: Sequence[Any]) -> bool:
 def _look(
     case: Case, budget: Budget, rng: np.random.Generator, options: Options
 ) -> tuple[tuple[Entry, ...], list[Check]]:
-    """Make all checks; none but the first where the forward returns something else each time."""
+    """Run all checks; only the first if the forward returns something else each time."""
     if noise := fresh_noise(case):
         entries = _undecided(case, "not compared: the forward does not repeat")
         return entries, [Check("repeatable forward", "inconclusive", noise)]
     if broken := sum(int(np.sum(~np.isfinite(part))) for part in case.parts):
         size = sum(part.size for part in case.parts)
-        text = f"y is not finite at {broken} of {size} places; give arguments that forward takes"
+        text = f"y is not finite at {broken} of {size} places; choose arguments at which it is"
         return _undecided(case, f"not compared: {text}"), []
     entries = case.entries(budget, rng)
     checks: list[Check] = []
@@ -224,7 +224,7 @@ def _undecided(case: Case, why: str) -> tuple[Entry, ...]:
 def _left_out(
     case: Case, missing: Sequence[int], constants: Collection[str], advice: str, rng: np.random.Generator
 ) -> list[Check]:
-    """Name the arguments that got no gradient: where y depends on one, nothing is known of it."""
+    """Name the arguments without a gradient; the check is inconclusive if y depends on one."""
     checks = []
     for k in missing:
         label = case.labels[k]
@@ -234,7 +234,7 @@ def _left_out(
         elif label in constants or looks_constant(label):
             checks.append(Check("left out", "note", f"{text}: taken as a constant"))
         else:
-            text += f", though y depends on it. If it needs none: {advice.format(case.names, label)}"
+            text += f", though y depends on it. If it needs none, pass {advice.format(case.names, label)}"
             checks.append(Check("left out", "inconclusive", text))
     return checks
 
@@ -250,12 +250,12 @@ def _not_compared(
         for k, arg in enumerate(args)
         if k not in candidates and gradients[k] is not None and np.any(np.asarray(gradients[k], object) != 0)
     ]
-    text = f"backward returns a gradient for {', '.join(found)}, which cannot be compared: not floating"
+    text = f"backward returns a gradient for {', '.join(found)}, which is not floating and cannot be compared"
     return [Check("not compared", "inconclusive", text)] if found else []
 
 
 def _coarse(case: Case) -> list[Check]:
-    """Name the gradients that are coarser than their arguments: they were compared to fewer digits."""
+    """Name the gradients of lower precision than their arguments, which were compared to fewer digits."""
     names = [
         f"{name} ({g.dtype})"
         for name, x, g in zip(case.names, case.points.values(), case.gradients, strict=True)
@@ -268,7 +268,8 @@ def _coarse(case: Case) -> list[Check]:
 def noise_check(noise: Noise) -> list[Check]:
     """Name the random generators that were drawn from."""
     text = (
-        f"the code draws from {', '.join(noise.drawn)}, reset before each evaluation: the noise is held fixed"
+        f"the code draws random numbers from {', '.join(noise.drawn)}; the state is reset before each "
+        "evaluation, so the noise is held fixed"
     )
     return [Check("noise", "note", text)] if noise.drawn else []
 
@@ -297,36 +298,38 @@ def check_vjp(
         them. Results in it that are not floating, such as an argmax, have no gradient.
     backward : callable or None
         ``backward(dy, cache) -> gradients``. dy has the structure, shapes and dtypes of y: for a tuple y it
-        is one tuple. Returns a tuple (or NamedTuple, or list) with the gradient of each argument in `wrt`, in
-        that order; for a single argument the array alone will do. A ``forward(x) -> (h, c, cache)`` has
-        ``backward(dh, dc, cache)``. None where forward returns its backward: ``forward(x) -> (y, pull)``,
-        with ``pull(dy) -> gradients``. A first argument named ``cache``, ``res`` or the like gets the cache.
+        is one tuple. backward returns a tuple (or NamedTuple, or list) with the gradient of each argument in
+        `wrt`, in that order; for a single argument, the array alone is enough. If its first argument is named
+        ``cache``, ``res`` or the like, that argument gets the cache. The backward of
+        ``forward(x) -> (h, c, cache)`` may be ``backward(dh, dc, cache)``. Pass None if forward returns its
+        backward: ``forward(x) -> (y, pull)``, with ``pull(dy) -> gradients``.
     args : sequence
-        The point at which to check. Floating arrays and scalars can be differentiated, also arrays inside
-        dicts and lists, whose gradient has the same form; anything else is handed through. Arrays of PyTorch
-        and JAX reach the functions as such. A random generator is handed over in the same state each time,
-        and those that the functions refer to are reset, so the noise of a function that draws is held fixed.
+        The point at which to check. Floating arrays and scalars can be differentiated, and so can arrays
+        inside dicts and lists, whose gradient has the same form; anything else is passed through. The
+        functions receive arrays of PyTorch and JAX as such. Random generators among the arguments are passed
+        in the same state each time, and those that the functions refer to are reset, so noise is held fixed.
     wrt : int or str, or sequence of them, optional
         Positions or names of the arguments that backward returns gradients for. By default all floating
-        arguments; where backward returns fewer gradients, those that they fit by shape, if there is one way.
-        An argument on which y depends, and for which backward returns nothing or None, is inconclusive,
-        unless it has the name of a constant, such as a mask or a target.
+        arguments. If backward returns fewer gradients, they are matched with the arguments by shape, provided
+        that there is only one way. If y depends on an argument for which backward returns nothing or None,
+        the report is inconclusive, unless the argument is named like a constant, such as a mask or a target.
     names : sequence of str, optional
         One name for each argument; by default the names of forward's parameters.
     seed : int
-        Draws the upstream gradient dy, from a normal distribution, and the sampled directions.
+        Seed for the upstream gradient dy, drawn from a normal distribution, and for the sampled directions.
     protocol : bool
-        Whether to check for side effects, state and linearity in dy, and to look at other values where the
-        entries of an argument are all equal: `npvae.gradcheck.protocol`.
+        Whether to check for side effects, state and linearity in dy, and to check other values if the entries
+        of an argument are all equal: see `npvae.gradcheck.protocol`.
     variations : bool
-        Whether to run the pair on other memory layouts, dtypes and batch sizes, the latter only where the
-        functions hold nothing of the batch's length: `npvae.gradcheck.variations`.
+        Whether to run the pair on other memory layouts, dtypes and batch sizes: see
+        `npvae.gradcheck.variations`. Batch sizes only vary if the functions hold no array of the batch's
+        length.
     rtol : float
         Additional tolerance, relative to a gradient's largest entry.
     n_entries : int
         An argument with up to this many entries is checked entry by entry.
     n_coordinates, n_projections : int
-        For each larger one: how many entries, drawn at random, and how many random projections of the whole.
+        For each larger argument, how many randomly drawn entries and how many random projections are checked.
 
     Returns
     -------
@@ -337,19 +340,19 @@ def check_vjp(
     Raises
     ------
     TypeError
-        When forward returns no pair, or y holds something that is not floating.
+        If forward does not return a pair, or y holds nothing floating.
     ValueError
-        When there is nothing to differentiate, `wrt` or `names` do not fit `args`, the gradients that
-        backward returns fit the arguments in no way, or in several, or so few derivatives are asked for that
-        nothing would be compared.
+        If there is nothing to differentiate, `wrt` or `names` do not fit `args`, the gradients that backward
+        returns fit the arguments in no way or in several, or so few derivatives are requested that nothing
+        would be compared.
 
     Notes
     -----
     With L = sum(dy * y) for a fixed dy, the gradient dL/d(arg) is what backward should return. It is measured
-    entry by entry, for large arrays on a sample of entries and random projections of the whole. forward and
-    backward run once on `args` themselves, whose values are restored afterwards; all else runs on copies. The
-    oracles evaluate forward on float64 and complex128 copies, or, where it does not take float64, in the
-    dtype it was given. The arguments in `wrt` become complex together, the others stay real.
+    entry by entry or, for large arrays, on a sample of entries and on random projections. forward and
+    backward run once on `args` themselves, whose values are restored afterwards; everything else runs on
+    copies. The oracles evaluate forward on float64 and complex128 copies or, if it does not accept float64,
+    in the dtypes it was given. The arguments in `wrt` become complex together, the others stay real.
 
     Examples
     --------
@@ -377,7 +380,7 @@ def _reported(
     wrt: Sequence[int | str] | int | str | None,
     options: Options,
 ) -> Report:
-    """Make all checks of a pair, and report them under the names of the functions it was made from."""
+    """Run all checks of a pair, and report them under the names of the functions it was made from."""
     start = f"{check}({', '.join('None' if f is None else name_of(f) for f in functions)}"
     labels = labels_of(functions[0] or pair.forward, args, names)
     entries, checks = examine(pair, args, labels, wrt, options)
@@ -389,7 +392,7 @@ _CACHES = {"cache", "res", "residual", "residuals", "ctx", "context", "saved", "
 
 
 def _paired(forward: Callable[..., Any], backward: Callable[..., Any] | None) -> Pair:
-    """Make a pair of a forward and a backward whose arguments may come in another form."""
+    """Make a pair of a forward and a backward, whose signatures may differ from (dy, cache)."""
     if backward is None:
         return Pair.of(forward, lambda dy, pull: pull(dy))
     parameters = list(signature_of(backward).parameters.values())
@@ -418,7 +421,7 @@ def _paired(forward: Callable[..., Any], backward: Callable[..., Any] | None) ->
 
 
 def _require_signature(backward: Callable[..., Any]) -> None:
-    """Raise a TypeError where backward cannot be called with dy and cache."""
+    """Raise a TypeError if backward cannot be called with dy and cache."""
     signature = signature_of(backward)
     if not signature.parameters:
         return
@@ -427,7 +430,7 @@ def _require_signature(backward: Callable[..., Any]) -> None:
     except TypeError as error:
         raise TypeError(
             f"backward{signature} cannot be called as backward(dy, cache) ({error}): dy is one argument, "
-            "a tuple where y is a tuple, and cache is the second result of forward:\n"
+            "a tuple if y is a tuple, and cache is the second result of forward:\n"
             "    check_vjp(forward, lambda dy, cache: backward(...), args)"
         ) from None
 
@@ -442,23 +445,24 @@ def check_gradient(
     seed: int = 0,
     **options: Any,
 ) -> Report:
-    """Check a function that returns the gradient of another.
+    """Check a function that returns the gradient of another function.
 
     Parameters
     ----------
     f : callable
-        ``f(*x) -> number``. Or f returns an array, and `gradient` the Jacobian, or, for an elementwise
+        ``f(*x) -> number``. If f returns an array, `gradient` returns the Jacobian or, for an elementwise
         function, the derivative of each entry.
     gradient : callable or None
         ``gradient(*x) -> array``, or a tuple of arrays, one for each argument that can be differentiated.
-        The Jacobian has the axes of f, then the axes of the argument. None where f returns it too:
+        The Jacobian has the axes of f, then the axes of the argument. None if f returns both:
         ``f(*x) -> (number, gradient)``.
     x : array, or list or tuple of arrays and other arguments
-        The point at which to check. An argument may be a dict or list of arrays, and its gradient then too.
+        The point at which to check. An argument may be a dict or list of arrays; its gradient has
+        the same form.
     wrt, names
         As for `check_vjp`.
     seed : int
-        Draws the sampled directions.
+        Seed for the sampled directions.
     **options
         As for `check_vjp`.
 
@@ -470,9 +474,9 @@ def check_gradient(
     Raises
     ------
     TypeError
-        When f returns no floating number, or what gradient returns fits neither it nor x.
+        If f does not return a floating number, or the shape of the gradient fits neither f nor x.
     ValueError
-        When there is nothing to differentiate, or the gradients fit the arguments in no way, or in several.
+        If there is nothing to differentiate, or the gradients fit the arguments in no way or in several.
 
     Examples
     --------
@@ -496,7 +500,7 @@ def _gradient_pair(f: Callable[..., Any], gradient: Callable[..., Any] | None, a
         y = in_numpy(value(*arguments))
         if isinstance(y, tuple | list):
             raise TypeError(
-                f"f returns {len(y)} things; it must return a number. Where it returns its gradient too:\n"
+                f"f returns {len(y)} values; it must return a number. If it returns its gradient too:\n"
                 "    check_gradient(f, None, x)"
             )
         return np.reshape(y, ())[()] if np.size(y) == 1 else np.asarray(y), arguments
@@ -513,7 +517,7 @@ def _gradient_pair(f: Callable[..., Any], gradient: Callable[..., Any] | None, a
 
 
 def _value_and_gradient(f: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Part a function that returns both."""
+    """Split a function that returns its value and its gradient into two functions."""
 
     def value(*x: Any) -> Any:
         returned = f(*x)
@@ -529,7 +533,7 @@ def _value_and_gradient(f: Callable[..., Any]) -> tuple[Callable[..., Any], Call
 
 
 def _times(dy: Any, gradient: Any, shapes: Sequence[tuple[int, ...]]) -> Any:
-    """Multiply a gradient with the upstream gradient of f, in the gradient's precision."""
+    """Multiply a gradient by the upstream gradient of f, in the gradient's precision."""
     if gradient.dtype.kind == "f":
         dy = dy.astype(gradient.dtype)
     if dy.ndim == 0:
@@ -539,21 +543,21 @@ def _times(dy: Any, gradient: Any, shapes: Sequence[tuple[int, ...]]) -> Any:
     if gradient.shape == dy.shape and dy.shape in shapes:
         return dy * gradient
     raise TypeError(
-        f"f returns shape {dy.shape}, not a single number, so gradient must return its Jacobian: {dy.shape} "
-        f"followed by the shape of x. It returns shape {gradient.shape}"
+        f"f returns shape {dy.shape}, not a single number, so gradient must return its Jacobian, of shape "
+        f"{dy.shape} followed by the shape of x. It returns shape {gradient.shape}"
     )
 
 
 def _require_arguments(f: Callable[..., Any], args: list[Any]) -> None:
-    """Raise a TypeError where f does not take so many arguments."""
+    """Raise a TypeError if f does not take this many arguments."""
     try:
         signature_of(f).bind(*args)
     except TypeError as error:
         if not signature_of(f).parameters:
             return
         raise TypeError(
-            f"x holds {len(args)} arguments, but f{signature_of(f)} does not take them ({error}): a list "
-            "holds one item for each argument; a point is an array, np.array(x)"
+            f"x holds {len(args)} arguments, but f{signature_of(f)} does not take them ({error}). A list "
+            "holds one item for each argument; pass a single point as an array, np.array(x)"
         ) from None
 
 
@@ -566,7 +570,7 @@ def check_hvp(
     seed: int = 0,
     **options: Any,
 ) -> Report:
-    """Check a function that multiplies a Hessian with a vector against the gradient that it belongs to.
+    """Check a function that returns Hessian-vector products against the gradient of the same function.
 
     Parameters
     ----------
@@ -575,13 +579,13 @@ def check_hvp(
         each argument in `x`. It is assumed to be right: check it with `check_gradient`.
     hvp : callable
         ``hvp(x, v)`` returns H v, the gradient's derivative in the direction v, in the same form as
-        `gradient`. x and v are lists, of one array for each argument; for a single argument, arrays.
+        `gradient`. x and v are lists with one array for each argument or, for a single argument, arrays.
     x : array, or list or tuple of arrays
         The point at which to check.
     names : sequence of str, optional
         One name for each argument.
     seed : int
-        Draws v, from a normal distribution, and the sampled directions.
+        Seed for v, drawn from a normal distribution, and for the sampled directions.
     **options
         As for `check_vjp`.
 
@@ -593,17 +597,17 @@ def check_hvp(
     Raises
     ------
     ValueError
-        When `x` holds anything that cannot be differentiated, or `gradient` returns other shapes than its.
+        If `x` holds anything that cannot be differentiated, or `gradient` does not return the shapes of `x`.
 
     Notes
     -----
-    A Hessian is symmetric, so H v is the gradient of the number sum(v * gradient(x)). That is what is
-    checked: complex steps and central differences of the handwritten gradient, v held. A gradient whose
-    Jacobian is not symmetric is the gradient of no function; it fails too, unless hvp is its transposed
-    Jacobian.
+    A Hessian is symmetric, so H v is the gradient of the number sum(v * gradient(x)) for a fixed v. The check
+    compares hvp with complex steps and central differences of this number. If the Jacobian of `gradient` is
+    not symmetric, `gradient` is not the gradient of any function, and the check fails, unless hvp multiplies
+    v by the transposed Jacobian.
 
-    The backward of a backward needs nothing new: ``backward(dy, forward(x)[1])`` is a function of dy and x,
-    and `check_vjp` checks the one that differentiates it.
+    To check the backward of a backward, use `check_vjp`: ``backward(dy, forward(x)[1])`` is a function of dy
+    and x like any other.
 
     References
     ----------
@@ -617,7 +621,7 @@ def check_hvp(
     single = not isinstance(x, tuple | list)
     args = [x] if single else list(x)
     if not args or not all(is_floating(arg) for arg in args):
-        raise ValueError("x must hold floating arrays or scalars: each of them takes part in the Hessian")
+        raise ValueError("x must hold only floating arrays or scalars: all of them are differentiated")
     rng = generator(seed)
     v = [np.asarray(rng.standard_normal(np.shape(arg)), np.asarray(arg).dtype)[()] for arg in args]
 
@@ -659,6 +663,6 @@ def assert_gradients(
     Raises
     ------
     AssertionError
-        With the printed report, when its verdict is neither "pass" nor "kink".
+        With the printed report, if its verdict is neither "pass" nor "kink".
     """
     return assert_passed(check_vjp(forward, backward, args, **options))

@@ -4,7 +4,7 @@ Every derivative that the checker needs is the slope at t = 0 of phi(t) = f(x + 
 one entry of a gradient, or a random direction for a projection of it.
 
 - `complex_step` is exact to rounding, but only where f can be evaluated at complex numbers and means the same
-  there. It can be wrong without any sign (np.abs, np.linalg.norm, ...).
+  there. It can be silently wrong (np.abs, np.linalg.norm, ...).
 - `central_difference` needs nothing but real evaluations. It extrapolates to step zero, estimates its own
   error, and sees a kink: a point where the slopes from the left and from the right differ.
 """
@@ -23,7 +23,7 @@ COMPLEX_STEP = 1e-110  # h**3 underflows to zero, so the result is exactly zero 
 
 _LEVEL_RATIO = 4.0  # from one level of steps to the next finer one
 _CONVERGED = 1e-9  # truncation error of the slope, relative to it, at which no finer level is tried
-_JUMP_CONVERGED = 1e-6  # the same of the jump
+_JUMP_CONVERGED = 1e-6  # the same for the jump
 # Multiples of the standard deviation of f's rounding noise over h. The extrapolated slope carries about 4.5
 # of them and the extrapolated jump about 25; the bounds are four times that.
 _SLOPE_NOISE = 18.0
@@ -73,7 +73,7 @@ def complex_step(phi: Callable[[complex], Any]) -> float:
     Raises
     ------
     TypeError
-        When phi returns a real number for a complex one, as np.abs does: its imaginary part was thrown away.
+        If phi returns a real number for a complex one, as np.abs does: the imaginary part was discarded.
 
     Notes
     -----
@@ -103,19 +103,19 @@ def rounding_noise(phi: Callable[[float], Any], spacing: float) -> float:
     phi : callable
         Function of one real number.
     spacing : float
-        Distance of neighbouring evaluations: so small that phi is a polynomial of low degree over a few of
-        them, so large that rounding differs from one to the next.
+        Distance between neighbouring evaluations. It should be so small that phi is a polynomial of low
+        degree over a few of them, and so large that rounding differs from one to the next.
 
     Returns
     -------
     float
-        The estimate; 0 where phi shows no noise, or is not finite.
+        The estimate; 0 if phi shows no noise, or is not finite.
 
     Notes
     -----
     Differencing an equispaced table k times removes what is smooth and leaves noise of variance
-    (2k)! / (k!)^2 times the variance of one value. Of tables on both sides of 0 the smaller answer counts, so
-    that a kink on one side is not mistaken for noise. Of two spacings the larger answer counts, as rounding
+    (2k)! / (k!)^2 times the variance of one value. The smaller estimate from both sides of 0 is used, so that
+    a kink on one side is not mistaken for noise. The larger estimate from two spacings is used, as rounding
     may happen to be regular at one of them.
 
     References
@@ -152,8 +152,8 @@ def central_difference(
     phi_0 : float
         phi(0).
     step, smallest_step : float
-        The first step, and the one below which no finer level is begun. The first suffices for a smooth
-        function; finer ones are tried while the estimate has not settled or a kink is seen.
+        The first step, and the smallest at which a finer level may start. The first suffices for a smooth
+        function; finer ones are tried as long as the estimate has not settled or a kink is seen.
     noise : float
         Standard deviation of phi's rounding errors.
 
@@ -165,10 +165,11 @@ def central_difference(
     Notes
     -----
     A level is the steps h, h/2, h/4. The mean of the two one-sided slopes is phi' + a h^2 + b h^4 + ..., so
-    Richardson's extrapolation removes a and then b; the change between the two estimates free of a bounds
-    the truncation error. The difference of the two one-sided slopes is jump + c h + d h^3 + ..., extrapolated
-    likewise: it tends to zero unless 0 is a kink. A kink at a small distance looks like one at 0 until h gets
-    smaller than that distance, so a kink is reported only when no finer level resolves it.
+    Richardson's extrapolation removes a and then b; the difference between the two estimates in which only a
+    is removed bounds the truncation error. The difference of the two one-sided slopes is
+    jump + c h + d h^3 + ..., extrapolated likewise: it tends to zero unless 0 is a kink. A kink at a small
+    distance looks like one at 0 until h gets smaller than that distance, so a kink is reported only when no
+    finer level resolves it.
 
     References
     ----------
@@ -200,9 +201,9 @@ def central_difference(
 
 
 def _best(levels: list[Difference]) -> Difference | None:
-    """Return the level with the smallest bar of all that no finer level contradicts.
+    """Return the level with the smallest error bar among those that no finer level contradicts.
 
-    A coarse level may step across a pole, and have a small bar all the same.
+    A coarse level may step across a pole and still have a small error bar.
     """
     for k in sorted(range(len(levels)), key=lambda k: levels[k].bar):
         if not any(levels[k].contradicts(finer) for finer in levels[k + 1 :]):
@@ -217,7 +218,7 @@ def _same_kink(a: Difference, b: Difference) -> bool:
 def _extrapolate(
     phi: Callable[[float], Any], phi_0: float, step: float, noise: float
 ) -> tuple[Difference, bool]:
-    """Slope and jump from the steps h, h/2, h/4; and whether a finer level could not do better."""
+    """Return slope and jump from the steps h, h/2, h/4, and whether no finer level is needed."""
     steps = (step, step / 2, step / 4)
     plus = [float(phi(h)) for h in steps]
     minus = [float(phi(-h)) for h in steps]
@@ -234,7 +235,7 @@ def _extrapolate(
     jump_rounding = _JUMP_NOISE * noise / step
     jump_error = jump_truncation + jump_rounding
 
-    # Half of what is not known about the jump is not known about the one-sided slopes.
+    # Half of the jump's error is an error of the one-sided slopes.
     rounding = _SLOPE_NOISE * noise / step
     bar = truncation + rounding + jump_error / 2
     if abs(jump) > jump_error:
@@ -245,18 +246,18 @@ def _extrapolate(
     return Difference(value, bar), settled
 
 
-SMALLEST_SCALE = 1.0  # smaller arguments (a bias of zeros, weights) are first moved as if of this size
+SMALLEST_SCALE = 1.0  # the first step for smaller arguments (a bias of zeros, weights) is as for this size
 _SMALLEST_STEP = 1e-8  # relative to the argument: finer steps measure nothing but rounding
 _SMALLEST_STEP_OF_ENTRY = 1e-2  # relative to the one entry that is moved
-# Relative to the argument: finer ones are tried where the noise is larger than any rounding could be, as a
-# function that varies on a scale far below its argument (a batch norm of nearly equal numbers) is no
-# polynomial over coarse ones.
+# Relative to the argument. Finer ones are tried if the noise is larger than rounding could be: a function
+# that varies on a scale far below its argument (a batch norm of nearly equal numbers) is not a polynomial
+# over the coarser ones.
 _NOISE_SPACINGS = (1e-6, 1e-8, 1e-10)
 _LARGEST_NOISE = 1e-2  # relative to the function
 
 
 class Differences:
-    """Central differences of an objective, with its scale and its noise found once.
+    """Central differences of an objective, whose scale and noise are estimated only once.
 
     Parameters
     ----------
@@ -291,14 +292,14 @@ class Differences:
             self._noise = max(self._noise, away)
 
     def along(self, probe: Probe) -> Difference:
-        """Return the slope along a probe's direction; NaN where the function is not finite."""
+        """Return the slope along a probe's direction; NaN if the function is not finite."""
         if not self._defined:
             return Difference(np.nan, np.inf)
         point = self.objective.point
         scale = probe.scale(point, self._scale)
         step = self._first * max(scale, SMALLEST_SCALE)
         smallest = _SMALLEST_STEP * min(scale or SMALLEST_SCALE, SMALLEST_SCALE)
-        if probe.index is not None and point[probe.index]:  # close to a pole, perhaps, or a border at zero
+        if probe.index is not None and point[probe.index]:  # a pole, or a boundary at zero, may be near
             smallest = min(smallest, _SMALLEST_STEP_OF_ENTRY * float(abs(point[probe.index])))
         line = self.objective.along(probe, point)
         return central_difference(line, self._value, step, smallest, self._noise)

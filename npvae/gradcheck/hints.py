@@ -1,4 +1,4 @@
-"""Recognise the shape of a wrong gradient: what it looks like often says which line is wrong."""
+"""Recognise typical errors in wrong gradients, which often show which line of code is wrong."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _SAME = 1e-4  # relative difference up to which two gradients count as the same
 
 @dataclass(frozen=True)
 class Clues:
-    """What a wrong gradient may be recognised by.
+    """The information from which the error in a wrong gradient may be recognised.
 
     Attributes
     ----------
     lengths : sequence of int
-        Lengths of axes and sizes of arrays, the arguments' and results': the batch size is one of them.
+        Lengths of axes and sizes of arrays of the arguments and results, among them the batch size.
     upstream : sequence of arrays
         The upstream gradients.
     gradients : mapping of str to array
-        The right gradients of all arguments, whole, as far as they are known.
+        The complete right gradients of the arguments, as far as they are known.
     """
 
     lengths: Sequence[int]
@@ -43,7 +43,7 @@ def recognise(name: str, analytic: Array, numeric: Array, clues: Clues) -> tuple
     name : str
         The argument's name.
     analytic, numeric : arrays of one shape
-        Its gradient, wrong and right: whole, or the entries that were sampled, as a vector.
+        The wrong and the right gradient: complete, or the sampled entries as a vector.
     clues : Clues
 
     Returns
@@ -51,7 +51,7 @@ def recognise(name: str, analytic: Array, numeric: Array, clues: Clues) -> tuple
     slight : bool
         Whether it is off by so little that a rounded constant may be the reason.
     hint : str
-        One sentence; empty where nothing is recognised.
+        One sentence; empty if nothing is recognised.
 
     Examples
     --------
@@ -64,13 +64,13 @@ def recognise(name: str, analytic: Array, numeric: Array, clues: Clues) -> tuple
     if not np.any(numeric):
         return False, "the right gradient is zero"
     if not np.any(analytic):
-        return False, "it is zero: no gradient gets here"
+        return False, "it is zero: no gradient reaches this argument"
     off = float(np.max(np.abs(analytic - numeric)) / np.max(np.abs(numeric)))
     if off <= _SLIGHT:
         rtol = 10.0 ** math.ceil(math.log10(2 * max(off, 1e-300)))
         return True, (
-            f"off by {off:.1g} of its largest entry, as from a small constant or a rounded one in the "
-            f"forward (an eps in a log or a root): rtol={rtol:.0e} accepts it"
+            f"off by {off:.1g} of its largest entry: a small constant or a rounded one in the forward (an "
+            f"eps in a log or a square root) may be the cause; rtol={rtol:.0e} accepts it"
         )
     return False, _shape_of_error(name, analytic, numeric, clues)
 
@@ -95,7 +95,7 @@ def _shape_of_error(name: str, analytic: Array, numeric: Array, clues: Clues) ->
                 )
     wrong = np.sum(np.abs(excess) > _SAME * largest)
     if 0 < wrong <= analytic.size / 2:
-        return f"{wrong} of {analytic.size} compared entries are wrong, the rest is right"
+        return f"{wrong} of {analytic.size} compared entries are wrong, the others are right"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Compare gradients with their measurements: agreement, verdicts, and what a wrong gradient looks like."""
+"""Compare gradients with their measurements: agreement, verdicts, and hints about wrong gradients."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .report import Entry, Reason, Verdict, worst_verdict
 
 Array = npt.NDArray[Any]
 
-# What rounding in a correct gradient may amount to, relative to that gradient's largest entry.
+# The largest rounding error of a correct gradient, relative to its largest entry.
 _ROUNDING = {np.dtype(np.float16): 2e-2, np.dtype(np.float32): 2e-4}
 _ROUNDING_FLOAT64 = 1e-9
 # Rounding that remains where large terms cancel, in multiples of eps * (size of the terms).
@@ -25,7 +25,7 @@ CANCELLATION = 32.0
 
 
 def allowance(dtype: npt.DTypeLike, scale: float, terms: float) -> float:
-    """Return what rounding may amount to in a gradient, absolutely.
+    """Return the largest absolute error that rounding may cause in a gradient.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def allowance(dtype: npt.DTypeLike, scale: float, terms: float) -> float:
     scale : float
         Its largest entry.
     terms : float
-        Size of the terms that are added up to it; where they cancel, their rounding errors remain.
+        Size of the terms that add up to it; if they cancel, their rounding errors remain.
     """
     dtype = np.dtype(dtype)
     return _ROUNDING.get(dtype, _ROUNDING_FLOAT64) * scale + CANCELLATION * float(np.finfo(dtype).eps) * terms
@@ -42,14 +42,14 @@ def allowance(dtype: npt.DTypeLike, scale: float, terms: float) -> float:
 
 @dataclass(frozen=True)
 class Mismatch:
-    """Where two answers to the same question differ.
+    """Where two arrays that should be equal differ.
 
     Attributes
     ----------
     place : str
-        The array, or the entry of it.
+        The array, or an entry of it.
     text : str
-        In what, and how far.
+        What differs, and how.
     """
 
     place: str
@@ -60,7 +60,7 @@ class Mismatch:
 
     @property
     def plain(self) -> str:
-        """The same of something that is no gradient."""
+        """The same text for an array that is not a gradient."""
         return f"{self.place} {self.text}"
 
 
@@ -71,14 +71,14 @@ def mismatch(
     terms: Sequence[float],
     dtype: npt.DTypeLike | None = None,
 ) -> Mismatch | None:
-    """Return where arrays differ by more than rounding; None where they do not.
+    """Return where arrays differ by more than rounding; None if they do not.
 
     Parameters
     ----------
     found, expected : sequences of arrays
-        Two answers to the same question.
+        Arrays that should be equal.
     names : sequence of str
-        What each is, or is the gradient of.
+        The name of each array, or of the argument whose gradient it is.
     terms : sequence of float
         See `allowance`.
     dtype : dtype, optional
@@ -104,13 +104,13 @@ def mismatch(
 
 
 def _apart(a: float, b: float) -> str:
-    """Write two different numbers with so many digits that they look different."""
+    """Write two different numbers with enough digits to show the difference."""
     texts = next((f"{a:.{n}g}", f"{b:.{n}g}") for n in (6, 10, 17) if f"{a:.{n}g}" != f"{b:.{n}g}" or n == 17)
     return f"{texts[0]}, not {texts[1]}"
 
 
-# Parts of the gradient's scale: central differences with an error bar above the first decide nothing, those
-# below the second overrule the complex step.
+# Relative to the gradient's scale: central differences with an error bar above the first decide nothing,
+# those with an error bar below the second overrule the complex step.
 RESOLUTION = 1e-2
 NARROW = 1e-6
 # Multiples of the rounding of the upstream gradient: smaller slopes may vanish in the rounding of the value.
@@ -120,29 +120,29 @@ _LIES = "it contradicts differences (np.abs, np.linalg.norm, np.var, a branch, a
 
 
 class Comparison:
-    """An analytic gradient beside its measurement along P probes.
+    """An analytic gradient compared with its measurement along P probes.
 
-    The parameters are those of `judge`, and the size of the terms that are added up to the gradient.
+    The parameters are those of `judge`, and the size of the terms that add up to the gradient.
 
     Attributes
     ----------
     measurement : Measurement
-        As it is used: complex steps that central differences contradict at most places are left out.
+        The measurement, without the complex steps if central differences contradict them at most places.
     analytic : (P,) array
         The gradient along the probes.
     scale : float
         The largest numeric derivative, or jump.
     rounding : float
-        What rounding in the gradient may amount to, plus what `rtol` allows.
+        The largest error that rounding may cause in the gradient, plus what `rtol` allows.
     kink, contradiction : (P,) arrays of bool
-        Where the slopes from the left and from the right differ, and where the oracles exclude each other.
+        Where the slopes from the left and from the right differ, and where the oracles contradict each other.
     difference_bars, bars : (P,) arrays
         Error bars of the differences, and of the oracle that decides.
     outside : (P,) array
-        How far the gradient lies outside of the slopes at and around a kink.
+        How far the gradient lies outside the range of the slopes at and around a kink.
     target, distance : (P,) arrays
-        What the gradient is compared with, at a kink the mean of both slopes; and how far it is off, at a
-        kink how far outside.
+        The value with which the gradient is compared (at a kink, the mean of both slopes), and the distance
+        from it (at a kink, `outside`).
     """
 
     def __init__(
@@ -182,7 +182,7 @@ class Comparison:
 
     @property
     def resolved(self) -> bool:
-        """Whether differences resolve anything, as far as they were taken."""
+        """Whether any of the differences that were taken has a small enough error bar."""
         asked = self.measurement.differenced
         found = self.difference_bars[asked] <= RESOLUTION * self.scale
         return self.scale == 0 or not np.any(asked) or bool(np.any(found))
@@ -218,8 +218,8 @@ class Comparison:
 
     def _at_kinks(self) -> Array:
         m, bars = self.measurement, self.difference_bars
-        # Kinks that meet within one term, and cancel there, cannot be told from a single one: a correct
-        # backward takes all of them from one side, and may return 0 or the sum of both slopes.
+        # Kinks that meet within one term and cancel there look like a single kink: a correct backward takes
+        # all of them from one side, and may return 0 or the sum of both slopes.
         both = 2 * m.by_difference
         one_sided = np.minimum(np.abs(self.analytic), np.abs(self.analytic - both)) <= bars + self.rounding
         crowded = m.crowded & (self.outside <= m.high - m.low + bars)
@@ -227,7 +227,7 @@ class Comparison:
         return np.where(self.outside <= bars + self.rounding, "kink", undecided)
 
     def _vacuous(self, found: Array) -> Reason:
-        """Say why the measurement shows nothing, if it does not."""
+        """Return the reason if the measurement shows nothing, else `Reason.NONE`."""
         m = self.measurement
         seen = np.where(self.kink, np.abs(m.jumps), np.abs(m.numeric)) > self.bars + self.rounding
         if np.any(seen | self.contradiction | ~np.isfinite(m.numeric) | (found == "fail")):
@@ -244,42 +244,42 @@ def _complex_step_lies(measurement: Measurement, dtype: np.dtype[Any], terms: fl
     slopes, bars = measurement.by_difference, measurement.bars
     scale = largest(slopes)
     narrow = (bars <= NARROW * scale) & (measurement.jumps == 0) & measurement.differenced
-    # A value close to zero may be flat for its rounding alone, which no noise shows.
+    # A value close to zero may look flat because of its rounding alone, which the noise does not show.
     flat = _FLAT * measurement.objective.eps * measurement.objective.upstream
     off = np.abs(measurement.by_complex - slopes) > bars + flat + allowance(dtype, scale, terms)
     silent = (measurement.by_complex == 0) & (np.abs(slopes) > 4 * bars + flat) & (measurement.jumps == 0)
     many = max(1.0, 0.5 * np.sum(measurement.differenced))
-    # Complex steps that are zero everywhere were lost on the way: in float32, or in a real part.
+    # If all complex steps are zero, the imaginary part was lost on the way: in float32, or in a real part.
     lost = not np.any(measurement.by_complex) and np.sum(silent & measurement.differenced) >= many
     return bool(np.sum(narrow & off) >= many or lost)
 
 
 COMPLEX_STEP = "complex step"
 DIFFERENCES = "central differences"
-_GENEROUS = 8.0  # multiples of the usual rounding that are not failed where the oracles are not sure
+_GENEROUS = 8.0  # multiples of the usual rounding that do not fail if the oracles are uncertain
 
 
 def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any], rtol: float = 0.0) -> Entry:
     """Compare an argument's gradient, computed in a dtype, with its measurement.
 
-    The entry's hint says why the verdict is not a plain "pass"; what a wrong gradient looks like is added by
-    `npvae.gradcheck.hints`.
+    The entry's hint says why the verdict is not a plain "pass"; `npvae.gradcheck.hints` adds what kind of
+    error a wrong gradient shows.
 
     Notes
     -----
-    The tolerance is the oracle's own error bar, plus a part of the largest numeric derivative of this
-    argument, plus a few eps of the terms that the function adds up, whose rounding remains when they cancel.
-    The terms are as large as the value at the point or, before a gradient is failed, close by. No tolerance
-    is absolute, so gradients of any size are judged alike. But unless both oracles measure the same
-    gradient, a difference that rounding of terms as large as the upstream gradient can make is not called a
-    failure: a function that is zero everywhere, such as a sum of probabilities minus one, does not show how
-    large the terms are that cancel.
+    The tolerance is the sum of three parts: the oracle's own error bar, a fraction of the largest numeric
+    derivative of this argument, and a few eps of the terms that the function adds up, whose rounding errors
+    remain when they cancel. The size of these terms is estimated by the value at the point and, before a
+    gradient fails, by values nearby. No tolerance is absolute, so gradients of any size are judged alike. But
+    unless both oracles measure the same gradient, a difference is not a failure if rounding of terms as large
+    as the upstream gradient could cause it: a function that is zero everywhere, such as a sum of
+    probabilities minus one, does not show how large the cancelling terms are.
 
-    The two oracles have to agree within their error bars. Where they do not, and no kink explains it, a
-    gradient that contradicts both is wrong. One that agrees with differences of narrow bars is right: where
-    the forward is not analytic, the complex step is wrong without any sign. Any other gradient is undecided.
-    Where differences contradict at least half of the complex steps, differences alone decide; elsewhere a
-    gradient that agrees with the complex step is not failed.
+    The two oracles have to agree within their error bars. If they do not, and no kink explains it, a gradient
+    that contradicts both is wrong. A gradient that agrees with differences of narrow error bars is right,
+    because the complex step is silently wrong if the forward is not analytic. Any other gradient is
+    undecided. If differences contradict at least half of the complex steps, differences alone decide;
+    otherwise a gradient that agrees with the complex step does not fail.
     """
     objective = measurement.objective
     if not measurement.probes:
@@ -303,7 +303,7 @@ def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any], rtol:
 def _judge(
     measurement: Measurement, gradient: Array, dtype: np.dtype[Any], terms: float, rtol: float
 ) -> Entry:
-    """Judge with the size of the terms that are added up to the gradient."""
+    """Judge a gradient, given the size of the terms that add up to it."""
     c = Comparison(measurement, gradient, dtype, terms, rtol)
     verdicts, vacuous = c.verdicts()
     errors = _relative(c.distance, c.scale)
@@ -330,7 +330,7 @@ def _judge(
 
 
 def _errors(c: Comparison) -> dict[str, float]:
-    """Return the largest relative error by each oracle, kinks left out."""
+    """Return the largest relative error against each oracle, without the kinks."""
     m = c.measurement
     places = {DIFFERENCES: m.differenced & ~c.kink, COMPLEX_STEP: ~c.kink}
     found = {DIFFERENCES: m.by_difference if np.any(m.differenced) else None, COMPLEX_STEP: m.by_complex}
@@ -347,7 +347,7 @@ def _relative(distance: Array, scale: float) -> Array:
 
 
 def _caveat(c: Comparison, verdicts: Array) -> tuple[Reason, str]:
-    """Say what keeps the measurement from being plain."""
+    """Return the reason and the hint for a verdict that needs an explanation."""
     measurement = c.measurement
     kinks = np.flatnonzero(verdicts == "kink")
     if np.any((verdicts == "inconclusive") & (np.abs(measurement.jumps) > 0)):
@@ -398,7 +398,7 @@ def compare(
 ) -> tuple[Entry, ...]:
     """Compare gradients, computed from arguments of a dtype, with the derivatives of their objectives.
 
-    A gradient may be None. Whatever the objectives' gradients turn out to be is added to the clues.
+    A gradient may be None. The measured gradients are added to the clues.
     """
     measurements = [measure(objective, budget, rng) for objective in objectives]
     clues = replace(clues, gradients={m.objective.name: m.whole for m in measurements if m.dense})
@@ -411,7 +411,7 @@ def compare(
 def _compared(
     measurement: Measurement, gradient: Array | None, dtype: np.dtype[Any], clues: Clues, rtol: float
 ) -> Entry:
-    """Judge one gradient, and say what it looks like if it is wrong."""
+    """Judge one gradient; if it is wrong, describe the error."""
     name, shape = measurement.objective.name, measurement.objective.point.shape
     hint = ""
     if gradient is None:

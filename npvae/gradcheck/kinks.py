@@ -1,7 +1,7 @@
 """Kinks: the slopes at a kink and around it, and smooth directions through tied entries.
 
-A correct backward takes the slope of one side of each kink, or one in between. Which slopes are possible
-shows around the kink.
+A correct backward returns the slope on one side of each kink, or a slope in between. The possible slopes are
+measured around the kink.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from .objective import Objective, Probe
 
 Array = npt.NDArray[Any]
 
-_NEIGHBOURHOOD = 1e-4  # relative to the argument: how far beside a kink other slopes are looked for
+_NEIGHBOURHOOD = 1e-4  # relative to the argument: how far from a kink other slopes are looked for
 _N_NEIGHBOURS = 8
-_APART = 0.005  # of the jump: two slopes that differ by more are different
+_APART = 0.005  # relative to the jump: two slopes that differ by more count as different
 _N_TIES = 64  # how many groups of tied entries are tried
 _SMOOTH = 1e-3  # relative change of the slope around a point up to which a direction counts as smooth
 
@@ -32,9 +32,9 @@ class Surroundings:
     Attributes
     ----------
     slopes : list of float
-        All that were found.
+        All slopes that were found.
     crowded : bool
-        Whether some of them are neither the left nor the right one at the point.
+        Whether some of them are neither the left nor the right slope at the point.
     kinked_terms : array of int
         The terms of the objective that have a kink there.
     """
@@ -47,7 +47,7 @@ class Surroundings:
 def surroundings(
     objective: Objective, probe: Probe, difference: Difference, rng: np.random.Generator
 ) -> Surroundings:
-    """Look for the one-sided slopes at a kink that central differences saw, and for those beside it.
+    """Find the slopes on both sides of a kink that central differences have seen, and the slopes near it.
 
     Notes
     -----
@@ -71,7 +71,7 @@ def surroundings(
 def slopes_beside(
     objective: Objective, probe: Probe, rng: np.random.Generator, tolerance: float
 ) -> list[float]:
-    """Return the slopes along a probe at points close by, where left and right slope agree to a tolerance."""
+    """Return the slopes along a probe at nearby points where left and right slope agree to a tolerance."""
     scale = _scale(objective)
     step = 1e-3 * _NEIGHBOURHOOD * scale
     slopes = []
@@ -81,16 +81,16 @@ def slopes_beside(
         if objective.beside is not None and k % 2:
             value = objective.beside(rng, _NEIGHBOURHOOD * 10.0 ** rng.uniform(-1, 1))
         left, here, right = (float(value(probe.move(point, t))) for t in (-step, 0.0, step))
-        # A point so close to a kink that one step crosses it has both slopes, and shows neither.
+        # If a point is so close to a kink that one step crosses it, neither slope can be measured there.
         if abs((right - here) - (here - left)) <= tolerance * step:
             slopes.append((right - left) / (2 * step))
     return slopes
 
 
 def _slopes_by_term(objective: Objective, probe: Probe) -> tuple[list[float], Array]:
-    """Return the smallest and largest slope, each term taking its left or right one; and the kinked terms.
+    """Return the smallest and largest slope if each term takes its left or right one, and the kinked terms.
 
-    No slopes where a term is too noisy to tell left from right.
+    A term that is too noisy to tell left from right takes the mean of both.
     """
     if objective.terms is None:
         return [], np.zeros(0, np.intp)
@@ -117,10 +117,10 @@ def tied_directions(
 
     Notes
     -----
-    Where two entries tie for a maximum, either has a kink, with slopes 0 and dy: a backward may give dy to
-    the one or to the other, or half of it to each. One that gives dy to both, or to neither, is wrong, though
-    each entry alone looks right. It shows when both are moved at once, each to the side where it counts:
-    along that direction the maximum is smooth, here and close by, and has slope dy.
+    If two entries tie for a maximum, each has a kink, with slopes 0 and dy. A correct backward may give dy to
+    either of them, or half of it to each. A backward that gives dy to both, or to neither, is wrong, although
+    each entry alone looks right. The error shows when both entries are moved at once, each in the direction
+    in which it affects the maximum: along this line the maximum is smooth, here and nearby, and has slope dy.
     """
     objective = oracle.objective
     groups: dict[int, list[int]] = {}

@@ -49,32 +49,33 @@ def check_layer(
     Parameters
     ----------
     layer : object
-        With ``forward(x) -> y`` (or ``layer(x)``) and ``backward(dy) -> dx``. Where it, or layers inside it,
-        have a method ``zero_grad()`` or of a similar name, it is called before each backward; gradients to
-        which backward adds are set to zero. A backward that takes no dy, or ignores it (a loss), is checked
-        for dy = 1. Where forward returns several results, backward takes their upstream gradients as one
-        tuple or as separate arguments. The layer itself is not changed: everything runs on copies. A class
-        with static methods ``forward(ctx, x)`` and ``backward(ctx, dy)``, as in PyTorch, is accepted too.
+        An object with ``forward(x) -> y`` (or ``layer(x)``) and ``backward(dy) -> dx``. If it, or a layer
+        inside it, has a method ``zero_grad()`` or one of a similar name, that is called before each backward.
+        Gradients to which backward adds are set to zero. A backward that takes no dy, or ignores it (a loss),
+        is checked for dy = 1. If forward returns several results, backward takes their upstream gradients as
+        one tuple or as separate arguments. The layer itself is not changed: everything runs on copies. A
+        class with static methods ``forward(ctx, x)`` and ``backward(ctx, dy)``, as in PyTorch, is accepted
+        too.
     x : array, or tuple of arrays
-        The input, or all inputs of forward; a list, where forward takes one list. backward returns dx, or a
-        tuple of them; None for an input without a gradient; None for all, where only the parameters have
-        gradients. Gradients of parameters may follow. Or the layer keeps the gradients of its inputs in
-        attributes: ``dinputs``, ``dx``, or ``d`` and the name that forward gives to the input.
+        The input, or all inputs of forward; a list if forward takes one list. backward returns dx, or a tuple
+        with the gradient of each input, None for an input without one. Gradients of parameters may follow.
+        backward may return None if only the parameters have gradients, or if the layer keeps the gradients of
+        its inputs in attributes: ``dinputs``, ``dx``, or ``d`` and the name that forward gives to the input.
     params, grads : mapping of str to str or None, or str, optional
-        Where parameters and gradients are that are not found automatically: see Notes.
-        ``params={"W": "step"}`` names an attribute and its gradient, ``params={"W": None}`` one that is a
-        constant or a state, or an input that needs no gradient, and
-        ``params={"layers[0].W": "layers[0].step"}`` what lies deeper.
-        ``params="params", grads="grads"`` names two attributes that are dicts with the same keys, or lists
-        of the same length, and nothing else is looked for.
+        The places of parameters and gradients that are not found automatically: see Notes.
+        ``params={"W": "step"}`` names an attribute and its gradient, and
+        ``params={"layers[0].W": "layers[0].step"}`` those of an inner layer. ``params={"W": None}`` declares
+        a constant, a state, or an input that needs no gradient. ``params="params", grads="grads"`` names two
+        attributes that are dicts with the same keys, or lists of the same length; then no other parameters
+        are looked for.
     forward, backward : str, optional
-        The names of the layer's methods, where they are unusual. ``forward_pass``, ``fprop`` and the like
-        are known.
+        The names of the layer's methods, if they are unusual. ``forward_pass``, ``fprop`` and the like are
+        known.
     seed : int
-        Draws the upstream gradient and the sampled directions.
+        Seed for the upstream gradient and the sampled directions.
     dtype : dtype, optional
-        Convert x and the parameters to this first. By default they stay as they are; the oracles evaluate
-        float64 copies in any case, where the layer takes them.
+        The dtype to which x and the parameters are converted first. By default they stay as they are. The
+        oracles evaluate float64 copies in any case, if the layer accepts them.
     **options
         protocol, variations, rtol, n_entries, n_coordinates and n_projections, as for `check_vjp`.
 
@@ -86,11 +87,11 @@ def check_layer(
     Raises
     ------
     TypeError
-        When the layer is a class, has no forward or no backward, forward does not take x or returns nothing
+        If the layer is a class, has no forward or no backward, forward does not take x or returns nothing
         floating, or backward needs more than dy.
     ValueError
-        When a parameter or gradient that was named is not there, or the shapes of those that backward returns
-        do not tell what they belong to.
+        If a named parameter or gradient does not exist, or the gradients that backward returns cannot be
+        matched with parameters by shape.
 
     Notes
     -----
@@ -99,13 +100,14 @@ def check_layer(
     ``dL_dW`` and the like, in upper and lower case, with underscores or without; ``weight`` and ``bias`` also
     with ``dw`` and ``db``; ``value`` or ``data`` with ``grad``; and the items of ``params`` or ``parameters``
     with those of ``grads`` or ``gradients``: dicts, lists, or methods that return them. The report notes what
-    was found. Arrays that forward replaces are caches. Where y depends on another array, the report is
-    inconclusive, unless it has the name of a constant: ``running_...``, ``moving_...``, ``mask``, ``eps``,
-    ``momentum``, ``const...``, ``buffer...``, ``target...``, ``label...``, ``ema...``.
+    was found. Arrays that forward replaces are caches. If y depends on another array, the report is
+    inconclusive, unless the array is named like a constant: ``running_...``, ``moving_...``, ``mask``,
+    ``eps``, ``momentum``, ``const...``, ``buffer...``, ``target...``, ``label...``, ``ema...``.
 
-    The layer may keep its cache until its next forward. One copy runs on two inputs, to see that the second
-    forward replaces all of it. Parameters whose entries are all equal, as in many new layers, are checked at
-    other values too: gamma = 1 hides a forgotten gamma, and a bias of 0 hides its decay.
+    The layer may keep its cache until its next forward. One copy runs on two inputs, to check that the second
+    forward replaces the whole cache. Parameters whose entries are all equal, as in many new layers, are
+    checked at other values too: gamma = 1 hides a forgotten factor gamma, and a bias of 0 hides its weight
+    decay.
 
     Examples
     --------
@@ -134,14 +136,14 @@ def check_layer(
         entries, checks = examine(Pair.of(*functions), args, labels, None, chosen)
         return Report(title, entries, seed, chosen.call(f"check_layer({kind}, x"), tuple(checks))
     calls = Calls(layer, x, forward, backward)
-    told, constants = params, []
+    named, constants = params, []
     if isinstance(params, Mapping):
         constants = [name for name, gradient in params.items() if gradient is None]
         of_inputs = set(constants) & set(calls.names)
-        told = {name: gradient for name, gradient in params.items() if name not in of_inputs}
+        named = {name: gradient for name, gradient in params.items() if name not in of_inputs}
     noise = Noise(layer=layer)
     with noise.kept():
-        found = survey(layer, calls, told, grads, noise)
+        found = survey(layer, calls, named, grads, noise)
         weights = [_plain(p.place.read(found.template)) for p in found.parameters]
         args = [_cast(arg, dtype) for arg in [*calls.inputs, *weights]]
         labels = [*calls.names, *_names(found.parameters, calls.names)]
@@ -155,7 +157,7 @@ def check_layer(
     checks += found.checks
     checks += calls.remarks()
     text = ", ".join(f"{p.name} with {_told(p)}" for p in found.parameters)
-    checks.append(Check("parameters", "note", text or "none was found: params says where they are"))
+    checks.append(Check("parameters", "note", text or "none was found; params can name them"))
     settings = {"params": params, "grads": grads, "forward": forward, "backward": backward}
     kept = None if dtype is None else np.dtype(dtype).name
     call = chosen.call(f"check_layer({kind}(), x", **settings, dtype=kept)
@@ -199,14 +201,14 @@ class _Run:
 
 
 def _names(parameters: list[Parameter], taken: list[str]) -> list[str]:
-    """Name parameters shortly where that is unique, and by their place where it is not."""
+    """Use parameters' short names where these are unique, and their places where they are not."""
     short = [p.name for p in parameters]
     names = [p.name if short.count(p.name) == 1 else str(p.place) for p in parameters]
     return [f"self.{name}" if name in taken else name for name in names]
 
 
 def _told(parameter: Parameter) -> str:
-    words = {"returned": "what backward returns", "updated": "what backward subtracts"}
+    words = {"returned": "the gradient from backward", "updated": "the update that backward subtracts"}
     return words.get(parameter.gradient.steps[0][0], str(parameter.gradient))
 
 
@@ -215,7 +217,7 @@ def _plain(value: Any) -> Any:
 
 
 def _reused(run: _Run, args: Sequence[Any], labels: list[str], seed: int, noise: Noise) -> Check:
-    """Run one layer on two inputs in turn: the second must have the gradients that a new layer gives it."""
+    """Run one layer on two inputs in turn; for the second it must return the gradients of a new layer."""
     name, calls, n_inputs = "one layer, two inputs", run.calls, len(run.calls.inputs)
     rng = generator(seed)
     others = [_shuffled(arg, rng) if k < n_inputs else copied(arg) for k, arg in enumerate(args)]
@@ -234,11 +236,11 @@ def _reused(run: _Run, args: Sequence[Any], labels: list[str], seed: int, noise:
             used.inputs = tuple(copied(arg) for arg in others[:n_inputs])
             again = parts_of(calls.forward(used.layer, used.inputs))
             found = saved([g for g in run.backward(like(y, dys), used) if g is not None])
-        except Exception as error:  # someone else's code at an input that nobody promised it would take
+        except Exception as error:  # user code need not accept this input
             return Check(name, "note", f"refused: {type(error).__name__}: {error}".splitlines()[0])
     sizes, dtype = [largest(part) for part in parts_of(y)], coarsest(args)
     if mismatch(again, parts_of(y), [""] * len(again), sizes, dtype=dtype):
-        return Check(name, "note", "the first forward changes what the second returns: not compared")
+        return Check(name, "note", "not compared: the first forward changes the result of the second")
     text = "a second forward and backward depend on the first: stale cache, or gradients that add up"
     if len(found) != len(expected):
         return Check(name, "fail", text)

@@ -45,7 +45,7 @@ class Parameter(NamedTuple):
     Attributes
     ----------
     place, gradient : Place
-        Where they are.
+        Their places in the layer.
     value : array or number
         The parameter.
     """
@@ -56,7 +56,7 @@ class Parameter(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What the report calls it: its place, without a dict that holds all parameters."""
+        """Its name in the report: its place, without the name of a dict that holds all parameters."""
         steps = self.place.steps
         if len(steps) > 1 and isinstance(steps[-1][1], str) and normal(steps[-2][1]) in _PARAMS:
             steps = (*steps[:-2], ("attribute", steps[-1][1]))
@@ -70,15 +70,15 @@ class Survey:
     Attributes
     ----------
     template : object
-        The layer to copy for each evaluation. It has run forward where that creates its parameters.
+        The layer to copy for each evaluation. It has run forward if that creates its parameters.
     parameters : list of Parameter
-        What is checked.
+        The parameters to check.
     updated : list of Place
         Arrays that backward changes although y depends on them.
     added : list of Place
         Gradients to which backward adds.
     held : dict of str to tuple of int
-        The shapes of the constants and targets on which y depends, and of what methods refer to.
+        The shapes of the constants and targets on which y depends, and of the arrays that methods refer to.
     checks : list of Check
         What to report in addition to the gradients.
     """
@@ -108,9 +108,9 @@ def survey(
     Raises
     ------
     TypeError
-        When forward or backward cannot be called, or y is not floating.
+        If forward or backward cannot be called, or y is not floating.
     ValueError
-        When something that was named is not there, or returned gradients do not fit.
+        If something that was named does not exist, or returned gradients do not fit.
     """
     template = duplicate(layer)
     calls.flush(template)
@@ -122,7 +122,7 @@ def survey(
     dy = leaves(dy)[0] if calls.upstream is Upstream.FIRST else dy
     returned = calls.backward(ran, calls.inputs, dy)
 
-    told: list[Parameter] = []
+    named: list[Parameter] = []
     constants: list[Any] = []
     if isinstance(params, Mapping):
         for name, gradient in params.items():
@@ -130,29 +130,29 @@ def survey(
             if gradient is None:
                 constants.append(place.read(ran))
             else:
-                told.append(Parameter(place, _named(ran, gradient), place.read(ran)))
+                named.append(Parameter(place, _named(ran, gradient), place.read(ran)))
     elif params is not None:
         if grads is None:
-            raise ValueError(f"params={params!r} names a dict or a list: grads must name another")
-        told = _find_in(ran, params, grads)
+            raise ValueError(f"params={params!r} names a dict or a list, so grads must name one too")
+        named = _find_in(ran, params, grads)
 
     def written(place: Place, value: Any) -> bool:
         return not same_bits(place.read(before), value)
 
     found = [] if isinstance(params, str) else _find_all(ran, written)
-    places = [t.place for t in told]
-    known = [*constants, *[t.value for t in told]]
+    places = [p.place for p in named]
+    known = [*constants, *[p.value for p in named]]
     found = [p for p in found if p.place not in places and not _among(p.value, known)]
 
-    result = Survey(template, list(told))
+    result = Survey(template, list(named))
     depends = _dependence(before, calls, noise)
-    for p in told:
+    for p in named:
         if not depends(p.place)[1]:
             result.checks.append(Check("unchanged parameters", "fail", f"forward changes {p.place}"))
     result.parameters += [p for p in found if depends(p.place)[1]]
     states = [p.place for p in found if depends(p.place) == (True, False)]
     claimed = [value for p in result.parameters for value in (p.value, p.gradient.read(ran))]
-    others: list[tuple[Place, Any]] = []  # what matters, and has no gradient so far
+    others: list[tuple[Place, Any]] = []  # values on which y depends, without a gradient so far
     matter = set()
     for place, value in numbers(before):
         if _among(value, [other for _, other in others]):  # one of several places that share an array
@@ -177,9 +177,7 @@ def survey(
         ]
     elif result.updated:
         names = ", ".join(f"self.{place}" for place in result.updated)
-        text = (
-            f"backward changes {names}: an update inside the backward pass, which belongs in another method"
-        )
+        text = f"backward changes {names}: it updates parameters, which should happen in another method"
         result.checks.append(Check("unchanged parameters", "fail", text))
     _add_returned(result, ran, split(returned, calls.inputs)[1], others)
     checked = {p.place for p in result.parameters}
@@ -187,7 +185,7 @@ def survey(
     result.added = _added(before, calls, dy, result.parameters)
     if result.added:
         names = ", ".join(map(str, result.added))
-        text = f"backward adds to {names}; set to zero before each backward, as an optimizer does"
+        text = f"backward adds to {names}; the check sets this to zero first, as an optimizer does"
         result.checks.append(Check("gradients add up", "note", text))
     if any(not same_bits(p.place.read(template), p.place.read(before)) for p in result.parameters):
         result.template = _forgetful(before, template, result.parameters)
@@ -197,7 +195,7 @@ def survey(
 
 
 def _first_forward(layer: Any, calls: Calls, noise: Noise) -> tuple[Any, dict[str, tuple[int, ...]]]:
-    """Return y, and the shapes of what the layer holds before and after its forward: no caches."""
+    """Return y, and the shapes of the arrays that forward does not replace, which are not caches."""
     held = shapes_in(layer)
     at_first = {place: value for place, value in members(layer, functions=True) if str(place) in held}
     noise.reset()
@@ -211,7 +209,7 @@ def _first_forward(layer: Any, calls: Calls, noise: Noise) -> tuple[Any, dict[st
 
 
 def _forgetful(ran: Any, template: Any, parameters: list[Parameter]) -> Any:
-    """Empty the lists to which a forward that created the parameters has added something else."""
+    """Remove what a forward that created the parameters has appended to other lists."""
     layer = duplicate(ran)
     known = [place.steps for p in parameters for place in (p.place, p.gradient)]
     for place, node in list(nodes(layer)):
@@ -223,7 +221,7 @@ def _forgetful(ran: Any, template: Any, parameters: list[Parameter]) -> Any:
 
 
 def _added(ran: Any, calls: Calls, dy: Any, parameters: list[Parameter]) -> list[Place]:
-    """Return the gradients to which backward adds: what was there before makes a difference."""
+    """Return the gradients to which backward adds, instead of replacing them."""
     places = [p.gradient for p in parameters if isinstance(p.gradient.read(ran), np.ndarray)]
     places = [place for place in places if place.read(ran).dtype.kind == "f"]
 
@@ -236,7 +234,7 @@ def _added(ran: Any, calls: Calls, dy: Any, parameters: list[Parameter]) -> list
 
     try:
         zero, one = (gradients(start) for start in (0.0, 1.0)) if places else ([], [])
-    except Exception:  # someone else's code with other values in its attributes
+    except Exception:  # user code with other values in its attributes
         return []
     return [
         place
@@ -246,7 +244,7 @@ def _added(ran: Any, calls: Calls, dy: Any, parameters: list[Parameter]) -> list
 
 
 def _dependence(layer: Any, calls: Calls, noise: Noise) -> Callable[[Place], tuple[bool, bool]]:
-    """Return a function that says whether y depends on what is at a place, and whether forward leaves it."""
+    """Return a function that says whether y depends on the value at a place, and whether forward keeps it."""
     copies = Copies(layer)
     known: dict[Place, tuple[bool, bool]] = {}
 
@@ -267,7 +265,7 @@ def _dependence(layer: Any, calls: Calls, noise: Noise) -> Callable[[Place], tup
         other = moved(value, 0.02 * (largest(value) or 1.0) * shift)
         try:
             parts, left = run(place, other)
-        except Exception:  # it does not take another value there: it may well depend on it
+        except Exception:  # it does not accept another value there, so it may well depend on it
             return True, True
         same = len(parts) == len(expected) and all(map(same_bits, parts, expected))
         return not same, same_bits(left, other)
@@ -297,8 +295,8 @@ def _add_returned(result: Survey, layer: Any, rest: list[Any], others: list[tupl
     else:
         listed = ", ".join(f"{place} {shape}" for place, shape in zip(candidates, shapes, strict=True))
         raise ValueError(
-            f"after the gradients of its inputs, backward returned shapes {own}, which do not fit the "
-            f"parameters ({listed or 'none found'}) in one way: let backward keep each in an attribute, "
+            f"after the gradients of its inputs, backward returned shapes {own}, which fit the parameters "
+            f"({listed or 'none found'}) in no way or in several: store each gradient in an attribute, "
             "self.dW for self.W"
         )
     kept = {p.place: p for p in result.parameters}
@@ -309,18 +307,18 @@ def _add_returned(result: Survey, layer: Any, rest: list[Any], others: list[tupl
         else:
             stored = np.asarray(kept[place].gradient.read(layer))
             if where := mismatch([rest[slot]], [stored], [str(place)], [0.0]):
-                text = f"backward returns something else than it keeps in {kept[place].gradient}: {where}"
+                text = f"backward returns another gradient than it keeps in {kept[place].gradient}: {where}"
                 result.checks.append(Check("returned gradients", "fail", text))
     result.parameters.sort(key=lambda p: order.index(p.place))
 
 
 def _remarks(others: list[tuple[Place, Any]], states: list[Place]) -> list[Check]:
-    """Name what y depends on and has no gradient: states, forgotten parameters, and constants."""
+    """Name the values without gradients on which y depends: states, forgotten parameters, constants."""
     checks = []
     for place in states:
         text = (
-            f"forward changes {place}, and y depends on it. Where it is a parameter, forward must leave it; "
-            f"where it is a state, params={{{str(place)!r}: None}} says so"
+            f"forward changes {place}, and y depends on it. If this is a parameter, forward must not change "
+            f"it; if it is a state, pass params={{{str(place)!r}: None}}"
         )
         checks.append(Check("unchanged parameters", "inconclusive", text))
     open_ = [
@@ -332,8 +330,8 @@ def _remarks(others: list[tuple[Place, Any]], states: list[Place]) -> list[Check
     ]
     if open_:
         text = (
-            f"y depends on {', '.join(open_)}, but no gradient was found. params={{{open_[0]!r}: "
-            f"'name of its gradient'}} says where it is, params={{{open_[0]!r}: None}} that it is a constant"
+            f"y depends on {', '.join(open_)}, but no gradient was found. Pass params={{{open_[0]!r}: "
+            f"'name of its gradient'}}, or params={{{open_[0]!r}: None}} for a constant"
         )
         checks.append(Check("parameters without a gradient", "inconclusive", text))
     taken = [str(place) for place, _ in others if str(place) not in open_]
@@ -343,12 +341,12 @@ def _remarks(others: list[tuple[Place, Any]], states: list[Place]) -> list[Check
 
 
 def _among(value: Any, others: Iterable[Any]) -> bool:
-    """Say whether an array is one of others, or has memory in common with one."""
+    """Say whether an array is one of several others, or shares memory with one."""
     return any(isinstance(other, np.ndarray) and _shared(value, other) for other in others)
 
 
 def _named(layer: Any, name: str) -> Place:
-    """Return the place of a name: an attribute, or what a `Place` or a `Parameter` shows."""
+    """Return the place of a name: an attribute, or the name of a `Place` or a `Parameter`."""
     known = [place for place, _ in numbers(layer)]
     for place in (Place((("attribute", name),)), *known):
         if place.read(layer) is not None and name in (str(place), Parameter(place, place, None).name):
@@ -370,15 +368,16 @@ def _find_in(layer: Any, params: str, grads: str) -> list[Parameter]:
 def _find_all(layer: Any, written: Callable[[Place, Any], bool]) -> list[Parameter]:
     """Find parameters and gradients in a layer that has run forward and backward.
 
-    Each once; what the outer objects name comes before what the inner ones do. ``written(place, value)`` says
-    whether the backward wrote what is there: a gradient that is a plain number, or whose shape is not its
-    parameter's, is only believed then.
+    Each is listed once, those of outer objects before those of inner ones. ``written(place, value)`` says
+    whether the backward wrote the value at a place. A gradient that is a plain number, or whose shape is not
+    its parameter's, is accepted only if it was written.
 
     Notes
     -----
     An object's parameters are its floating attributes and the items of its dicts and lists of parameters; the
-    same is true of gradients. A gradient belongs to the parameter from whose name its own is made. Methods
-    such as ``parameters()`` and ``gradients()`` are called, and their results are taken as attributes.
+    same is true of gradients. A gradient belongs to the parameter from whose name its own name is formed.
+    Methods such as ``parameters()`` and ``gradients()`` are called, and their results are treated as
+    attributes.
     """
     found: list[Parameter] = []
     for place, node in nodes(layer):
@@ -402,7 +401,7 @@ def _find_all(layer: Any, written: Callable[[Place, Any], bool]) -> list[Paramet
 
 
 def _shared(a: Any, b: Any) -> bool:
-    """Say whether two arrays have memory in common."""
+    """Say whether two arrays share memory."""
     return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and bool(np.shares_memory(a, b))
 
 
@@ -412,7 +411,7 @@ def _member(layer: Any, place: Place, name: str) -> Found | None:
     for kind in ("attribute", "call"):
         try:
             value = follow(holder, kind, name)
-        except Exception:  # someone else's method: it may need arguments
+        except Exception:  # a user's method: it may need arguments
             continue
         if isinstance(value, Mapping | list | tuple):
             return place.then((kind, name)), value
@@ -420,7 +419,7 @@ def _member(layer: Any, place: Place, name: str) -> Found | None:
 
 
 def _writable(layer: Any, found: Iterable[Parameter]) -> list[Parameter]:
-    """Replace places that a method returned by those where the arrays themselves are held."""
+    """Replace places in a method's result by the places where the layer holds the arrays."""
     held = list(numbers(layer))
     known, owners = {place for place, _ in held}, {id(value): place for place, value in reversed(held)}
     places = [(one, one.place if one.place in known else owners.get(id(one.value))) for one in found]
@@ -428,7 +427,7 @@ def _writable(layer: Any, found: Iterable[Parameter]) -> list[Parameter]:
 
 
 def _in_members(members: dict[str, Found], written: Callable[[Place, Any], bool]) -> list[Parameter]:
-    """Pair what one object holds: first names that are alike to the letter, then the others."""
+    """Pair the parameters and gradients that one object holds: exact names first, then similar ones."""
     parameters, gradients = dict(members), dict(members)
     found: dict[str, list[Parameter]] = {}
     for name, (place, value) in members.items():
@@ -456,12 +455,12 @@ def _in_members(members: dict[str, Found], written: Callable[[Place, Any], bool]
 
 
 def _alike(value: Any, gradient: Any) -> bool:
-    """Compare the shapes; a plain number, such as a time step dt, is no gradient unless it is 0."""
+    """Compare the shapes; a plain number, such as a time step dt, is not a gradient unless it is 0."""
     return np.shape(value) == np.shape(gradient) and (isinstance(gradient, np.ndarray) or not gradient)
 
 
 def _couple(place: Place, item: Any) -> Iterator[Parameter]:
-    """Take an item of a list of parameters as a couple: a parameter and its gradient."""
+    """Yield the parameter if an item of a list of parameters is a pair of a parameter and its gradient."""
     if isinstance(item, tuple | list) and len(item) == 2 and all(map(is_parameter, item)):
         yield Parameter(place.then(("item", 0)), place.then(("item", 1)), item[0])
 
@@ -484,7 +483,7 @@ def _pairs(parameter: Found, gradient: Found) -> Iterator[tuple[Parameter, Any]]
 
 
 def _candidates(name: str, gradients: dict[str, Found], exact: bool) -> list[Found]:
-    """Return what may be the gradient of a name, the likeliest first."""
+    """Return the candidates for the gradient of a name, the likeliest first."""
     if exact:
         names = [word + name for word in ("d", "d_", "grad_", "g_", "g")]
         names += [f"{name}_grad", f"{name}_gradient"]

@@ -23,8 +23,8 @@ from .objective import Budget, Objective, Probe, choose_probes, random_direction
 
 Array = npt.NDArray[Any]
 
-# Of the line along which a whole network is moved, relative to its parameters: short, as a long step crosses
-# many kinks of a large network.
+# For the line along which a whole network is moved, relative to its parameters. The steps are short, as a
+# long step crosses many kinks of a large network.
 _LINE_STEP = 1e-4
 _SMALLEST_LINE_STEP = 1e-7
 _LINE_SPACING = 1e-7
@@ -45,7 +45,7 @@ class Measurement:
     probes : list of Probe
         The directions. Where every entry was probed they come first, in C order.
     by_complex : (P,) array or None
-        By complex step; None where the function cannot be evaluated so.
+        Slopes by complex step; None if the function cannot be evaluated at complex numbers.
     complex_error : str
         Why `by_complex` is None.
     differenced : (P,) array of bool
@@ -56,7 +56,7 @@ class Measurement:
     low, high : (P,) arrays
         The smallest and largest slope found at a kink and beside it; where there is no kink, the slope.
     crowded : (P,) array of bool
-        Whether several kinks meet there, so that slopes close by are neither the left nor the right one.
+        Whether several kinks meet there, so that slopes nearby are neither the left nor the right one.
     """
 
     objective: Objective
@@ -81,7 +81,7 @@ class Measurement:
         differences: Mapping[int, Difference],
         around: Mapping[int, Surroundings],
     ) -> Measurement:
-        """Put together what was found along all probes, or along some."""
+        """Combine what was found along all probes, or along some of them."""
         slopes = by_complex if by_complex is not None else np.full(len(probes), np.nan)
         found = [differences.get(k, Difference(float(slope), 0.0)) for k, slope in enumerate(slopes)]
         beside = [around.get(k, Surroundings([d.value])) for k, d in enumerate(found)]
@@ -101,7 +101,7 @@ class Measurement:
 
     @property
     def numeric(self) -> Array:
-        """The derivatives by the better oracle: complex step where there is one."""
+        """The derivatives by the better oracle: by complex step, if there is one."""
         return self.by_difference if self.by_complex is None else self.by_complex
 
     @property
@@ -111,11 +111,11 @@ class Measurement:
 
     @property
     def whole(self) -> Array:
-        """The numeric gradient, with the argument's shape, where it is dense; 0 where that is not finite."""
+        """The numeric gradient in the argument's shape, if it is dense; 0 where that is not finite."""
         return _scattered(self.objective.point, self.numeric)
 
     def confirmed(self, precision: float) -> bool:
-        """Say whether both oracles give the same wherever both were asked, to a part of the largest slope."""
+        """Say whether both oracles agree wherever both were used, relative to the largest slope."""
         slopes, at = self.by_complex, np.flatnonzero(self.differenced)
         if slopes is None or not at.size:
             return False
@@ -124,7 +124,7 @@ class Measurement:
 
 
 def _scattered(point: Array, slopes: Array) -> Array:
-    """Put the slopes of all finite entries, which come first, where these are."""
+    """Return an array with the slopes of the finite entries, which come first in `slopes`."""
     finite = np.isfinite(point)
     gradient = np.zeros(point.shape)
     gradient[finite] = slopes[: np.sum(finite)]
@@ -138,14 +138,14 @@ def confirm(
     agrees: float = _AGREES,
     trusted: float = _TRUSTED,
 ) -> bool:
-    """Say whether central differences, precise enough to say something, give what complex steps gave.
+    """Say whether central differences are precise enough and agree with complex steps.
 
     Parameters
     ----------
     differences, slopes : sequences
         By central differences and by complex step.
     scale : float
-        The largest slope, or the size of what was added up to it.
+        The largest slope, or the size of the terms that add up to it.
     agrees, trusted : float
         Relative to the scale: the distance allowed beyond the error bar, and the largest error bar.
     """
@@ -160,9 +160,9 @@ def measure(objective: Objective, budget: Budget, rng: np.random.Generator) -> M
 
     Notes
     -----
-    Where there are complex steps for many entries, central differences are taken of a sample of them and of
-    random projections of them all. One kink, or one difference that does not confirm the complex step, and
-    they are taken of every entry.
+    If there are complex steps for many entries, central differences are taken only for a sample of entries
+    and for random projections. If one of them shows a kink or does not confirm the complex step, central
+    differences are taken for every entry.
     """
     probes = choose_probes(objective.point, budget, rng)
     with quiet():
@@ -194,7 +194,7 @@ def _by_complex_step(objective: Objective, probes: list[Probe]) -> tuple[Array |
     point = objective.point.astype(np.complex128)
     try:
         slopes = [complex_step(objective.along(probe, point)) for probe in probes]
-    except Exception as error:  # someone else's code on complex numbers: it may raise anything
+    except Exception as error:  # user code may raise anything for complex numbers
         return None, f"{type(error).__name__}: {error}".splitlines()[0]
     result = np.array(slopes, dtype=np.float64)
     if not np.all(np.isfinite(result)):
@@ -221,8 +221,8 @@ def measure_together(
     Returns
     -------
     list of Measurement
-        The slope of each parameter along one random direction, by complex step. Empty where that cannot be
-        trusted, or nothing can be said so fast.
+        The slope of each parameter along one random direction, by complex step. Empty if the complex step
+        fails or cannot be confirmed.
 
     Notes
     -----
@@ -235,14 +235,14 @@ def measure_together(
             slopes = [_slope_in_place(o, probe) for o, probe in zip(objectives, probes, strict=True)]
             if not np.all(np.isfinite(slopes)) or not _add_up(objectives, probes, slopes, together):
                 return []
-        except Exception:  # someone else's code on complex numbers: it may raise anything
+        except Exception:  # user code may raise anything for complex numbers
             return []
     found = zip(objectives, probes, slopes, strict=True)
     return [Measurement.of(o, [probe], np.array([slope]), "", {}, {}) for o, probe, slope in found]
 
 
 def _slope_in_place(objective: Objective, probe: Probe) -> float:
-    """Take a complex step in one array of memory: a large network has no room for more."""
+    """Take a complex step with only one additional array, to save memory for large networks."""
     point = np.empty(objective.point.shape, np.complex128)
     point.real, point.imag = objective.point, np.asarray(probe.direction)
     point.imag *= COMPLEX_STEP
@@ -259,7 +259,7 @@ def _add_up(
     most = largest(slopes)
     if most == 0:
         return False
-    # Parameters of small slope are moved further, so that each one's share of the sum can be seen.
+    # Parameters with a small slope are moved further, so that their share of the sum is not negligible.
     weights = [float(np.clip(most / max(abs(slope), 1e-300), 1, 100)) for slope in slopes]
     places = {o.name: np.empty_like(o.point) for o in objectives}
 

@@ -22,7 +22,7 @@ from .report import Check, Entry, Reason, Report, one_cause
 
 Array = npt.NDArray[Any]
 
-_LARGE = 20_000  # parameters beyond which a network is checked on one projection of each
+_LARGE = 20_000  # a network with more parameters is checked on one projection of each array
 _SECOND_LOOK = Budget(n_entries=0, n_coordinates=16, n_projections=4)
 
 
@@ -42,44 +42,45 @@ def check_network(
     ----------
     network : object
         ``network.loss_and_grad(params, *args) -> (loss, grads)``: loss is a real scalar, or has one as
-        ``loss.total``; grads maps each parameter's name to its gradient. Where there is a method
-        ``network.loss(params, *args) -> loss`` too, and it returns the same loss, the oracles evaluate that,
+        ``loss.total``; grads maps each parameter's name to its gradient. If there is also a method
+        ``network.loss(params, *args) -> loss`` that returns the same loss, the oracles evaluate this method,
         which saves the backward pass. Random generators that the network holds, and NumPy's global one, are
-        reset to the same state before each evaluation: noise that is drawn from them is held fixed.
+        reset to the same state before each evaluation, so noise that is drawn from them is held fixed.
     params : mapping of str to array, or list of arrays
         The parameters: a dict of arrays, or a mapping with ``astype(dtype)`` and ``copy()`` into which arrays
-        can be assigned by name. The gradients of a list are a list. What is not floating, such as the number
-        of steps, is handed through and needs no gradient.
+        can be assigned by name. If `params` is a list, the gradients are a list. Values that are not
+        floating, such as a number of steps, are passed through and need no gradient.
     *args
-        What else the loss depends on: data, noise. Held fixed; floating arrays arrive as float64 copies.
+        The other arguments of the loss, such as data and noise. They are held fixed; the oracles pass
+        floating arrays as float64 copies.
     seed : int
-        Draws the sampled entries and the projections.
+        Seed for the sampled entries and the projections.
     n_entries : int, optional
         A parameter with up to this many entries is checked entry by entry.
     n_coordinates, n_projections : int, optional
-        For each larger parameter: how many entries, drawn at random, and how many random projections.
-        Where none of the three is given: 2000, 64 and 8 for a network of up to 20,000 parameters; beyond
-        that one random projection of each parameter, and 16 entries and 4 projections of those whose gradient
-        is wrong there.
+        For each larger parameter, how many randomly drawn entries and how many random projections are
+        checked. If none of the three is given, they are 2000, 64 and 8 for a network of up to 20,000
+        parameters. In a larger network, each parameter is checked on one random projection, and those whose
+        gradient is wrong there on 16 entries and 4 projections.
     rtol : float
         Additional tolerance, relative to a gradient's largest entry.
 
     Returns
     -------
     Report
-        One entry for each floating parameter. Where two calls with the same arguments return different
-        losses nothing is compared, and these entries are "inconclusive".
+        One entry for each floating parameter. If two calls with the same arguments return different losses,
+        nothing is compared, and the entries are "inconclusive".
 
     Raises
     ------
     TypeError
-        When network has no loss_and_grad, or `params`, or what loss_and_grad returns, is of the wrong kind.
+        If network has no loss_and_grad, or if `params` or the result of loss_and_grad has the wrong type.
     ValueError
-        When gradients and parameters have different names, or no parameter is floating.
+        If gradients and parameters have different names, or no parameter is floating.
 
     Notes
     -----
-    One evaluation by complex step and six or more by central differences are made for each derivative. The
+    Each derivative takes one evaluation by complex step and six or more by central differences. The
     parameters become complex; `args` stay real.
 
     Examples
@@ -92,8 +93,8 @@ def check_network(
     >>> check_network(Line(), {"w": np.array([0.5])}, x, x**2).passed
     True
     """
-    told = {"n_entries": n_entries, "n_coordinates": n_coordinates, "n_projections": n_projections}
-    asked = {key: value for key, value in told.items() if value is not None}
+    counts = {"n_entries": n_entries, "n_coordinates": n_coordinates, "n_projections": n_projections}
+    asked = {key: value for key, value in counts.items() if value is not None}
     run = _Run(network, params, args)
     with run.noise.kept():
         entries, checks = _look(run, asked, generator(seed), rtol)
@@ -106,7 +107,7 @@ def check_network(
 
 
 class _Run:
-    """A network's two functions on parameters by name, all generators as they were at first.
+    """A network's two functions, called with parameters by name and with all generators reset.
 
     Parameters
     ----------
@@ -158,7 +159,7 @@ class _Run:
         self.fixed = [copied(arg) for arg in args]
 
     def parameters(self, dtype: npt.DTypeLike | None = None) -> Any:
-        """Return a copy of all parameters, the floating ones in another dtype where one is given."""
+        """Return a copy of all parameters, the floating ones in another dtype if one is given."""
         return _converted(self._frozen, dtype)
 
     def loss_and_grad(self, point: Any) -> tuple[Any, dict[str, Any]]:
@@ -187,7 +188,7 @@ class _Run:
         return _number(self._call(self._network.loss_and_grad, point, dtype)[0])
 
     def settle_loss(self, expected: Any, dtype: npt.DTypeLike) -> list[Check]:
-        """Use ``network.loss`` only where it returns the loss of loss_and_grad; note it where it does not."""
+        """Use ``network.loss`` only if it returns the loss of loss_and_grad; return a note if it does not."""
         if not self.has_loss:
             return []
         try:
@@ -195,14 +196,14 @@ class _Run:
                 found = self.loss(self.parameters())
             if same_loss(found, expected, dtype):
                 return []
-            reason = f"it returns {found:.8g}, loss_and_grad {expected:.8g}"
+            reason = f"it returns {found:.8g}, but loss_and_grad returns {expected:.8g}"
         except Exception as error:  # it may be another function altogether
             reason = f"it raises {type(error).__name__}"
         self.has_loss = False
         return [Check("loss", "note", f"the method loss is not used: {reason}")]
 
     def objectives(self, loss: Any) -> tuple[list[Objective], Callable[[Mapping[str, Array]], Any]]:
-        """Return the loss as a function of each parameter, and as one of all that are differentiated."""
+        """Return the loss as a function of each parameter, and as a function of all of them together."""
         kept: dict[Any, Any] = {}  # copies of the parameters, in other dtypes
 
         def evaluate(dtype: npt.DTypeLike | None, replaced: Mapping[str, Array]) -> list[Any]:
@@ -247,7 +248,7 @@ def same_loss(a: Any, b: Any, dtype: npt.DTypeLike) -> bool:
 
 
 def _number(loss: Any) -> Any:
-    """Return the loss as a scalar: it itself, or what it has as ``total``."""
+    """Return the loss as a scalar: the loss itself, or its attribute ``total``."""
     value = getattr(loss, "total", loss)
     if isinstance(value, tuple | list | Mapping) or np.asarray(value).dtype.kind not in "fciu":
         raise TypeError(
@@ -269,7 +270,7 @@ def _described(value: Any) -> str:
 def _look(
     run: _Run, asked: dict[str, int], rng: np.random.Generator, rtol: float
 ) -> tuple[tuple[Entry, ...], list[Check]]:
-    """Make all checks; none of the gradients where the loss does not repeat."""
+    """Run all checks; the gradients are not compared if the loss does not repeat."""
     names, given = list(run.given), run.given
     before = Snapshot(params=run.params if isinstance(run.params, list | tuple) else dict(run.point))
     loss, found = run.loss_and_grad(run.point)
@@ -286,7 +287,7 @@ def _look(
     text = f"loss_and_grad changes {', '.join(changed)}"
     checks = [Check("unchanged inputs", "fail", text) if changed else Check("unchanged inputs", "pass")]
     if others := [f"{name} ({kind_of(run.point[name])})" for name in run.point if name not in given]:
-        text = f"not floating, so not differentiated and no gradient compared: {', '.join(others)}"
+        text = f"not differentiated, and no gradient compared, because not floating: {', '.join(others)}"
         checks.append(Check("left as they are", "note", text))
     dtype = coarsest([*given.values(), *run.fixed, *grads.values()])
     repeated = _repeatable(run, loss, grads, dtype)
@@ -308,7 +309,7 @@ def _compared(
     rng: np.random.Generator,
     rtol: float,
 ) -> tuple[Entry, ...]:
-    """Compare the gradients: of a large network quickly, and closely where that finds something wrong."""
+    """Compare the gradients; in a large network on one projection each, and closely only if that fails."""
     objectives, together = run.objectives(loss)
     sizes = [array.size for array in run.given.values()]
     dtype = coarsest(run.given.values())
@@ -330,11 +331,11 @@ def _compared(
 
 
 def _repeatable(run: _Run, loss: Any, grads: Mapping[str, Any], dtype: np.dtype[Any]) -> Check:
-    """Call loss_and_grad elsewhere, then here once more: it must return the same, to rounding."""
+    """Call loss_and_grad at another point, then here again: it must return the same up to rounding."""
     elsewhere = run.parameters()
     for name in grads:
         elsewhere[name] = np.asarray(0.5 * elsewhere[name], elsewhere[name].dtype)
-    with contextlib.suppress(Exception), quiet():  # nobody promised that it would take this point
+    with contextlib.suppress(Exception), quiet():  # it need not accept this point
         run.loss_and_grad(elsewhere)
     again, found = run.loss_and_grad(run.parameters())
     same = "a second call with the same arguments returns"
@@ -342,8 +343,8 @@ def _repeatable(run: _Run, loss: Any, grads: Mapping[str, Any], dtype: np.dtype[
         return Check(
             "repeatable",
             "inconclusive",
-            f"{same} another loss, {again:.8g} and not {loss:.8g}: fresh noise, or state that it keeps. Pass "
-            "the noise, or a numpy.random.Generator, as an argument, or hold the generator in network",
+            f"{same} another loss, {again:.8g} and not {loss:.8g}: it draws fresh noise or keeps state. Pass "
+            "the noise, or a numpy.random.Generator, as an argument, or keep the generator in the network",
         )
     numeric = [name for name, g in grads.items() if g is not None and g.dtype.kind in "fiu"]
     expected = [grads[name] for name in numeric]
@@ -351,6 +352,6 @@ def _repeatable(run: _Run, loss: Any, grads: Mapping[str, Any], dtype: np.dtype[
     kind = min(floating, key=lambda d: d.itemsize, default=None)
     again = [found.get(name) for name in numeric]
     if where := mismatch(again, expected, numeric, [*map(largest, expected)], dtype=kind):
-        text = f"{same} something else: {where}; fresh noise, gradients that add up, or a stale cache"
+        text = f"{same} other gradients: {where}; fresh noise, gradients that add up, or a stale cache"
         return Check("repeatable", "fail", text)
     return Check("repeatable", "pass")

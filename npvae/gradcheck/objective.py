@@ -15,7 +15,7 @@ from .arguments import copied, is_floating, largest, moved, quiet
 Array = npt.NDArray[Any]
 K = TypeVar("K", bound=Hashable)
 
-_SAME = 1e-9  # deviation of numbers, relative to them, below which they are the same
+_SAME = 1e-9  # relative deviation below which numbers count as equal
 _ENTRIES = np.concatenate([np.linspace(0.5, 1.5, 128), -np.linspace(0.5, 1.5, 128)])
 
 
@@ -27,7 +27,7 @@ class Budget(NamedTuple):
     n_entries : int
         An array with up to this many entries is checked entry by entry.
     n_coordinates, n_projections : int
-        Of a larger array: how many entries, drawn at random, and how many random projections of the whole.
+        For a larger array, how many randomly drawn entries and how many random projections are checked.
     """
 
     n_entries: int = 2000
@@ -36,12 +36,12 @@ class Budget(NamedTuple):
 
     @classmethod
     def of(cls, largest: int, **counts: int) -> Budget:
-        """Return the budget that was asked for, where the largest array has so many entries.
+        """Return a budget with these counts, for arrays of which the largest has `largest` entries.
 
         Raises
         ------
         ValueError
-            When a count is negative, or nothing of the largest array would be checked.
+            If a count is negative, or nothing of the largest array would be checked.
         """
         for name, count in counts.items():
             if count < 0:
@@ -50,7 +50,7 @@ class Budget(NamedTuple):
         if largest > budget.n_entries and not budget.n_coordinates + budget.n_projections:
             raise ValueError(
                 f"n_coordinates and n_projections are 0, and n_entries={budget.n_entries} is less than the "
-                f"{largest} entries there are: nothing would be compared"
+                f"largest array's {largest} entries: nothing would be compared"
             )
         return budget
 
@@ -93,9 +93,9 @@ class Probe:
 
 
 def spread_of(x: Array) -> float:
-    """Return the scale on which numbers vary: their deviation, or, where they are all the same, their size.
+    """Return the scale on which numbers vary: their standard deviation or, if they are all equal, their size.
 
-    A function may care for the differences of large numbers alone, as a batch norm does.
+    A function may depend only on the differences of large numbers, as a batch norm does.
     """
     x = x.astype(np.float64)
     size = float(np.sqrt(np.mean(x**2)))
@@ -113,10 +113,10 @@ def generator(seed: int) -> np.random.Generator:
 
 
 def random_direction(x: Array, rng: np.random.Generator, among: Array | None = None) -> Probe:
-    """Draw a direction of unit length with random signs, in which no finite entry of x is neglected.
+    """Draw a direction of unit length with random signs that moves every finite entry of x.
 
-    Their sizes differ, by up to a factor three, so that two entries of a gradient that are swapped show.
-    Where a mask `among` is given, it moves these entries alone.
+    The sizes of its entries differ by up to a factor of three, so that swapped entries of a gradient show.
+    If a mask `among` is given, only these entries move.
     """
     drawn = _ENTRIES[np.frombuffer(rng.bytes(x.size), np.uint8)]
     drawn = drawn * np.ravel(np.isfinite(x) if among is None else among)
@@ -126,8 +126,8 @@ def random_direction(x: Array, rng: np.random.Generator, among: Array | None = N
 def choose_probes(x: Array, budget: Budget, rng: np.random.Generator) -> list[Probe]:
     """Choose the probes for an array: all finite entries in C order, or a sample of them and projections.
 
-    Zeros are often kinks (behind a ReLU), through which a projection says little. Where only a part of the
-    array is zero, every second projection leaves it out.
+    Zeros are often kinks (behind a ReLU), at which a projection says little. If only a part of the array is
+    zero, every second projection leaves this part out.
     """
     if x.size <= budget.n_entries:
         return [Probe(index) for index in np.ndindex(*x.shape) if np.isfinite(x[index])]
@@ -141,17 +141,17 @@ def choose_probes(x: Array, budget: Budget, rng: np.random.Generator) -> list[Pr
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """A scalar function of one argument, all others held.
+    """A scalar function of one argument, with all others held fixed.
 
     Attributes
     ----------
     name : str
         The argument's name.
     point : array
-        Where the derivative is wanted, as the oracle evaluates it (float64 wherever the function takes it).
+        The point at which the derivative is wanted, in float64 if the function takes it.
     value : callable
-        ``value(array) -> scalar``. For a complex array it evaluates in complex arithmetic. It must leave
-        nothing behind that another evaluation could see.
+        ``value(array) -> scalar``. For a complex array it evaluates in complex arithmetic. An evaluation
+        must not influence later ones.
     magnitude : float
         Size of the terms that are summed to the scalar; its rounding errors are proportional to it.
     eps : float
@@ -161,8 +161,8 @@ class Objective:
     terms : callable or None
         ``terms(array) -> vector`` that sums to the value: at a kink, each term may take its own side.
     beside : callable or None
-        ``beside(rng, size) -> callable`` like `value`, with all other arguments moved at random by `size`,
-        relative: it separates kinks that meet at the point.
+        ``beside(rng, size) -> callable``, a function like `value` but with all other arguments moved at
+        random by the relative amount `size`, which separates kinks that meet at the point.
     """
 
     name: str
@@ -180,14 +180,14 @@ class Objective:
 
     @property
     def terms_here(self) -> float:
-        """Size of the terms that may cancel in an entry of the gradient, as the value here shows it."""
+        """Size of the terms that may cancel in an entry of the gradient, estimated from the value here."""
         return self.magnitude / max(1.0, largest(self.point))
 
     @cached_property
     def terms_close_by(self) -> float:
-        """The same, as values close by show it too.
+        """The same, estimated from values nearby too.
 
-        At a minimum, or where a softmax is saturated, the value is zero or nearly so, and so is the gradient:
+        At a minimum, or where a softmax is saturated, both the value and the gradient are zero or nearly so:
         terms of ordinary size cancel in both, and their rounding errors remain.
         """
         sizes = [self.terms_here]
@@ -199,7 +199,7 @@ class Objective:
 
 
 def points_close_by(point: Array) -> Iterator[tuple[Array, float]]:
-    """Yield points moved at random by as much as the entries vary, and by 1; and how far, at least 1."""
+    """Yield points moved at random by the spread of the entries and by 1, with the distance, at least 1."""
     rng = generator(0)
     x = point[np.isfinite(point)]
     if not x.size:
@@ -210,16 +210,16 @@ def points_close_by(point: Array) -> Iterator[tuple[Array, float]]:
 
 
 def nan_where_refused(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a function of an array so that it returns NaN for real arrays that it raises for.
+    """Wrap a function of an array so that it returns NaN for real arrays for which it raises.
 
-    A step out of a function's domain says nothing about its derivative, and is left out, as one to where the
-    function is not finite.
+    A step out of a function's domain says nothing about its derivative. It is ignored, like a step to a point
+    at which the function is not finite.
     """
 
     def evaluate(x: Array) -> Any:
         try:
             return function(x)
-        except Exception:  # someone else's code at a point that nobody promised it would take
+        except Exception:  # user code need not accept this point
             if np.iscomplexobj(x):
                 raise
             return np.float64(np.nan)
@@ -242,8 +242,8 @@ def objectives_of(
     Parameters
     ----------
     evaluate : callable
-        ``evaluate(dtype, replaced) -> parts`` with some arguments replaced; all others that are floating in
-        `dtype`, or as they were given where that is None; in complex arithmetic where a replaced one is.
+        ``evaluate(dtype, replaced) -> parts`` with some arguments replaced. All other floating arguments have
+        `dtype`, or their own dtype if that is None. If a replaced one is complex, so is the arithmetic.
     points, names
         The arguments by their keys, and their names.
     given : iterable
@@ -257,7 +257,7 @@ def objectives_of(
     -------
     objectives : list of Objective
     dtype : dtype or None
-        float64 where the function takes it; None, for the dtypes as they are, where it raises.
+        float64 if the function takes it; None, for the given dtypes, if it raises.
     """
 
     def terms(dtype: npt.DTypeLike | None, replaced: Mapping[K, Array]) -> list[Any]:
@@ -310,11 +310,11 @@ def objectives_of(
 
 
 def in_float64(evaluate: Callable[..., Sequence[Any]], points: Mapping[K, Any]) -> list[Array] | None:
-    """Return the parts that a function returns for float64 arguments; None where it raises."""
+    """Return the parts that a function returns for float64 arguments; None if it raises."""
     first, point = next(iter(points.items()))
     try:
         with quiet():
             found = evaluate(np.float64, {first: np.array(point, np.float64)})
-    except Exception:  # someone else's code, perhaps compiled for float32 alone: it may raise anything
+    except Exception:  # user code, perhaps compiled only for float32, may raise anything
         return None
     return [np.asarray(part) for part in found]

@@ -1,8 +1,8 @@
-"""What an object holds, wherever it is: found, read, written, copied and restored.
+"""Find, read, write, copy and restore what an object holds, at any depth.
 
-One walk serves all who look inside other people's objects: for the parameters of a layer, the arrays of a
-cache, random generators, and arrays as long as the batch. Two names may stand for one array, and an
-array may be a view of another. Copies keep that; so does writing.
+The same traversal finds the parameters of a layer, the arrays of a cache, random generators, and arrays as
+long as the batch. Two names may refer to one array, and an array may be a view of another; copying and
+writing preserve this.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Place:
 
     @property
     def suffix(self) -> str:
-        """The place as one would write it after the object's name."""
+        """The place as it is written after the object's name."""
         words = [
             f"[{key!r}]" if kind == "item" else f".{key}" + "()" * (kind == "call")
             for kind, key in self.steps
@@ -63,7 +63,7 @@ class Place:
         return Place((*self.steps, step))
 
     def read(self, thing: Any) -> Any:
-        """Return what is there; None where there is nothing."""
+        """Return what is there; None if there is nothing."""
         try:
             for kind, key in self.steps:
                 thing = follow(thing, kind, key)
@@ -72,12 +72,12 @@ class Place:
         return thing
 
     def write(self, thing: Any, value: Any) -> None:
-        """Put a number or an array there, for all who hold the same array.
+        """Write a number or an array there, and in all places that hold the same array.
 
         Raises
         ------
         TypeError
-            When the array must be replaced, and cannot be wherever it is.
+            If the array must be replaced, but cannot be replaced in all places that hold it.
         """
         held = self.read(thing)
         if not isinstance(held, np.ndarray):
@@ -90,7 +90,7 @@ class Place:
         held[...] = value
 
     def replace(self, thing: Any, value: Any) -> None:
-        """Put something else there."""
+        """Replace what is there by another value."""
         kind, key = self.steps[-1]
         holder = Place(self.steps[:-1]).read(thing)
         if isinstance(holder, tuple):
@@ -101,7 +101,7 @@ class Place:
         elif kind == "item":
             holder[key] = value
         else:
-            object.__setattr__(holder, key, value)  # the attribute itself, also where the class is frozen
+            object.__setattr__(holder, key, value)  # works for frozen classes too
 
 
 def follow(holder: Any, kind: str, key: Any) -> Any:
@@ -122,7 +122,7 @@ def nodes(thing: Any, functions: bool = False) -> Iterator[tuple[Place, Any]]:
     ----------
     thing : object
     functions : bool
-        Whether to look into functions too, and at what they and the methods of objects refer to.
+        Whether to look into functions too, and to include what they and the methods of objects refer to.
     """
     queue: collections.deque[tuple[Place, Any]] = collections.deque([(Place(), thing)])
     closed: tuple[type, ...] = (*ATOMS, np.ndarray, *GENERATORS, types.BuiltinFunctionType)
@@ -139,7 +139,7 @@ def nodes(thing: Any, functions: bool = False) -> Iterator[tuple[Place, Any]]:
 
 
 def members(thing: Any, functions: bool = False) -> Iterator[tuple[Place, Any]]:
-    """Yield all that a thing holds, and it itself; several places where it is held several times."""
+    """Yield a thing and all that it holds; something that is held several times has several places."""
     yield Place(), thing
     for place, node in nodes(thing, functions):
         for step, value in inside(node, functions):
@@ -172,7 +172,7 @@ def inside(node: Any, functions: bool = False) -> list[tuple[Step, Any]]:
 
 
 def attributes_of(node: Any) -> dict[str, Any]:
-    """Return an object's own attributes, those in slots too."""
+    """Return an object's own attributes, including those in slots."""
     found = dict(_get(node, "__dict__", {}))
     for name in slots_of(node):
         value = _get(node, name, _MISSING)
@@ -182,15 +182,15 @@ def attributes_of(node: Any) -> dict[str, Any]:
 
 
 def _get(node: Any, name: str, default: Any = None) -> Any:
-    """Return an attribute; the default where that raises whatever it may."""
+    """Return an attribute, or the default if reading it raises any exception."""
     try:
         return getattr(node, name)
-    except Exception:  # someone else's object, or a slot that is not filled
+    except Exception:  # a property of a user's object may raise anything; a slot may not be filled
         return default
 
 
 def slots_of(node: Any) -> list[str]:
-    """Return the names of an object's slots, but not __dict__, __weakref__ and the like."""
+    """Return the names of an object's slots, except __dict__, __weakref__ and the like."""
     found = []
     for kind in type(node).__mro__:
         slots = kind.__dict__.get("__slots__", ())
@@ -203,7 +203,7 @@ def slots_of(node: Any) -> list[str]:
 
 
 def _variables(function: types.FunctionType) -> dict[str, Any]:
-    """Return what a function refers to: what it encloses, its defaults, and its module's variables."""
+    """Return what a function refers to: its closure, its defaults, and its module's variables."""
     found: dict[str, Any] = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
@@ -251,17 +251,17 @@ def is_parameter(value: Any) -> bool:
 
 
 def numbers(thing: Any) -> Iterator[tuple[Place, Any]]:
-    """Yield the place of every real floating array or number, several for one that is held several times."""
+    """Yield every real floating array or number with its place, or with each of its places."""
     return ((place, value) for place, value in members(thing) if place.steps and is_parameter(value))
 
 
 def held_in(thing: Any, kinds: type | tuple[type, ...], functions: bool = True) -> dict[str, Any]:
-    """Find what is of some kinds inside a thing: items, attributes, and what functions refer to.
+    """Find the values of some types inside a thing: items, attributes, and what functions refer to.
 
     Returns
     -------
     dict
-        Each once, by its path as one would write it after the thing's name.
+        Each value once, by its path as it is written after the thing's name.
 
     Examples
     --------
@@ -287,12 +287,12 @@ def shapes_in(thing: Any) -> dict[str, tuple[int, ...]]:
 
 
 class Snapshot:
-    """A copy of all arrays inside some things, to see later which were changed.
+    """A copy of all arrays inside some things, to find out later which were changed.
 
     Parameters
     ----------
     **things
-        Named as the report should name them.
+        The things, under the names that the report uses.
     """
 
     def __init__(self, **things: Any) -> None:
@@ -308,14 +308,14 @@ class Snapshot:
         return [name for name, array, kept in self._kept if not same_bits(array, kept)]
 
     def restore(self) -> None:
-        """Give the arrays that differ from what they were, and may be written to, their old values."""
+        """Restore the values of the arrays that were changed and are writeable."""
         for _, array, kept in self._kept:
             if array.flags.writeable and not same_bits(array, kept):
                 array[...] = kept
 
 
 def same_bits(a: Any, b: Any) -> bool:
-    """Say whether two arrays are equal, NaN to NaN."""
+    """Say whether two arrays are equal, where NaN equals NaN."""
     a, b = np.asarray(a), np.asarray(b)
     if np.array_equal(a, b):
         return True
@@ -323,7 +323,7 @@ def same_bits(a: Any, b: Any) -> bool:
 
 
 def duplicate(thing: Any) -> Any:
-    """Copy a thing with all it holds; what was a view of another array remains one."""
+    """Copy a thing with all that it holds; views of other arrays remain views of the copies."""
     roots: dict[int, list[Array]] = {}
     for _, value in numbers(thing):
         if type(value) is np.ndarray:
@@ -338,7 +338,7 @@ def duplicate(thing: Any) -> Any:
 
 
 def _convert(thing: Any, array: Array, dtype: npt.DTypeLike) -> None:
-    """Give an array, its views, and all that it is a view of, another dtype; wherever they are held."""
+    """Convert an array, its base, and all views of that to another dtype, wherever they are held."""
     root = _root_of(array)
     group = [
         (place, value)
@@ -348,13 +348,13 @@ def _convert(thing: Any, array: Array, dtype: npt.DTypeLike) -> None:
     try:
         new = _moved(root, [value for _, value in group], np.dtype(dtype))
     except ValueError as error:
-        raise TypeError(f"the memory of {group[0][0]} cannot be given another dtype") from error
+        raise TypeError(f"the memory of {group[0][0]} cannot be converted to another dtype") from error
     for place, value in group:
         place.replace(thing, new[id(value)])
 
 
 def _moved(root: Array, arrays: list[Array], dtype: np.dtype[Any]) -> dict[int, Array]:
-    """Copy a root into new memory; return the views of the copy that correspond to arrays, by their id."""
+    """Copy a base array into new memory; return the views of the copy that correspond to arrays, by id."""
     memory = np.empty(root.size, dtype)
     scale = dtype.itemsize, root.dtype.itemsize
 
@@ -370,23 +370,23 @@ def _moved(root: Array, arrays: list[Array], dtype: np.dtype[Any]) -> dict[int, 
 
 
 def _root_of(array: Array) -> Array:
-    """Return the array that an array is a view of, or it itself."""
+    """Return the array that an array is a view of, or the array itself."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
 
 
 class Noise:
-    """The state of all generators that something may draw from, restored before each evaluation.
+    """The state of all generators that some things may draw from, restored before each evaluation.
 
     Parameters
     ----------
     **things
-        Their attributes, what they hold, and what their functions refer to are searched for generators.
-        Named as the report should name them. NumPy's global generator and Python's are always there.
+        The things, under the names that the report uses. Their attributes, what they hold, and what their
+        functions refer to are searched for generators. NumPy's and Python's global generators are included.
     """
 
-    _LOOKS = 3  # it takes as long as a small network to see which generators were drawn from
+    _LOOKS = 3  # finding out which generators were drawn from takes as long as a small network
 
     def __init__(self, **things: Any) -> None:
         self._held: dict[str, tuple[Any, Any]] = {}
@@ -402,12 +402,12 @@ class Noise:
 
     @property
     def drawn(self) -> list[str]:
-        """The names of the generators that were found in another state than at first."""
+        """The names of the generators that were found in another state than their original one."""
         return list(self._drawn)
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Leave all generators afterwards as they were at first."""
+        """Set all generators to their original state on exit."""
         try:
             yield
         finally:
@@ -415,12 +415,12 @@ class Noise:
                 _set_state(generator, state)
 
     def reset(self) -> None:
-        """Set the generators that were drawn from as they were at first."""
+        """Set the generators that were drawn from to their original state."""
         for generator, state in self._drawn.values():
             _set_state(generator, state)
 
     def look(self) -> None:
-        """See which generators were drawn from; only the first few times."""
+        """Find out which generators were drawn from; later calls do nothing."""
         if self._looks < self._LOOKS:
             self._looks += 1
             for name, (generator, state) in self._held.items():
@@ -453,17 +453,17 @@ def _same_state(a: Any, b: Any) -> bool:
 
 
 class Copies:
-    """Copies of a layer, each in the layer's own state when it is handed out.
+    """Copies of a layer, each in the layer's own state when `take` returns it.
 
-    Copying a tree of objects takes many times as long as its forward pass. So a copy that is no longer in use
+    Copying a tree of objects takes many times as long as its forward pass, so a copy that is no longer in use
     is restored and used again.
 
     Parameters
     ----------
     layer : object
-        What is copied; it must not change.
+        The layer to copy; it must not change.
     places : sequence of Place
-        Where other values are written into the copies.
+        The places in the copies at which other values are written.
     """
 
     def __init__(self, layer: Any, places: Sequence[Place] = ()) -> None:
@@ -472,7 +472,7 @@ class Copies:
         self._free: dict[tuple[Any, ...], list[_Copy]] = {}  # for each combination of dtypes
 
     def take(self, values: Sequence[Any] = ()) -> Working:
-        """Return a copy with these values at the places; it comes back when it is no longer held."""
+        """Return a copy with these values at the places; it is reused when it is no longer referenced."""
         free = self._free.setdefault(tuple(np.asarray(value).dtype for value in values), [])
         restore: Callable[[], None] | None
         if free:
@@ -515,9 +515,9 @@ _CONSTANT = (*ATOMS, types.FunctionType, types.BuiltinFunctionType, np.dtype, np
 
 
 def restorer(thing: Any) -> Callable[[], None] | None:
-    """Return a function that restores a thing and all it holds to what they are now.
+    """Return a function that restores a thing and all that it holds to their current state.
 
-    None where it holds something of a kind that cannot be restored, such as an object of compiled code.
+    None if it holds something of a type that cannot be restored, such as an object of compiled code.
     """
     attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
     arrays: list[tuple[Array, Array]] = []
@@ -574,7 +574,7 @@ def restorer(thing: Any) -> Callable[[], None] | None:
 
 
 def _refill(kind: Any, node: Any, saved: Any) -> None:
-    """Give a container back what it held, by the methods of the class that it was derived from."""
+    """Restore the items of a container by the methods of the built-in class that it is derived from."""
     kind.clear(node)
     if issubclass(kind, list | collections.deque):
         kind.extend(node, saved)

@@ -1,8 +1,8 @@
-"""Side effects, state, linearity in dy, and other points: what the values at one point do not show.
+"""Check side effects, state, linearity in dy, and other points, which the values at one point do not show.
 
-A backward may be right at its first call and wrong in a network: when it changes what others still need, adds
-to the results of earlier calls, uses the cache of another forward, or draws noise of its own. Correct code is
-never failed: what is merely unusual becomes a note.
+A backward may be right in its first call and wrong in a network: if it changes arrays that others still need,
+adds to the results of earlier calls, uses the cache of another forward, or draws its own noise. Correct code
+never fails; unusual behaviour becomes a note.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ Array = npt.NDArray[Any]
 
 
 def check_protocol(case: Case, rng: np.random.Generator) -> list[Check]:
-    """Make all protocol checks of a pair at the point where its gradients are checked."""
+    """Run all protocol checks of a pair at the point at which its gradients are checked."""
     checks: list[Check] = []
     for name, look in _CHECKS.items():
         try:
             with quiet():
                 found = look(case, rng)
-        except Exception as error:  # someone else's code, called a second time
+        except Exception as error:  # user code, called a second time
             text = f"{type(error).__name__}: {error}".splitlines()[0]
-            found = [Check(name, "inconclusive", f"the first call works, a later one raises {text}")]
+            found = [Check(name, "inconclusive", f"the first call works, but a later one raises {text}")]
         checks += found or [Check(name, "pass")]
     return checks
 
 
 def fresh_noise(case: Case) -> str:
-    """Say whether the forward draws noise that nobody controls; empty where it does not."""
+    """Say that the forward returns something else each time; empty if it does not."""
     for _ in range(2):
         y, _cache = case.pair.run([copied(arg) for arg in case.args])
         for part, other in zip(case.parts, parts_of(y), strict=True):
             if mismatch([other], [part], ["y"], [largest(part)], dtype=case.dtype):
                 return (
-                    "the forward draws fresh noise, or keeps something from call to call: two calls with the "
-                    "same arguments differ. Pass the noise, or a numpy.random.Generator, as an argument"
+                    "the forward draws fresh noise or keeps state: two calls with the same arguments return "
+                    "different results. Pass the noise, or a numpy.random.Generator, as an argument"
                 )
     return ""
 
 
 def _with_passes(checks: list[Check], *names: str) -> list[Check]:
-    """Add that all other checks of these names passed."""
+    """Add a pass for each of these names that has no check in the list."""
     found = {check.name for check in checks}
     return checks + [Check(name, "pass") for name in names if name not in found]
 
@@ -63,14 +63,14 @@ def _unchanged(case: Case, rng: np.random.Generator) -> list[Check]:
     y, cache = case.pair.run(args)
     checks = []
     if changed := inputs.changed():
-        # What is not differentiated may be meant to be kept up to date, such as running averages.
+        # Forward may update arguments that are not differentiated on purpose, such as running averages.
         verdict: Literal["fail", "note"] = "fail" if set(changed) & set(case.names) else "note"
         checks.append(Check("unchanged inputs", verdict, f"forward changes {', '.join(changed)}"))
     dys = [dy.copy() for dy in case.dys]
     held, upstream, kept = Snapshot(**by_label), Snapshot(dy=dys), Snapshot(cache=cache)
     plain = isinstance(cache, tuple | list | dict | np.ndarray)
     gradients = case.pair.pull(y, dys, cache)
-    # dy, inputs and cache may be one array: it is blamed once, under its most telling name.
+    # dy, inputs and cache may be one array: a change is reported once, under the most informative name.
     if upstream.changed():
         checks.append(Check("unchanged dy", "fail", "backward changes its upstream gradient"))
     elif changed := held.changed():
@@ -99,22 +99,23 @@ def _repeatable(case: Case, rng: np.random.Generator) -> list[Check]:
         spoiled = before.changed()
         third = pull()
     except Exception as error:  # the cache was used up
-        text = f"backward can run once for each forward: then it raises {type(error).__name__}"
+        text = f"backward can run only once for each forward: a second call raises {type(error).__name__}"
         return [Check("repeatable", "note", text)]
     fresh = case.pair.both(case.args, case.dys)[1]
     checks = []
     if not all(map(same_bits, [*first, *second], [*second, *third])):
         where = case.differ(second, first) or case.differ(third, first)
         if not where:
-            checks.append(Check("repeatable", "note", "two backwards of one forward differ by rounding"))
+            text = "two backward passes after one forward differ by rounding"
+            checks.append(Check("repeatable", "note", text))
         elif not case.differ(_minus(third, second), _minus(second, first)):
-            text = f"a second backward adds to the result of the first (who sets it to zero?): {where}"
+            text = f"a second backward adds to the result of the first, which is not set to zero: {where}"
             checks.append(Check("no accumulation", "fail", text))
         elif spoiled or before.changed() or not case.differ(third, second):
             text = f"a second backward with the same cache returns something else: {where}"
             checks.append(Check("repeatable", "fail", text))
         else:
-            text = f"the backward draws fresh noise: each call with the same cache differs: {where}"
+            text = f"the backward draws fresh noise, so each call with the same cache differs: {where}"
             checks.append(Check("repeatable", "fail", text))
     elif where := case.differ(fresh, case.gradients) or case.differ(first, case.gradients):
         text = f"another forward and backward with the same arguments return something else: {where}"
@@ -143,15 +144,15 @@ def _linear(case: Case, rng: np.random.Generator) -> list[Check]:
         wanted = [np.asarray(e / abs(a)) for e in expected]
         if case.differ(ones, wanted) and (where := case.differ(ones, wanted, _noise_of_dy(case, rng))):
             text = (
-                f"backward(a dy + b dy') is not a backward(dy) + b backward(dy'): {where}. dy must enter as "
-                "a factor: not clipped, rounded or ignored inside (clip gradients after the backward pass)"
+                f"backward(a dy + b dy') is not a backward(dy) + b backward(dy'): {where}. dy must enter "
+                "linearly: do not clip, round or ignore it inside (clip gradients after the backward pass)"
             )
             return [Check("linear in dy", "fail", text)]
     return []
 
 
 def _noise_of_dy(case: Case, rng: np.random.Generator) -> list[float]:
-    """Return, for each gradient, the terms whose rounding shows when dy is moved by its own rounding."""
+    """Return, for each gradient, the size of terms whose rounding explains its change when dy is rounded."""
     eps = float(np.finfo(case.dtype).eps)
     terms = [max(term, *map(largest, case.dys)) for term in case.terms]
     for _ in range(3):
@@ -163,10 +164,11 @@ def _noise_of_dy(case: Case, rng: np.random.Generator) -> list[float]:
 
 
 def _stale(case: Case, rng: np.random.Generator) -> list[Check]:
-    """Forward A, forward B, backward: B's gradients, and A's with A's cache."""
+    """Run forward(A) and forward(B): backward must return B's gradients, and A's with A's cache."""
     other = next(filter(None, (case.at(args, rng) for args in far_from(case, rng))), None)
     if other is None:
-        return [Check("stale cache", "note", "not checked: forward takes no other point that was tried")]
+        text = "not checked: forward accepts none of the other points that were tried"
+        return [Check("stale cache", "note", text)]
     checks = []
     y_a, cache_a = case.pair.run([copied(arg) for arg in case.args])
     y_b, cache_b = case.pair.run([copied(arg) for arg in other.args])
@@ -177,8 +179,8 @@ def _stale(case: Case, rng: np.random.Generator) -> list[Check]:
         where = _left_over(case, other, kept_b)
         if not where:
             text = (
-                f"after the entries were shuffled and shrunk, {wrong}. The cache is not stale; either a "
-                "branch is wrong that the given arguments do not reach, or the function is meant for "
+                f"after the entries were shuffled and shrunk, {wrong}. The cache is not stale. Either a "
+                "branch that the given arguments do not reach is wrong, or the function is meant only for "
                 "arguments of a certain structure, such as symmetric or sorted ones"
             )
             checks.append(Check("another point", "inconclusive" if case.vacuous else "note", text))
@@ -201,7 +203,7 @@ def _stale(case: Case, rng: np.random.Generator) -> list[Check]:
 
 
 def _left_over(case: Case, other: Case, gradients: list[Array]) -> Mismatch | str | None:
-    """Say whether gradients at another point are wrong because something of the first one is left over."""
+    """Say where gradients at another point are wrong because state from the first point is left over."""
     shapes_agree = all(a.shape == b.shape for a, b in zip(case.dys, other.dys, strict=True))
     if shapes_agree and not case.differ(gradients, case.pair.both(case.args, other.dys)[1]):
         return "it is the gradient of A"
@@ -225,14 +227,14 @@ def _earlier_results(case: Case, rng: np.random.Generator) -> list[Check]:
 
 
 def _special(x: Array) -> bool:
-    """Say whether all entries are the same: at 1 a factor can be forgotten, at 0 a term."""
+    """Say whether all entries are equal: ones hide a forgotten factor, and zeros a forgotten term."""
     if x.size == 1:
         return x.flat[0] in (-1.0, 0.0, 1.0)
     return bool(x.size and np.isfinite(x.flat[0]) and np.all(x == x.flat[0]))
 
 
 def _generic_values(case: Case, rng: np.random.Generator) -> list[Check]:
-    """Look where factors that are 1 and terms that are 0 at the given point are something else."""
+    """Check with other values if entries are all equal, such as factors of 1 or terms of 0."""
     special = [k for k, x in case.points.items() if case.right and _special(np.asarray(x))]
     args = [copied(arg) for arg in case.args]
     for k in special:
@@ -258,10 +260,10 @@ _CHECKS: dict[str, Callable[[Case, np.random.Generator], list[Check]]] = {
 
 
 def far_from(case: Case, rng: np.random.Generator) -> Any:
-    """Yield points far from the given one, the boldest first.
+    """Yield points far from the given one, the farthest first.
 
-    The entries of what is differentiated are shuffled and shrunk, the rows of all other arrays shuffled, so
-    that a row of one-hot targets remains one.
+    The entries of differentiated arguments are shuffled and shrunk. In all other arrays whole rows are
+    shuffled, so that one-hot targets remain one-hot.
     """
     bold, careful = [copied(arg) for arg in case.args], [copied(arg) for arg in case.args]
     for k, arg in enumerate(case.args):

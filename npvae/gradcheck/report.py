@@ -1,4 +1,4 @@
-"""What a check found, an entry for each argument and a line for all else; as text, JSON and JUnit XML."""
+"""Reports of checks, with an entry for each argument and each other check; as text, JSON and JUnit XML."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Verdict = Literal["pass", "kink", "inconclusive", "fail"]
 
 
 class Reason(enum.Enum):
-    """Why a verdict is what it is, where it is not a plain "pass" or "fail"."""
+    """The reason for a verdict that is not a plain "pass" or "fail"."""
 
     NONE = ""
     ZERO = "the gradient is exactly zero"
@@ -60,27 +60,28 @@ class Entry:
     verdict : {"pass", "kink", "inconclusive", "fail"}
         See `Report`.
     index : tuple of int or None
-        Where the gradient is worst; None for a random projection, or where nothing could be compared.
+        The entry with the worst verdict and, among those, the largest error; None for a random projection, or
+        if nothing could be compared.
     analytic, numeric : float
         The two values there. At a kink `numeric` is the mean of the one-sided slopes.
     error : float
         Relative error there: abs(analytic - numeric) over the largest numeric value of this argument. At a
-        kink, the distance to the interval between the one-sided slopes takes the place of the numerator.
+        kink, the numerator is the distance from the interval between the one-sided slopes.
     error_bar : float
         The oracle's own error bar there, absolute.
     tolerance : float
-        The largest abs(analytic - numeric) that passes there: the error bar, and what rounding in the
-        analytic gradient may amount to.
+        The largest abs(analytic - numeric) that passes there: the error bar plus the largest error that
+        rounding may cause in the analytic gradient.
     method : str
         The oracle that was trusted: "complex step" or "central differences".
     errors : dict of str to float
-        The largest relative error of this argument against each oracle that was used, kinks left out.
+        The largest relative error of this argument against each oracle that was used, without kinks.
     checked : str
         What was compared: how many entries, how many projections.
     hint : str
-        What the numbers look like, or why they say little; may be empty.
+        What kind of error the numbers show, or why they are not conclusive; may be empty.
     reason : Reason
-        The same in a word.
+        The reason for the verdict, as a category.
     """
 
     name: str
@@ -100,7 +101,7 @@ class Entry:
 
     @property
     def recognised(self) -> bool:
-        """Whether the hint says what a wrong gradient looks like."""
+        """Whether the hint describes the error of a wrong gradient."""
         return bool(self.hint) and self.reason in (Reason.NONE, Reason.SLIGHT)
 
 
@@ -113,7 +114,7 @@ class Check:
     name : str
         What was checked: "repeatable", "stale cache", "N = 1", ...
     verdict : {"pass", "note", "inconclusive", "fail"}
-        Notes are informational: something to know, or why nothing was checked.
+        Notes are informational; some say why nothing was checked.
     detail : str
         What was found; empty for "pass".
     """
@@ -124,7 +125,7 @@ class Check:
 
 
 def one_cause(entries: Sequence[Entry]) -> list[Check]:
-    """Note that several gradients which are slightly wrong may have one cause."""
+    """Note that several gradients that are slightly wrong may have one cause."""
     names = [entry.name for entry in entries if entry.reason is Reason.SLIGHT]
     if len(names) < 2:
         return []

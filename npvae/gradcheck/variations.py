@@ -1,6 +1,6 @@
-"""The same gradients for the same numbers in other memory layouts and dtypes, and for other batch sizes.
+"""Check the gradients in other memory layouts and dtypes, and for other batch sizes.
 
-A function may refuse a variation: that is a note. If it accepts one, its gradients have to be right.
+A function may refuse a variation, which is only noted. If it accepts one, its gradients have to be right.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ Array = npt.NDArray[Any]
 Finding = tuple[Any, str] | None  # a verdict, "fail" or "note", and what was found; None for "pass"
 Look = Callable[[Case, np.random.Generator], Finding]
 
-_FLOAT32_ROUNDING = 2e-3  # of a float32 gradient, relative to its scale, where nothing is ill-conditioned
-_SETS = 32  # of arguments that may be the batch: how many are tried
+_FLOAT32_ROUNDING = 2e-3  # of a float32 gradient, relative to its scale, if nothing is ill-conditioned
+_SETS = 32  # how many sets of arguments that may be the batch are tried
 _CONDITION = 64.0  # multiples of what float32 rounding of the inputs changes in the float64 gradient
 
 
 def check_variations(case: Case, rng: np.random.Generator, *, smooth: bool = True) -> list[Check]:
     """Run a pair on variations of its inputs.
 
-    Where the point is not smooth, another order of summation may end on the other side of a kink, so another
+    If the point is not smooth, another order of summation may end on the other side of a kink, so a different
     gradient is only noted.
     """
     checks = []
@@ -42,7 +42,7 @@ def check_variations(case: Case, rng: np.random.Generator, *, smooth: bool = Tru
             continue
         except _Refused as refusal:
             found = "note", str(refusal)
-        except Exception as error:  # someone else's code on inputs that nobody promised it would take
+        except Exception as error:  # user code need not accept these inputs
             found = "note", f"refused: {type(error).__name__}: {error}".splitlines()[0]
         if found is not None and found[0] == "fail" and not smooth:
             found = "note", f"at a kink: {found[1]}"
@@ -51,7 +51,7 @@ def check_variations(case: Case, rng: np.random.Generator, *, smooth: bool = Tru
 
 
 class _NotApplicable(Exception):  # noqa: N818
-    """The variation means nothing for this function."""
+    """The variation does not apply to this function."""
 
 
 class _Refused(Exception):  # noqa: N818
@@ -90,7 +90,7 @@ def _strided(x: Array) -> Array:
 
 
 def _broadcast(case: Case, rng: np.random.Generator) -> Finding:
-    """Where arguments of different shapes are broadcast to y, cut an axis of one of them to length 1."""
+    """If arguments of different shapes are broadcast to y, cut an axis of one of them to length 1."""
     if len(case.parts) != 1 or len(set(case.shapes)) < 2 or case.parts[0].ndim == 0:
         raise _NotApplicable
     try:
@@ -111,19 +111,19 @@ def _broadcast(case: Case, rng: np.random.Generator) -> Finding:
                 continue  # it broadcasts another argument, not this one
             looked = True
             if where := thin.wrong(rng):
-                return "fail", f"with axis {axis} of {case.labels[k]} of length 1, {where}"
+                return "fail", f"if axis {axis} of {case.labels[k]} has length 1, {where}"
     if not looked:
         raise _NotApplicable
     return None
 
 
 def _batch(case: Case, rng: np.random.Generator) -> tuple[int, list[int]]:
-    """Return the batch size and the arguments whose first axis it is.
+    """Return the batch size, and the arguments whose first axis is the batch.
 
     Raises
     ------
     _Refused
-        When the shapes do not show it.
+        If the shapes do not show them.
     """
     tall = [part for part in case.parts if part.ndim]
     firsts = [np.asarray(x) for x in case.points.values() if np.ndim(x)]
@@ -135,11 +135,11 @@ def _batch(case: Case, rng: np.random.Generator) -> tuple[int, list[int]]:
     if n < 2 or not batched:
         raise _Refused("there is no batch axis of two rows or more")
     if any(not isinstance(a, np.ndarray) and np.ndim(a) and len(a) == n for a in case.args):
-        raise _Refused("an argument that is no array has the length of the batch")
+        raise _Refused("an argument that is not an array has the length of the batch")
     shapes = [arg.shape for _, arg in arrays] + [part.shape for part in case.parts]
     if not any(n in shape[1:] for shape in shapes):
         return n, batched
-    # Any of them may be weights. The right set shows in the results: one row goes in, and one comes out.
+    # Any of them may be weights. With the right set, one row of inputs gives one row of results.
     if tall:
         _require_free(case, n)
         for size in range(1, len(batched) + 1):
@@ -147,13 +147,13 @@ def _batch(case: Case, rng: np.random.Generator) -> tuple[int, list[int]]:
                 other = _with_rows(case, n, [0], chosen, rng)
                 if other is not None and [g.shape for g in other.gradients] == other.shapes:
                     return n, list(chosen)
-    raise _Refused(f"other axes too have the length {n} of the first: let the batch size differ")
+    raise _Refused(f"other axes have the same length as the batch, {n}: choose another batch size")
 
 
 def _require_free(case: Case, n: int) -> None:
-    """Refuse other batch sizes where the function holds something, such as targets, that has this length.
+    """Refuse other batch sizes if the function holds something, such as targets, that has this length.
 
-    Nobody promised that it takes them, and compiled code does not look whether an index is in range.
+    It need not accept them, and compiled code does not check whether an index is in range.
     """
     for place, shape in case.pair.held.items():
         if n in shape:
@@ -168,7 +168,7 @@ def _another_batch(rows: Callable[[int], list[int]]) -> Look:
             _require_free(case, n)
         other = _with_rows(case, n, chosen, batched, rng)
         if other is None:
-            raise _Refused("refused, not finite, or not one row of the result for each row of the inputs")
+            raise _Refused("refused, not finite, or without one row of results for each row of inputs")
         where = _wrong_shape(case, other)
         if not where:
             where = other.wrong(rng) if chosen else _not_zero(other)
@@ -176,14 +176,14 @@ def _another_batch(rows: Callable[[int], list[int]]) -> Look:
             return None
         if chosen and n > 2 and _with_rows(case, n, list(range(n - 1)), batched, rng) is None:
             raise _Refused(
-                "one row is taken, but not all but one: the function holds something of that length"
+                f"works for one row, but not for {n - 1}: the function holds something of the batch's length"
             )
-        # Where the result has no rows there may be no batch; sorted indices may have to stay what they are.
+        # If the result has no rows, there may be no batch; sorted indices may have to stay sorted.
         rows_come_out = any(part.ndim for part in case.parts)
         finite = all(np.all(np.isfinite(gradient)) for gradient in other.gradients)
         differentiated = set(batched) & set(case.positions)
         offsets = not differentiated and all(np.all(np.diff(case.args[k], axis=0) >= 0) for k in batched)
-        if offsets and n > 2:  # but not where they may be in any order
+        if offsets and n > 2:  # but not if they may be in any order
             shuffled = _with_rows(case, n, [1, *range(2, n), 0], batched, rng)
             offsets = shuffled is None or bool(shuffled.wrong(rng))
         sure = not offsets and (rows_come_out or (chosen and finite))
@@ -195,7 +195,7 @@ def _another_batch(rows: Callable[[int], list[int]]) -> Look:
 def _with_rows(
     case: Case, n: int, chosen: list[int], batched: Sequence[int], rng: np.random.Generator
 ) -> Case | None:
-    """Return the pair with these rows of the batched arguments; None where that makes no sense."""
+    """Return the pair with these rows of the batched arguments; None if it does not work with them."""
     other = case.at([copied(a[chosen] if k in batched else a) for k, a in enumerate(case.args)], rng)
     if other is None:
         return None
@@ -211,8 +211,8 @@ def _wrong_shape(case: Case, other: Case) -> str:
     Raises
     ------
     _Refused
-        When it has the shape that it had with all rows: something that the function holds, such as targets,
-        was broadcast against the rows that are left.
+        If it has the shape that it had with all rows: something that the function holds, such as targets,
+        was broadcast against the remaining rows.
     """
     for label, gradient, shape, before in zip(
         case.names, other.gradients, other.shapes, case.shapes, strict=True
@@ -225,7 +225,7 @@ def _wrong_shape(case: Case, other: Case) -> str:
 
 
 def _not_zero(other: Case) -> str:
-    """Without rows, no result depends on what is shared among them: its gradient is zero."""
+    """Name a gradient that is not zero although there are no rows, and so no result depends on it."""
     if any(part.size for part in other.parts):
         return ""
     for label, gradient in zip(other.names, other.gradients, strict=True):
@@ -235,7 +235,7 @@ def _not_zero(other: Case) -> str:
 
 
 def _float32(case: Case, rng: np.random.Generator) -> Finding:
-    """Compare with the function's own float64 evaluation, for the same numbers."""
+    """Compare the float32 gradients with the function's own float64 gradients for the same numbers."""
     low, dys = [copied(arg, np.float32) for arg in case.args], [dy.astype(np.float32) for dy in case.dys]
     high, high_dys = [copied(arg, np.float64) for arg in low], [dy.astype(np.float64) for dy in dys]
     y, cache = case.pair.run(low)
@@ -257,7 +257,7 @@ def _float32(case: Case, rng: np.random.Generator) -> Finding:
 
 
 def _float64(case: Case, rng: np.random.Generator) -> Finding:
-    """Compare the function in float64 with the oracles: it shows errors that float32 leaves no digits for."""
+    """Compare the function in float64 with the oracles: this shows errors too small for float32."""
     if case.dtype == np.float64:
         raise _NotApplicable
     other = case.at([copied(arg, np.float64) for arg in case.args], rng)

@@ -142,13 +142,17 @@ def test_halves_of_pairs_are_named(path):
     start = "npvae gradcheck: skipped: "
     lines = invoke("gradcheck", path).err.splitlines()
     skipped = [line.removeprefix(start) for line in lines if line.startswith(start)]
-    assert skipped == [
-        "lonely_backward has no lonely_forward or lonely beside it",
-        "early_forward has no early_backward beside it",
-        "softmax_loss has no softmax_loss_gradient or softmax_loss_backward beside it",
-        "Half has no method backward",
-        "inner: no name_backward or name_gradient beside it",
+    facts = [
+        ("lonely_backward ", "lonely_forward or lonely"),
+        ("early_forward ", "early_backward"),
+        ("softmax_loss ", "softmax_loss_gradient or softmax_loss_backward"),
+        ("Half ", "no method backward"),
+        ("inner: ", "name_backward or name_gradient"),
     ]
+    assert len(skipped) == len(facts)
+    for line, (half, missing) in zip(skipped, facts, strict=True):
+        assert line.startswith(half)
+        assert missing in line
 
 
 @pytest.mark.parametrize(
@@ -157,7 +161,7 @@ def test_halves_of_pairs_are_named(path):
         ("boom", [f"boom: mine.py:{line_number('not today')}: RuntimeError: not today"]),
         (
             "Dense",
-            ["mine.py:", "ValueError: matmul", "random, of shape (5, 4)", "--shape", "Dense_args(rng)"],
+            ["mine.py:", "ValueError: matmul", "random", "shape (5, 4)", "--shape", "Dense_args(rng)"],
         ),
         ("lost", ["not finite", "lost_args(rng)"]),
         ("Half", ["Half has no method backward"]),
@@ -181,7 +185,8 @@ def test_a_forward_may_be_named_without_a_suffix(path, name):
 def test_positive_arguments_where_normal_ones_are_not_finite(path, name):
     result = invoke("gradcheck", f"{path}:{name}")
     assert result.code == 0, result
-    assert "note: arguments: positive, uniform in 0.5 to 1.5" in result.out
+    (note,) = [line for line in result.out.splitlines() if line.startswith("note: arguments: ")]
+    assert "0.5 to 1.5" in note
     assert "note: arguments" not in invoke("gradcheck", f"{path}:square").out
 
 

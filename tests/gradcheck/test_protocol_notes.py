@@ -193,14 +193,14 @@ def test_plain_numbers_masks_and_targets_need_no_gradient(name):
         (lambda: check_vjp(lambda x: (x, None), lambda dy, c: dy, draw(3)), r"must be a list .* \[x\]"),
         (lambda: check_vjp(lambda x: (x, None), lambda dy, c: dy, [np.arange(3)]), "x is int64"),
         (lambda: check_vjp(lambda x: x, lambda dy, c: dy, [draw(3)]), "not ndarray"),
-        (lambda: check_vjp(lambda x: (x, x, x), lambda dy, c: dy, [draw(3)]), "not 3 things"),
+        (lambda: check_vjp(lambda x: (x, x, x), lambda dy, c: dy, [draw(3)]), "not 3 values"),
         (
             lambda: check_vjp(lambda x: ((x, x), None), lambda d1, d2, d3, c: d1, [draw(3)]),
             r"backward\(d1, d2, d3, c\)",
         ),
         (
             lambda: check_gradient(lambda x: x[0], lambda x: x, [1.0, 2.0]),
-            r"a point is an array, np.array\(x\)",
+            r"as an array, np.array\(x\)",
         ),
     ],
 )

@@ -1,10 +1,10 @@
 """Eighty-five ways to get backpropagation wrong.
 
-Each fault is a backward pass that differs little from a right one, which stands beside it. Its docstring says
-how to make the mistake, in the imperative. The first groups are wrong numbers, found by any derivative that
-is exact enough. At the points of `kinks` and `rounding` a checker easily fails the correct functions. Most of
-`state` and `strides` are right when they are called once with an ordinary array; it is somebody else who gets
-the wrong gradient.
+Each fault is a backward pass that differs slightly from a correct one, which is stored with it. Its docstring
+says how to make the mistake, in the imperative. Faults of the first groups return wrong numbers, which any
+sufficiently accurate numerical derivative detects. At the points of `kinks` and `rounding`, a checker easily
+rejects the correct functions. Most faults in `state` and `strides` return the right gradient when they are
+called once with an ordinary array, and a wrong one for a later call or another array.
 
 Examples
 --------
@@ -12,7 +12,7 @@ Examples
 >>> from npvae.checks.planted import check
 >>> fault = FAULTS["draw_half_forgotten"]
 >>> print(fault.story)
-Differentiate exp(log_var / 2) to itself and forget the inner derivative.
+Differentiate exp(log_var / 2) to itself and forget the factor 1/2 from the chain rule.
 >>> check(fault.wrong, fault, size=4, seed=0).passed, check(fault.correct, fault, size=4, seed=0).passed
 (False, True)
 """

@@ -4,7 +4,7 @@ import numpy as np
 
 from npvae.checks.faults.fault import Array, Cache, Pair, fault
 
-SLOPE = 0.2  # of leaky_relu left of zero
+SLOPE = 0.2  # slope of leaky_relu for x < 0
 
 
 def sigmoid(x: Array) -> Array:
@@ -14,13 +14,13 @@ def sigmoid(x: Array) -> Array:
 
 
 def signed_args(rng: np.random.Generator, n: int) -> list[Array]:
-    """Draw x (3, n) with neighbours of opposite sign, so that both sides of zero are met."""
+    """Draw x (3, n) with neighbours of opposite sign, so that both sides of zero occur."""
     signs = np.where(np.arange(3 * n) % 2, -1.0, 1.0).reshape(3, n)
     return [signs * (0.1 + np.abs(rng.standard_normal((3, n))))]
 
 
 def args_with_a_zero(rng: np.random.Generator, n: int) -> list[Array]:
-    """Draw x (3, n) as `signed_args` does, with a zero among it."""
+    """Draw x (3, n) as `signed_args` does, and set one entry to zero."""
     (x,) = signed_args(rng, n)
     x[0, 0] = 0.0
     return [x]
@@ -93,7 +93,7 @@ def swish_backward(dy: Array, t: Cache) -> Array:
 
 
 def swish_in_place_forward(x: Array) -> tuple[Array, Cache]:
-    """Compute the same into the array that is the cache."""
+    """Compute the same, but write the result into the cached array."""
     t = 2 * x
     cache = t
     t *= sigmoid(t)
@@ -110,14 +110,14 @@ SWISH = Pair(swish_forward, swish_backward)
 
 @fault("activations", TANH, signed_args)
 def tanh_of_the_input(dy: Array, cache: Cache) -> Array:
-    """Put the input x into 1 - y^2, which wants the output."""
+    """Use the input x in 1 - y^2, which requires the output y."""
     x, _ = cache
     return dy * (1 - x**2)
 
 
 @fault("activations", SIGMOID, signed_args)
 def sigmoid_of_the_input(dy: Array, cache: Cache) -> Array:
-    """Put the input x into y (1 - y), which wants the output."""
+    """Use the input x in y (1 - y), which requires the output y."""
     x, _ = cache
     return dy * x * (1 - x)
 
@@ -137,25 +137,25 @@ def softplus_complement(dy: Array, x: Cache) -> Array:
 
 @fault("activations", RELU, signed_args)
 def relu_mask_of_the_gradient(dy: Array, x: Cache) -> Array:
-    """Mask by the sign of dy, the array that happens to be at hand."""
+    """Mask by the sign of dy instead of the sign of x."""
     return np.where(dy > 0, dy, 0)
 
 
 @fault("activations", LEAKY_RELU, signed_args)
 def leaky_slope_forgotten(dy: Array, x: Cache) -> Array:
-    """Swap relu for leaky_relu in the forward pass and leave the backward as it was."""
+    """Replace relu by leaky_relu in the forward pass, and keep the backward pass of relu."""
     return np.where(x > 0, dy, 0)
 
 
 @fault("activations", LEAKY_RELU, args_with_a_zero)
 def leaky_both_slopes_at_zero(dy: Array, x: Cache) -> Array:
-    """Add two masked terms, both of which take zero for theirs: there the slopes add to 1.2."""
+    """Add two masked terms whose masks both include zero, so that the slopes there add up to 1.2."""
     return dy * (x >= 0) + SLOPE * dy * (x <= 0)
 
 
 @fault("activations", SWISH, signed_args, forward=swish_in_place_forward)
 def swish_spoils_its_cache(dy: Array, cache: Cache) -> Array:
-    """Save an allocation: compute the output into the array that the backward pass will need."""
+    """Save an allocation by writing the output into the array that the backward pass will need."""
     return swish_backward(dy, cache)
 
 

@@ -1,14 +1,14 @@
-"""Functions put together: where paths join, their gradients add."""
+"""Compositions of functions: where paths join, their gradients add up."""
 
 import numpy as np
 
 from npvae.checks.faults.fault import Array, Cache, Pair, fault
 
-LIMIT = 1.0  # of the clip
+LIMIT = 1.0  # values are clipped to [-LIMIT, LIMIT]
 
 
 def heads_forward(h: Array, U: Array, V: Array) -> tuple[tuple[Array, Array], Cache]:
-    """Compute two results from one: h U and h V, as the two heads of an encoder."""
+    """Compute two results from one input, h U and h V, like the two heads of an encoder."""
     return (h @ U, h @ V), (h, U, V)
 
 
@@ -24,20 +24,20 @@ def heads_args(rng: np.random.Generator, n: int) -> list[Array]:
 
 
 def clip_forward(x: Array) -> tuple[Array, Cache]:
-    """Compute x^2 with x clipped to -1 ... 1."""
+    """Compute x^2 with x clipped to [-1, 1]."""
     inside = np.abs(x.real) < LIMIT
     clipped = np.where(inside, x, LIMIT * np.sign(x.real))
     return clipped**2, (clipped, inside)
 
 
 def clip_backward(dy: Array, cache: Cache) -> Array:
-    """Return dx: nothing passes where x was clipped."""
+    """Return dx, which is zero where x was clipped."""
     clipped, inside = cache
     return np.where(inside, 2 * clipped * dy, 0)
 
 
 def clip_args(rng: np.random.Generator, n: int) -> list[Array]:
-    """Draw x (3, n), inside and outside of the limits in turn."""
+    """Draw x (3, n), with entries alternately inside and outside the limits."""
     size = rng.uniform(0.1, 0.9, (3, n)) + (np.arange(3 * n) % 2).reshape(3, n)
     return [size * rng.choice([-1.0, 1.0], (3, n))]
 
@@ -67,7 +67,7 @@ def centre_forward(x: Array) -> tuple[Array, Cache]:
 
 
 def centre_backward(dy: Array, centred: Cache) -> Array:
-    """Return dx: each x moves the mean too, so the mean of dc is taken off."""
+    """Return dx: each x moves the mean too, so the mean of dc is subtracted."""
     dc = 3 * centred**2 * dy
     return dc - dc.sum(axis=0) / max(1, len(dc))
 
@@ -94,7 +94,7 @@ def layer_norm_backward(dy: Array, cache: Cache) -> Array:
 
 
 def layer_norm_args(rng: np.random.Generator, n: int) -> list[Array]:
-    """Draw x (3, n + 1): a row of two has but two normalised values."""
+    """Draw x (3, n + 1): rows of two would be normalised to nearly -1 and 1, whatever they hold."""
     return [rng.standard_normal((3, n + 1))]
 
 
@@ -143,7 +143,7 @@ TIED = Pair(tied_forward, tied_backward)
 
 @fault("composition", HEADS, heads_args)
 def heads_overwrite(dy: tuple[Array, Array], cache: Cache) -> tuple[Array, Array, Array]:
-    """Write = where += belongs: the second head's gradient replaces the first's."""
+    """Write = instead of +=, so that the second head's gradient replaces the first's."""
     (du, dv), (h, U, V) = dy, cache
     dh = du @ U.T
     dh = dv @ V.T
@@ -159,14 +159,14 @@ def heads_swapped(dy: tuple[Array, Array], cache: Cache) -> tuple[Array, Array, 
 
 @fault("composition", CLIP, clip_args)
 def clip_gate_ignored(dy: Array, cache: Cache) -> Array:
-    """Clip for safety in the forward pass, and think no more of it."""
+    """Clip for safety in the forward pass, and ignore the clipping in the backward pass."""
     clipped, _ = cache
     return 2 * clipped * dy
 
 
 @fault("composition", RESIDUAL, residual_args)
 def residual_forgotten(dy: Array, cache: Cache) -> tuple[Array, Array]:
-    """Go back through the layer, and not along the connection that goes around it."""
+    """Propagate the gradient through the layer, but not along the residual connection."""
     x, w, t = cache
     da = dy * (1 - t**2)
     return da * w, np.sum(da * x, axis=0)
@@ -174,7 +174,7 @@ def residual_forgotten(dy: Array, cache: Cache) -> tuple[Array, Array]:
 
 @fault("composition", CENTRE, centre_args)
 def centring_ignored(dy: Array, centred: Cache) -> Array:
-    """Hold the batch's mean for a constant."""
+    """Treat the mean of the batch as a constant."""
     return 3 * centred**2 * dy
 
 
@@ -194,7 +194,7 @@ def normalisation_variance_ignored(dy: Array, cache: Cache) -> Array:
 
 @fault("composition", GATHER, gather_args, wrt=(0,))
 def gather_repeated_rows_lost(dy: Array, cache: Cache) -> Array:
-    """Write d_table[index] += dy, which NumPy does once for each row, however often it occurs."""
+    """Write d_table[index] += dy, in which NumPy adds to each row only once, however often it occurs."""
     shape, index = cache
     d_table = np.zeros(shape, dy.dtype)
     d_table[index] += dy
@@ -203,7 +203,7 @@ def gather_repeated_rows_lost(dy: Array, cache: Cache) -> Array:
 
 @fault("composition", TIED, tied_args)
 def tied_weights_once(dy: Array, cache: Cache) -> tuple[Array, Array]:
-    """Share weights between two layers and collect the gradient of one of them."""
+    """Share weights between two layers and collect the gradient of only one of them."""
     x, W = cache
     return (dy @ W) @ W.T, x.T @ (dy @ W)
 

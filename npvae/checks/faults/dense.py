@@ -1,4 +1,4 @@
-"""The dense layer y = x W + b, square, so that no shape gives a mistake away.
+"""The dense layer y = x W + b with square W, so that mistakes do not show in the shapes.
 
 dx = dy W^T,    dW = x^T dy,    db = the column sums of dy
 """
@@ -31,7 +31,7 @@ def dense_args(rng: np.random.Generator, n: int) -> list[Array]:
 
 @fault("dense", DENSE, dense_args)
 def dense_not_transposed(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
-    """Multiply by W where W^T belongs: a square layer has no shape that would object."""
+    """Multiply by W instead of W^T, which raises no shape error in a square layer."""
     x, W = cache
     return dy @ W, x.T @ dy, dy.sum(axis=0)
 
@@ -62,14 +62,14 @@ def dense_bias_averaged(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
 
 @fault("dense", DENSE, dense_args)
 def dense_bias_not_summed(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
-    """Forget that broadcasting used b once for every row, and return dy for its gradient."""
+    """Forget that broadcasting used b once for every row, and return dy as its gradient."""
     x, W = cache
     return dy @ W.T, x.T @ dy, dy.copy()
 
 
 @fault("dense", DENSE, dense_args)
 def dense_columns_shifted(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
-    """Count the columns of dW from one where they count from zero."""
+    """Count the columns of dW from one instead of from zero."""
     x, W = cache
     return dy @ W.T, np.roll(x.T @ dy, 1, axis=1), dy.sum(axis=0)
 
@@ -94,7 +94,7 @@ def dense_one_entry_zero(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
 
 @fault("dense", DENSE, dense_args)
 def dense_last_block_dropped(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
-    """Add up dW in blocks of rows, and lose the last block when it is not a full one."""
+    """Add up dW in blocks of rows, and lose the last block when it is not full."""
     x, W = cache
     dW = np.zeros((x.shape[1], dy.shape[1]), dy.dtype)
     for start in range(0, len(x) - BLOCK + 1, BLOCK):

@@ -1,4 +1,4 @@
-"""What a planted fault is: a wrong backward pass beside the right one."""
+"""The definition of a planted fault: a wrong backward pass and the correct one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-Cache = Any  # whatever a forward hands to its backward
+Cache = Any  # whatever a forward passes to its backward
 
 
 class Pair(NamedTuple):
@@ -21,12 +21,12 @@ class Pair(NamedTuple):
     backward: Callable[[Any, Any], Any]  # backward(dy, cache) -> gradients
 
 
-Implementation = Pair | type  # a class is for functions that remember something: each check makes its own
+Implementation = Pair | type  # a class is for functions with state: each check makes its own instance
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A wrong backward pass, a small change to a right one.
+    """A wrong backward pass that differs slightly from the correct one.
 
     Attributes
     ----------
@@ -40,12 +40,12 @@ class Fault:
         The function as it should be, and with the fault. A class is called without arguments; its instance
         has the methods ``forward(*args)`` and ``backward(dy, cache)``.
     make_args : callable
-        ``make_args(rng, n)`` returns the arguments of forward, about n units wide, n of 2 and more.
+        ``make_args(rng, n)`` returns the arguments of forward for layers about n units wide, with n >= 2.
     wrt : sequence of int or None
         Positions of the arguments that backward returns gradients for; None for all.
     decidable : bool
-        Whether the arguments show what is right. Where they do not, "inconclusive" is the best that can be
-        said: neither may the fault pass, nor may the correct function fail.
+        Whether right and wrong can be told apart at the arguments. If not, "inconclusive" is the best
+        possible verdict: the fault must not pass, and the correct function must not fail.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Fault:
 
 
 def pair_of(implementation: Implementation) -> Pair:
-    """Return forward and backward; those of a class belong to a new instance.
+    """Return forward and backward; for a class, the methods of a new instance.
 
     Parameters
     ----------
@@ -84,16 +84,16 @@ def fault(
     wrt: Sequence[int] | None = None,
     decidable: bool = True,
 ) -> Callable[[Callable[..., Any]], Fault]:
-    """Turn a wrong backward, or a class with one, into a `Fault`: its docstring is the story.
+    """Turn a wrong backward, or a class with one, into a `Fault`; its docstring becomes the story.
 
     Parameters
     ----------
     group : str
     correct : Pair or class
-        A class where what is wrong is a class too.
+        A class if the wrong implementation is a class too.
     make_args : callable
     forward : callable, optional
-        Where it is the forward that does the damage; the right one by default.
+        The forward of the fault, if it differs from the correct one.
     wrt : sequence of int, optional
     decidable : bool
 

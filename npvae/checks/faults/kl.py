@@ -1,4 +1,4 @@
-"""The divergence KL(N(mu, exp(log_var)) || N(0, 1)), as the mean over N samples and times beta.
+"""The divergence KL(N(mu, exp(log_var)) || N(0, 1)), averaged over N samples and multiplied by beta.
 
 KL = beta / N sum_nz (mu^2 + exp(v) - 1 - v) / 2  with v = log_var, so
 
@@ -35,7 +35,7 @@ def kl_args(rng: np.random.Generator, n: int) -> list[Array]:
 
 @fault("KL", KL, kl_args)
 def kl_half_forgotten(d_kl: Array, cache: Cache) -> tuple[Array, Array]:
-    """Differentiate exp(log_var) - log_var with care, and lose the 1/2 that stands in front of it."""
+    """Differentiate exp(log_var) - log_var with care, and lose the factor 1/2 in front of it."""
     mu, log_var = cache
     d_terms = BETA * d_kl / len(mu)
     return d_terms * mu, d_terms * (np.exp(log_var) - 1)
@@ -43,7 +43,7 @@ def kl_half_forgotten(d_kl: Array, cache: Cache) -> tuple[Array, Array]:
 
 @fault("KL", KL, kl_args)
 def kl_exp_forgotten(d_kl: Array, cache: Cache) -> tuple[Array, Array]:
-    """Take the formula from a paper that writes it in the variance, and put log_var in its place."""
+    """Take a formula that a paper writes in terms of the variance, and insert log_var for the variance."""
     mu, log_var = cache
     d_terms = BETA * d_kl / len(mu)
     return d_terms * mu, d_terms * (log_var - 1) / 2
@@ -51,7 +51,7 @@ def kl_exp_forgotten(d_kl: Array, cache: Cache) -> tuple[Array, Array]:
 
 @fault("KL", KL, kl_args)
 def kl_mu_sign(d_kl: Array, cache: Cache) -> tuple[Array, Array]:
-    """Copy the ELBO's -mu^2 / 2 into a loss, which is minus the ELBO."""
+    """Copy the ELBO's term -mu^2 / 2 into a loss, which is the negative ELBO."""
     mu, log_var = cache
     d_terms = BETA * d_kl / len(mu)
     return -d_terms * mu, d_terms * (np.exp(log_var) - 1) / 2
@@ -59,7 +59,7 @@ def kl_mu_sign(d_kl: Array, cache: Cache) -> tuple[Array, Array]:
 
 @fault("KL", KL, kl_args)
 def kl_log_var_sign(d_kl: Array, cache: Cache) -> tuple[Array, Array]:
-    """Copy the ELBO's (1 - exp(log_var)) / 2 and turn the sign of mu's term only."""
+    """Copy the ELBO's (1 - exp(log_var)) / 2, and flip the sign of mu's term only."""
     mu, log_var = cache
     d_terms = BETA * d_kl / len(mu)
     return d_terms * mu, d_terms * (1 - np.exp(log_var)) / 2
@@ -75,7 +75,7 @@ def kl_batch_mean_forgotten(d_kl: Array, cache: Cache) -> tuple[Array, Array]:
 
 @fault("KL", KL, kl_args)
 def kl_mean_over_everything(d_kl: Array, cache: Cache) -> tuple[Array, Array]:
-    """Divide by the number of entries, as np.mean would, where the number of samples is meant."""
+    """Divide by the number of entries, as np.mean would, instead of the number of samples."""
     mu, log_var = cache
     d_terms = BETA * d_kl / mu.size
     return d_terms * mu, d_terms * (np.exp(log_var) - 1) / 2
@@ -83,7 +83,7 @@ def kl_mean_over_everything(d_kl: Array, cache: Cache) -> tuple[Array, Array]:
 
 @fault("KL", KL, kl_args)
 def kl_beta_forgotten(d_kl: Array, cache: Cache) -> tuple[Array, Array]:
-    """Add beta to the loss of a VAE that works, and to the loss only."""
+    """Add beta to the loss of a working VAE, but not to its gradient."""
     mu, log_var = cache
     d_terms = d_kl / len(mu)
     return d_terms * mu, d_terms * (np.exp(log_var) - 1) / 2

@@ -1,4 +1,4 @@
-"""Losses: scalars, and one number for each sample."""
+"""Losses that return a scalar or one number for each sample."""
 
 import numpy as np
 
@@ -74,7 +74,7 @@ def row_args(rng: np.random.Generator, n: int) -> list[Array]:
 
 
 def tiny_forward(x: Array) -> tuple[Array, Cache]:
-    """Compute 1e-7 sum x^2: a weight decay of usual size."""
+    """Compute 1e-7 sum x^2, like a typical weight decay."""
     return TINY * np.sum(x**2), x
 
 
@@ -108,21 +108,21 @@ HALF_SQUARE = Pair(half_square_forward, half_square_backward)
 
 @fault("losses", BERNOULLI, bernoulli_args, wrt=(0,))
 def loss_double_sigmoid(dy: Array, cache: Cache) -> Array:
-    """Apply the sigmoid to probabilities, as if they were logits still."""
+    """Apply the sigmoid to probabilities, as if they were still logits."""
     x, p = cache
     return dy[:, None] * (sigmoid(p) - x)
 
 
 @fault("losses", BERNOULLI, bernoulli_args, wrt=(0,))
 def loss_sigmoid_derivative_again(dy: Array, cache: Cache) -> Array:
-    """Multiply p - x by p (1 - p), which had been cancelled to get there."""
+    """Multiply p - x by p (1 - p), although this factor has already cancelled."""
     x, p = cache
     return dy[:, None] * (p - x) * p * (1 - p)
 
 
 @fault("losses", MEAN_SQUARE, mean_square_args, wrt=(0,))
 def loss_mean_forgotten(d_loss: Array, residual: Cache) -> Array:
-    """Divide the loss by N, and not its gradient."""
+    """Divide the loss by N, but not its gradient."""
     return 2 * d_loss * residual
 
 
@@ -134,13 +134,13 @@ def loss_along_the_wrong_axis(dy: Array, x: Cache) -> Array:
 
 @fault("losses", SOFTMAX, row_args)
 def softmax_diagonal_only(dy: Array, p: Cache) -> Array:
-    """Take p (1 - p) for the derivative, as for a sigmoid: the rest of the Jacobian is left out."""
+    """Use p (1 - p) as the derivative, as for a sigmoid, and leave out the rest of the Jacobian."""
     return dy * p * (1 - p)
 
 
 @fault("losses", TINY_SQUARE, row_args)
 def loss_too_small_to_matter(dy: Array, x: Cache) -> Array:
-    """Return no gradient for a term so small that no absolute tolerance misses it."""
+    """Return a zero gradient for a term so small that a check with an absolute tolerance passes."""
     return np.zeros_like(x)
 
 

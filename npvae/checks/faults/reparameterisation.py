@@ -9,7 +9,7 @@ from npvae.checks.faults.fault import Array, Cache, Pair, fault
 
 
 def draw_forward(mu: Array, log_var: Array, eps: Array) -> tuple[Array, Cache]:
-    """Compute z, of the shape of mu, log_var and eps."""
+    """Compute z, which has the shape of mu, log_var and eps."""
     return mu + np.exp(log_var / 2) * eps, (log_var, eps)
 
 
@@ -30,7 +30,7 @@ def draw_args(rng: np.random.Generator, n: int) -> list[Array]:
 
 @fault("reparameterisation", DRAW, draw_args, wrt=WRT)
 def draw_half_forgotten(dz: Array, cache: Cache) -> tuple[Array, Array]:
-    """Differentiate exp(log_var / 2) to itself and forget the inner derivative."""
+    """Differentiate exp(log_var / 2) to itself and forget the factor 1/2 from the chain rule."""
     log_var, eps = cache
     return dz.copy(), dz * eps * np.exp(log_var / 2)
 
@@ -51,7 +51,7 @@ def draw_variance_for_deviation(dz: Array, cache: Cache) -> tuple[Array, Array]:
 
 @fault("reparameterisation", DRAW, draw_args, wrt=WRT)
 def draw_noise_forgotten(dz: Array, cache: Cache) -> tuple[Array, Array]:
-    """Reason that noise has no gradient, and leave eps out where it is a factor."""
+    """Reason that noise has no gradient, and leave out the factor eps."""
     log_var, _ = cache
     return dz.copy(), dz * np.exp(log_var / 2) / 2
 

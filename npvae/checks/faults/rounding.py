@@ -1,12 +1,12 @@
-"""Points where numeric derivatives are hard: numbers cancel, a minimum is near, or an oracle is wrong."""
+"""Points where numerical differentiation is hard: terms cancel, a minimum is near, or an oracle is wrong."""
 
 import numpy as np
 
 from npvae.checks.faults.fault import Array, Cache, Pair, fault
 
-TINY = 1e-8  # a variance of nothing
-NEAR = 1e-10  # distance of the residuals to a minimum
-OFFSET = 1e8  # a value beside which what depends on x is small
+TINY = 1e-8  # added to a variance
+NEAR = 1e-10  # size of the residuals near a minimum
+OFFSET = 1e8  # a constant much larger than the part that depends on x
 OFFSET_SINGLE = 1e3  # the same for float32
 SAFE = 1e-3  # added to a divisor
 ROOT = np.sqrt(2 / np.pi)
@@ -55,14 +55,14 @@ def near_minimum_args(rng: np.random.Generator, n: int) -> list[Array]:
 
 
 def constraint_forward(x: Array) -> tuple[Array, Cache]:
-    """Compute by how much each row of softmax(x) misses a sum of 1: zero, whatever x is."""
+    """Compute the sum of each row of softmax(x) minus 1, which is zero for any x."""
     e = np.exp(x - x.real.max(axis=1, keepdims=True))
     p = e / e.sum(axis=1, keepdims=True)
     return p.sum(axis=1) - 1, p
 
 
 def constraint_backward(dy: Array, p: Cache) -> Array:
-    """Return dx = p (dy - dy sum(p)): nothing but rounding."""
+    """Return dx = p (dy - dy sum(p)), which is zero up to rounding."""
     return p * (dy[:, None] - np.sum(p * dy[:, None], axis=1, keepdims=True))
 
 
@@ -72,7 +72,7 @@ def row_args(rng: np.random.Generator, n: int) -> list[Array]:
 
 
 def unit_forward(x: Array) -> tuple[Array, Cache]:
-    """Compute x / |x| of each row; np.linalg.norm of complex numbers is real."""
+    """Compute x / |x| for each row; np.linalg.norm of complex numbers is real."""
     norm = np.linalg.norm(x, axis=1, keepdims=True)
     return x / norm, (x / norm, norm)
 
@@ -96,13 +96,13 @@ def gelu_backward(dy: Array, cache: Cache) -> Array:
 
 
 def offset_gelu_forward(x: Array) -> tuple[Array, Cache]:
-    """Compute the same, added to a large constant."""
+    """Compute the same plus a large constant."""
     y, cache = gelu_forward(x)
     return OFFSET + y, cache
 
 
 def length_forward(x: Array) -> tuple[Array, Cache]:
-    """Compute 1000 + |x| of each row: np.linalg.norm returns nothing but real numbers."""
+    """Compute 1000 + |x| for each row; np.linalg.norm of complex numbers is real."""
     length = np.linalg.norm(x, axis=1)
     return x.real.dtype.type(OFFSET_SINGLE) + length, (x, length)
 
@@ -129,7 +129,7 @@ def logarithm_backward(dy: Array, x: Cache) -> Array:
 
 
 def small_args(rng: np.random.Generator, n: int) -> list[Array]:
-    """Draw x (3, n) from 1e-9 to 1, evenly in its logarithm."""
+    """Draw x (3, n) between 1e-9 and 1, with a uniform logarithm."""
     return [10 ** rng.uniform(-9, 0, (3, n))]
 
 
@@ -145,14 +145,14 @@ LOGARITHM = Pair(logarithm_forward, logarithm_backward)
 
 @fault("rounding", BATCH_NORM, far_args)
 def far_variance_ignored(dy: Array, cache: Cache) -> Array:
-    """Treat the standard deviation as a constant, at an x of which only the last digits differ."""
+    """Treat the standard deviation as a constant, at an x whose entries differ only in their last digits."""
     _, _, inverse_std = cache
     return inverse_std * (dy - dy.mean(axis=0))
 
 
 @fault("rounding", BATCH_NORM, remote_args)
 def variance_by_two_sums(dy: Array, cache: Cache) -> Array:
-    """Compute the variance as mean(x^2) - mean(x)^2, of which float32 leaves few digits."""
+    """Compute the variance as mean(x^2) - mean(x)^2, which leaves few correct digits in float32."""
     x, u, _ = cache
     variance = np.maximum((x**2).mean(axis=0) - x.mean(axis=0) ** 2, 0)
     return batch_norm_backward(dy, (x, u, 1 / np.sqrt(variance + TINY)))
@@ -167,27 +167,27 @@ def converged_too_early(d_loss: Array, cache: Cache) -> Array:
 
 @fault("rounding", CONSTRAINT, row_args, decidable=False)
 def constraint_of_one_term(dy: Array, p: Cache) -> Array:
-    """Treat the denominator of a softmax as a constant, where it cancels the numerator."""
+    """Treat the denominator of a softmax as a constant, although its gradient cancels the numerator's."""
     return p * dy[:, None]
 
 
 @fault("rounding", UNIT, row_args)
 def norm_held_constant(dy: Array, cache: Cache) -> Array:
-    """Divide dy by the norm as if it were a constant: the complex step agrees."""
+    """Divide dy by the norm as if it were a constant, as the complex step wrongly confirms."""
     _, norm = cache
     return dy / norm
 
 
 @fault("rounding", GELU, single_precision_args)
 def constant_of_four_digits(dy: Array, cache: Cache) -> Array:
-    """Write 0.7979 for the root of 2 / pi: the error is visible in float64 alone."""
+    """Write 0.7979 for sqrt(2 / pi), an error that only float64 shows."""
     x, t = cache
     return dy * ((1 + t) + x.dtype.type(0.7979) * x * (1 - t**2)) / 2
 
 
 @fault("rounding", OFFSET_GELU, row_args)
 def constant_of_one_digit(dy: Array, cache: Cache) -> Array:
-    """Write 0.8 for the root of 2 / pi, where y is so large that differences see little."""
+    """Write 0.8 for sqrt(2 / pi), where y is so large that finite differences are inaccurate."""
     x, t = cache
     return dy * ((1 + t) + 0.8 * x * (1 - t**2)) / 2
 

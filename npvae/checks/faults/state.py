@@ -1,11 +1,11 @@
-"""Functions that remember: most of these return the right gradient when they are called once."""
+"""Functions with state: most of these return the right gradient when they are called once."""
 
 import numpy as np
 
 from npvae.checks.faults.fault import Array, Cache, Pair, fault
 from npvae.checks.faults.reparameterisation import DRAW, WRT, draw_args, draw_forward
 
-KEEP = 0.5  # what dropout keeps
+KEEP = 0.5  # the probability with which dropout keeps an entry
 
 
 def scale_forward(x: Array, w: Array) -> tuple[Array, Cache]:
@@ -22,7 +22,7 @@ def scale_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:
 
 
 def dropout_forward(x: Array, noise: Array) -> tuple[Array, Cache]:
-    """Keep the entries whose noise, uniform in [0, 1), is small; scale them up to keep the mean."""
+    """Keep the entries whose noise, uniform in [0, 1), is below KEEP; scale them up to preserve the mean."""
     mask = noise < KEEP
     return np.where(mask, x / KEEP, 0), mask
 
@@ -38,7 +38,7 @@ def scale_args(rng: np.random.Generator, n: int) -> list[Array]:
 
 
 def dropout_args(rng: np.random.Generator, n: int) -> list[Array]:
-    """Draw x (3, n), and noise of which some is kept and some is dropped."""
+    """Draw x (3, n), and noise that keeps some entries and drops others."""
     noise = rng.random((3, n))
     noise[0, :2] = 0.1, 0.9
     return [rng.standard_normal((3, n)), noise]
@@ -56,7 +56,7 @@ def gate_backward(dy: Array, cache: Cache) -> tuple[Array, Array]:
 
 
 def closed_gate_args(rng: np.random.Generator, n: int) -> list[Array]:
-    """Draw x (3, n); w is zero, as it is initialised."""
+    """Draw x (3, n); w is zero, as after initialisation."""
     return [rng.standard_normal((3, n)), np.zeros(n)]
 
 
@@ -66,7 +66,7 @@ GATE = Pair(gate_forward, gate_backward)
 
 
 class CountedNoise:
-    """Dropout that seeds a generator for each call, by the number of the call."""
+    """Dropout that seeds a new generator in each call with the number of the call."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -85,7 +85,7 @@ def noiseless_args(rng: np.random.Generator, n: int) -> list[Array]:
 
 
 class StaleCache:
-    """Store the cache once, at the first batch, and go on using it."""
+    """Store the cache of the first batch, and use it for all later batches."""
 
     def __init__(self) -> None:
         self.cache: Cache = None
@@ -101,7 +101,7 @@ class StaleCache:
 
 
 class GradientsAddUp:
-    """Collect dw with += as frameworks do, and have nobody to set it to zero."""
+    """Accumulate dw with += as frameworks do, and never reset it to zero."""
 
     def __init__(self) -> None:
         self.dw: Array | float = 0.0
@@ -116,7 +116,7 @@ class GradientsAddUp:
 
 
 class BufferReused:
-    """Write every gradient into one buffer and return it: the next call changes the last result."""
+    """Write every gradient into one buffer and return it: the next call overwrites the last result."""
 
     def __init__(self) -> None:
         self.buffer = np.empty((0, 0))
@@ -133,7 +133,7 @@ class BufferReused:
 
 
 class FreshNoise:
-    """Draw the noise again in the backward pass: it has the right distribution, after all."""
+    """Draw new noise in the backward pass, arguing that it has the right distribution."""
 
     def __init__(self) -> None:
         self.rng = np.random.default_rng(0)
@@ -148,7 +148,7 @@ class FreshNoise:
 
 
 class FreshMask:
-    """Let dropout drop other units on the way back than on the way there."""
+    """Let dropout drop other units in the backward pass than in the forward pass."""
 
     def __init__(self) -> None:
         self.rng = np.random.default_rng(0)
@@ -161,7 +161,7 @@ class FreshMask:
 
 
 class RaceOnAnAccumulator:
-    """Let two threads add to dw without a lock: now and then the part of one is lost."""
+    """Let two threads add to dw without a lock, so that one thread's part is sometimes lost."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -179,14 +179,14 @@ class RaceOnAnAccumulator:
 
 
 class CountedNoiseUnscaled(CountedNoise):
-    """Draw another mask at each call, which nobody can repeat, and forget its scale on the way back."""
+    """Draw another mask in each call, which no caller can repeat, and forget the scale in the backward."""
 
     def backward(self, dy: Array, mask: Cache) -> Array:
         return np.where(mask, dy, 0)
 
 
 class AddsUpInItsCache:
-    """Collect dw in the cache: a second backward, for a second loss, finds the first one's there."""
+    """Accumulate dw in the cache, so that a second backward, for a second loss, adds to the first one's."""
 
     def forward(self, x: Array, w: Array) -> tuple[Array, Cache]:
         y, cache = scale_forward(x, w)
@@ -200,31 +200,31 @@ class AddsUpInItsCache:
 
 @fault("state", DROPOUT, dropout_args, wrt=(0,))
 def dropout_scale_forgotten(dy: Array, mask: Cache) -> Array:
-    """Mask the gradient, and forget that what was kept was scaled up too."""
+    """Mask the gradient, and forget that the kept entries were also scaled up."""
     return np.where(mask, dy, 0)
 
 
 @fault("state", SCALE, scale_args)
 def upstream_ignored(dy: Array, cache: Cache) -> tuple[Array, Array]:
-    """Write the backward for a loss that is the sum of y, with ones for dy."""
+    """Write the backward as if the loss were the sum of y, with ones for dy."""
     return scale_backward(np.ones_like(dy), cache)
 
 
 @fault("state", SCALE, scale_args)
 def upstream_clipped(dy: Array, cache: Cache) -> tuple[Array, Array]:
-    """Clip the gradient inside a layer against explosions: it is no longer linear in dy."""
+    """Clip dy inside a layer against exploding gradients, so that the result is not linear in dy."""
     return scale_backward(np.clip(dy, -0.1, 0.1), cache)
 
 
 @fault("state", SCALE, scale_args)
 def upstream_clipped_far_out(dy: Array, cache: Cache) -> tuple[Array, Array]:
-    """Clip the gradient inside a layer at a size that it hardly ever has."""
+    """Clip dy inside a layer at a limit that it hardly ever reaches."""
     return scale_backward(np.clip(dy, -10, 10), cache)
 
 
 @fault("state", GATE, closed_gate_args)
 def closed_gate(dy: Array, cache: Cache) -> tuple[Array, Array]:
-    """Forget the 2 of w^2: at the zeros that w is initialised with, the gradient is zero either way."""
+    """Forget the 2 of w^2 where w is initialised with zeros, so that its gradient is zero either way."""
     x, w = cache
     return dy * w**2, np.sum(dy * x, axis=0) * w
 
@@ -239,7 +239,7 @@ def upstream_overwritten(dy: Array, cache: Cache) -> tuple[Array, Array]:
 
 @fault("state", SCALE, scale_args)
 def inputs_overwritten(dy: Array, cache: Cache) -> tuple[Array, Array]:
-    """Compute dw in the memory of x: nobody needs the input any more, one thinks."""
+    """Compute dw in the memory of x, assuming that nobody needs the input any more."""
     x, w, y = cache
     da = dy * (1 - y**2)
     x *= da
@@ -248,7 +248,7 @@ def inputs_overwritten(dy: Array, cache: Cache) -> tuple[Array, Array]:
 
 @fault("state", SCALE, scale_args)
 def cache_overwritten(dy: Array, cache: Cache) -> tuple[Array, Array]:
-    """Turn the cached y into 1 - y^2 in place: a second backward finds something else there."""
+    """Turn the cached y into 1 - y^2 in place, so that a second backward reads wrong values."""
     x, w, y = cache
     np.multiply(y, y, out=y)
     np.subtract(1, y, out=y)
@@ -258,7 +258,7 @@ def cache_overwritten(dy: Array, cache: Cache) -> tuple[Array, Array]:
 
 @fault("state", SCALE, scale_args)
 def single_precision_inside(dy: Array, cache: Cache) -> tuple[Array, Array]:
-    """Leave an astype(float32) in the middle of a float64 path: half of the digits go."""
+    """Leave an astype(float32) in the middle of a float64 path, which loses half of the digits."""
     x, w, y = cache
     da = (dy * (1 - y**2)).astype(np.float32).astype(dy.dtype)
     return da * w, np.sum(da * x, axis=0)

@@ -1,4 +1,4 @@
-"""Memory and shapes: right for every array that one happens to try, wrong for a transpose or a single row."""
+"""Memory layouts and shapes: right for most arrays, wrong for others, such as a transpose or a single row."""
 
 import numpy as np
 
@@ -32,7 +32,7 @@ def cube_args(rng: np.random.Generator, n: int) -> list[Array]:
 
 
 def scale_args(rng: np.random.Generator, n: int) -> list[Array]:
-    """Draw x (N, n) and w (n,), with another N than n: a batch of one has one row, not one column."""
+    """Draw x (N, n) and w (n,) with N unequal to n, so that its length identifies the batch axis."""
     return [rng.standard_normal((4 if n == 3 else 3, n)), rng.standard_normal(n)]
 
 
@@ -42,14 +42,14 @@ SCALE = Pair(scale_forward, scale_backward)
 
 @fault("strides", CUBE, cube_args)
 def strides_ignored(dy: Array, x: Cache) -> Array:
-    """Read the memory of x from its beginning, row after row, as C does: a transpose lies there otherwise."""
+    """Read the memory of x row by row, as in C order, although a transpose is stored in another order."""
     memory = x.ravel(order="K").reshape(x.shape)
     return 3 * dy * memory**2
 
 
 @fault("strides", CUBE, cube_args)
 def writes_into_a_copy(dy: Array, x: Cache) -> Array:
-    """Fill zeros_like(x).ravel(): zeros like a transpose are laid out like it, and its ravel is a copy."""
+    """Fill zeros_like(x).ravel(), which is a copy if x is a transpose: zeros_like keeps its memory layout."""
     dx = np.zeros_like(x)
     flat = dx.ravel()
     flat[...] = (3 * dy * x**2).ravel()
@@ -58,7 +58,7 @@ def writes_into_a_copy(dy: Array, x: Cache) -> Array:
 
 @fault("strides", SCALE, scale_args)
 def batch_of_one_squeezed(dy: Array, cache: Cache) -> tuple[Array, Array]:
-    """Call squeeze to get rid of an axis of length one, until the batch is of length one."""
+    """Call squeeze to remove an axis of length one, which also removes the batch axis of a batch of one."""
     x, w = cache
     dy = np.squeeze(dy)
     return dy * w, np.sum(dy * np.squeeze(x), axis=0)
@@ -66,14 +66,14 @@ def batch_of_one_squeezed(dy: Array, cache: Cache) -> tuple[Array, Array]:
 
 @fault("strides", SCALE, scale_args)
 def unbiased_batch_mean(dy: Array, cache: Cache) -> tuple[Array, Array]:
-    """Average and multiply back with N - 1 over N - 1, which is 0 over 0 for a batch of one."""
+    """Divide by N - 1 and multiply by N - 1 again, which gives 0 / 0 for a batch of one."""
     x, w = cache
     return dy * w, np.sum(dy * x, axis=0) / np.float64(len(x) - 1) * (len(x) - 1)
 
 
 @fault("strides", CUBE, cube_args)
 def neighbours_assumed(dy: Array, x: Cache) -> Array:
-    """Handle rows first and columns first, and forget views whose entries are not adjacent in memory."""
+    """Handle C order and Fortran order, and forget views whose entries are not adjacent in memory."""
     row, item = x.strides[0], x.itemsize
     strides = (row, item) if row >= x.strides[1] else (item, x.strides[1])
     memory = np.lib.stride_tricks.as_strided(x, x.shape, strides)
@@ -82,14 +82,14 @@ def neighbours_assumed(dy: Array, x: Cache) -> Array:
 
 @fault("strides", SCALE, scale_args)
 def broadcast_axis_sliced(dy: Array, cache: Cache) -> tuple[Array, Array]:
-    """Cut the sum to the length of w: where that is 1, all columns had to be summed up."""
+    """Slice the sum to the length of w, although all columns must be summed if that length is 1."""
     x, w = cache
     return dy * w, np.sum(dy * x, axis=0)[: len(w)]
 
 
 @fault("strides", SCALE, scale_args)
 def repeated_rows_counted_once(dy: Array, cache: Cache) -> tuple[Array, Array]:
-    """Keep the rows in a dict, with their contents as keys: of equal rows only the last is left."""
+    """Store the rows in a dict with their contents as keys, so that only the last of equal rows is kept."""
     x, w = cache
     rows = {row.tobytes(): k for k, row in enumerate(x)}
     kept = list(rows.values())
@@ -98,7 +98,7 @@ def repeated_rows_counted_once(dy: Array, cache: Cache) -> tuple[Array, Array]:
 
 @fault("strides", SCALE, scale_args)
 def mean_of_no_rows(dy: Array, cache: Cache) -> tuple[Array, Array]:
-    """Average over the batch and multiply with its size, which is 0 / 0 where it is empty."""
+    """Average over the batch and multiply by its size, which gives 0 / 0 for an empty batch."""
     x, w = cache
     return dy * w, np.mean(dy * x, axis=0) * len(x)
 
