@@ -12,11 +12,11 @@ from measuring import write_json
 import npvae
 from npvae import VAE
 from npvae.core.init import init_parameters, output_bias
-from npvae.core.multi_sample import MultiSampleVAENetwork
+from npvae.core.objectives import MultiSampleVAENetwork
 from npvae.core.vae import VAENetwork
 from npvae.data import binarize, load_dataset
 from npvae.data.scaling import as_floats
-from npvae.study.posterior.likelihood import log_marginal_likelihood
+from npvae.study.posterior.log_marginal import log_marginal_likelihood
 from npvae.training import Adam, Stepper, TrainingSettings, train
 
 ARCHITECTURE = {"latent_dim": 50, "hidden": (200, 200), "activation": "tanh", "likelihood": "bernoulli"}

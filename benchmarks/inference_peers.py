@@ -29,7 +29,7 @@ Operations = dict[str, Callable[[], Any]]
 
 def with_npvae(vae: npvae.VAE, X: np.ndarray, Z: np.ndarray) -> Operations:
     """Use the estimator as its users do."""
-    from npvae.study.posterior.likelihood import log_marginal_likelihood
+    from npvae.study.posterior.log_marginal import log_marginal_likelihood
 
     return {
         "transform": lambda: vae.transform(X),

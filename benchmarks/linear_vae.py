@@ -30,7 +30,7 @@ from sklearn.decomposition import PCA
 from npvae import VAE
 from npvae.data import load_dataset
 from npvae.data.scaling import as_floats
-from npvae.study.posterior.likelihood import log_marginal_likelihood
+from npvae.study.posterior.log_marginal import log_marginal_likelihood
 from npvae.training import CosineDecay
 from npvae.view.draw.save import save_figure
 from npvae.view.draw.style import INK, MODEL_COLOURS, TEXT_SIZE, new_figure, open_frame, set_title

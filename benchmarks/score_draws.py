@@ -4,7 +4,7 @@
 
 All images share their draws, so that a score is a continuous function of the image, and the error of the mean
 does not average out over the images. Trains a 784-400-Z VAE for each size. For several seeds, it computes
-the mean ELBO of the test images from the draws of `npvae.estimators.noise.shared_noise` and from shared
+the mean ELBO of the test images from the draws of `npvae.estimators.score_draws.shared_noise` and from shared
 independent draws, and compares both with a reference from 100 separate draws for each image. Exits 1 if a
 standard deviation over seeds is above 0.1 nats.
 """
@@ -16,8 +16,8 @@ import numpy as np
 
 from npvae import VAE
 from npvae.data import load_dataset
-from npvae.estimators.noise import default_n_draws, shared_noise
-from npvae.study.posterior.likelihood import log_marginal_likelihood
+from npvae.estimators.score_draws import default_n_draws, shared_noise
+from npvae.study.posterior.log_marginal import log_marginal_likelihood
 
 LIMIT = 0.1  # nats
 

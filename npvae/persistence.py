@@ -3,7 +3,7 @@
 Each is one safetensors file: arrays, and a JSON header that describes them. It contains no executable code,
 so it is safe to open a file from an untrusted source. `load_model` validates a model file: its header
 (`_validated_description`), its network (`_validated_network`) and its parameters (`_validated_parameters`);
-`npvae.estimators.model_loading` validates the rest of its description.
+`npvae.estimators.estimator_loading` validates the rest of its description.
 """
 
 import dataclasses
@@ -17,8 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from npvae.core.autoencoder import AutoencoderNetwork
-from npvae.core.free_bits import FreeBitsVAENetwork
-from npvae.core.multi_sample import MultiSampleVAENetwork
+from npvae.core.objectives import FreeBitsVAENetwork, MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.printable import printable

@@ -8,8 +8,7 @@ import numpy.typing as npt
 
 from npvae.core.activations import ACTIVATIONS
 from npvae.core.autoencoder import AutoencoderNetwork
-from npvae.core.free_bits import FreeBitsVAENetwork
-from npvae.core.multi_sample import OBJECTIVES, MultiSampleVAENetwork
+from npvae.core.objectives import OBJECTIVES, FreeBitsVAENetwork, MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.gradcheck import Report, check_network

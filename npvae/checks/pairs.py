@@ -17,7 +17,7 @@ from npvae.core.gaussian import (
 )
 from npvae.core.layers import dense_backward, dense_forward, mlp_backward, mlp_forward
 from npvae.core.likelihoods import bernoulli_backward, bernoulli_forward, gaussian_backward, gaussian_forward
-from npvae.core.multi_sample import (
+from npvae.core.objectives import (
     importance_bound_backward,
     importance_bound_forward,
     log_ratio_backward,

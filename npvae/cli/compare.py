@@ -35,10 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--out", default="npvae-compare", metavar="DIR", help="default: npvae-compare")
     parser.add_argument(
-        "--seeds", type=at_least(1), default=1, metavar="N", help="train N models of each kind, with consecutive seeds from --seed (default: 1)"
+        "--seeds",
+        type=at_least(1),
+        default=1,
+        metavar="N",
+        help="train N models of each kind, with consecutive seeds from --seed (default: 1)",
     )
     parser.add_argument(
-        "--samples", type=int, metavar="N", help="samples to draw and compare (default: as many as test images, at most 5000)"
+        "--samples",
+        type=int,
+        metavar="N",
+        help="samples to draw and compare (default: as many as test images, at most 5000)",
     )
     parser.add_argument(
         "--importance-samples",

@@ -41,11 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=0,
         metavar="N",
-        help="also measure the quality of samples, N of each kind (default: as many as test images, at most 5000)",
+        help="also measure the quality of samples, N of each kind (default: as many as test images, at "
+        "most 5000)",
     )
     add_seed_option(parser)
     parser.add_argument(
-        "--threads", type=at_least(1), metavar="N", help="threads (default: one per core); the results do not depend on it"
+        "--threads",
+        type=at_least(1),
+        metavar="N",
+        help="threads (default: one per core); the results do not depend on it",
     )
     parser.add_argument("--json", action="store_true", help="print every number as JSON")
     add_data_options(parser)

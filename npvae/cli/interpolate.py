@@ -30,7 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("model", metavar="MODEL", nargs="+", help="a model file, or several")
     parser.add_argument(
-        "--from", dest="start", type=at_least(0), required=True, metavar="I", help="index of a test image, from 0"
+        "--from",
+        dest="start",
+        type=at_least(0),
+        required=True,
+        metavar="I",
+        help="index of a test image, from 0",
     )
     parser.add_argument(
         "--to", dest="stop", type=at_least(0), required=True, metavar="J", help="index of another test image"
@@ -40,7 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--kind", choices=["linear", "spherical", "both"], default="both", help="kind of path (default: both)"
     )
     parser.add_argument(
-        "-n", "--images", type=at_least(2), default=10, metavar="N", help="decoded points per path (default: 10)"
+        "-n",
+        "--images",
+        type=at_least(2),
+        default=10,
+        metavar="N",
+        help="decoded points per path (default: 10)",
     )
     add_data_options(parser)
 

@@ -24,8 +24,8 @@ EXAMPLES = """examples:
   npvae nearest mnist.safetensors --data mnist/ -n 100 -k 1 --json --out nearest.npy
 
 Distances are Euclidean, in pixels from 0 to 1. For scale, those of test images to their nearest training
-images are measured too. A sample may be nearer than they are, because a blurred image is near to everything; a copy has a distance
-near 0. A .npy holds each sample and then its nearest images, (N, 1 + K, D), float32.
+images are measured too. A sample may be nearer than they are, because a blurred image is near to everything;
+a copy has a distance near 0. A .npy holds each sample and then its nearest images, (N, 1 + K, D), float32.
 """
 
 
@@ -33,9 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_model_file(parser)
     add_picture_options(parser)
-    parser.add_argument("-n", "--samples", type=at_least(1), default=10, metavar="N", help="samples to draw (default: 10)")
     parser.add_argument(
-        "-k", "--neighbours", type=at_least(1), default=3, metavar="K", help="nearest training images per sample (default: 3)"
+        "-n", "--samples", type=at_least(1), default=10, metavar="N", help="samples to draw (default: 10)"
+    )
+    parser.add_argument(
+        "-k",
+        "--neighbours",
+        type=at_least(1),
+        default=3,
+        metavar="K",
+        help="nearest training images per sample (default: 3)",
     )
     add_seed_option(parser)
     parser.add_argument("--json", action="store_true", help="print indices and distances as JSON")

@@ -35,7 +35,8 @@ def add_picture_options(parser: argparse.ArgumentParser, *, with_data: bool = Tr
         type=at_least(1),
         nargs=2,
         metavar=("H", "W"),
-        help="height and width in pixels (default: " + ("those of the data)" if with_data else "a square, if possible)"),
+        help="height and width in pixels (default: "
+        + ("those of the data)" if with_data else "a square, if possible)"),
     )
 
 
@@ -83,8 +84,8 @@ def add_part_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--part",
         choices=["all", "train", "test"],
-        help="samples to use. Default: all for a single file or a folder of images, in stored order; test for "
-        "digits and for data that come in two parts. There, all means the training samples followed by the "
+        help="samples to use. Default: all for a single file or a folder of images, in stored order; test "
+        "for digits and for data that come in two parts. There, all means the training samples followed by the "
         "test samples (for digits: scikit-learn's order)",
     )
 
@@ -145,7 +146,8 @@ def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False)
         nargs="*",
         default=[400],
         metavar="H",
-        help="widths of the encoder's hidden layers, mirrored by the decoder (default: 400; no number: a linear model)",
+        help="widths of the encoder's hidden layers, mirrored by the decoder (default: 400; no number: a "
+        "linear model)",
     )
     group.add_argument(
         "--activation", default="relu", help="relu (default), leaky_relu, tanh, sigmoid, softplus or identity"
@@ -153,7 +155,8 @@ def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False)
     group.add_argument(
         "--likelihood",
         choices=["bernoulli", "gaussian"],
-        help="distribution of the decoder's output (default: bernoulli for data in [0, 1], otherwise gaussian)",
+        help="distribution of the decoder's output (default: bernoulli for data in [0, 1], otherwise "
+        "gaussian)",
     )
     group.add_argument(
         "--noise-variance",
@@ -176,10 +179,16 @@ def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False)
     )
     group = parser.add_argument_group("training")
     group.add_argument(
-        "--epochs", type=int, metavar="N", help=f"epochs (default: 10 for {LARGE:,} or more training images, otherwise 100)"
+        "--epochs",
+        type=int,
+        metavar="N",
+        help=f"epochs (default: 10 for {LARGE:,} or more training images, otherwise 100)",
     )
     group.add_argument(
-        "--batch-size", type=int, metavar="N", help=f"images per step (default: 128 for {LARGE:,} or more training images, otherwise 32)"
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help=f"images per step (default: 128 for {LARGE:,} or more training images, otherwise 32)",
     )
     group.add_argument("--learning-rate", type=float, default=1e-3, metavar="RATE", help="default: 0.001")
     group.add_argument(
@@ -192,7 +201,11 @@ def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False)
         help="scale gradients with a larger norm down to it (default: never)",
     )
     group.add_argument(
-        "--kl-warmup-epochs", type=int, default=0, metavar="N", help="raise the weight of the KL term over N epochs (default: 0)"
+        "--kl-warmup-epochs",
+        type=int,
+        default=0,
+        metavar="N",
+        help="raise the weight of the KL term over N epochs (default: 0)",
     )
     group.add_argument(
         "--threads",

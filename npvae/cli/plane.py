@@ -40,7 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"images each way (default: 12 for up to {SMALL} pixels, such as digits, else 20)",
     )
     parser.add_argument(
-        "--over", choices=["prior", "codes"], default="prior", help="distribution whose quantiles make the grid (default: prior)"
+        "--over",
+        choices=["prior", "codes"],
+        default="prior",
+        help="distribution whose quantiles make the grid (default: prior)",
     )
     add_seed_option(parser)
     add_data_options(parser)

@@ -29,7 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_file(parser)
     add_picture_options(parser)
     parser.add_argument(
-        "-n", "--images", type=at_least(1), default=12, metavar="N", help="images in the picture (default: 12)"
+        "-n",
+        "--images",
+        type=at_least(1),
+        default=12,
+        metavar="N",
+        help="images in the picture (default: 12)",
     )
     add_data_options(parser)
 

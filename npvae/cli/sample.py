@@ -29,9 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_model_file(parser)
     add_picture_options(parser, with_data=False)
-    parser.add_argument("-n", "--samples", type=at_least(1), default=100, metavar="N", help="samples to draw (default: 100)")
+    parser.add_argument(
+        "-n", "--samples", type=at_least(1), default=100, metavar="N", help="samples to draw (default: 100)"
+    )
     add_seed_option(parser)
-    parser.add_argument("--z", type=float, nargs="+", metavar="Z", help="decode this point instead of drawing samples")
+    parser.add_argument(
+        "--z", type=float, nargs="+", metavar="Z", help="decode this point instead of drawing samples"
+    )
     parser.add_argument(
         "--data",
         metavar="WHAT",

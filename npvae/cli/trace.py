@@ -33,7 +33,9 @@ gradients are large (.png), or one page with picture and tables (.html).
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("model", metavar="MODEL", nargs="?", help="a model file")
-    parser.add_argument("--image", type=int, default=0, metavar="I", help="index of the test image (default: 0)")
+    parser.add_argument(
+        "--image", type=int, default=0, metavar="I", help="index of the test image (default: 0)"
+    )
     parser.add_argument(
         "--eps", type=float, nargs="+", metavar="E", help="the noise (default: drawn from the seed)"
     )

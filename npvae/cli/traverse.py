@@ -35,13 +35,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_picture_options(parser)
     parser.add_argument("--image", type=at_least(0), metavar="I", help="index of the test image, from 0")
     parser.add_argument(
-        "--dims", type=at_least(1), nargs="+", metavar="K", help="dimensions to vary, counted from 1, in this order"
+        "--dims",
+        type=at_least(1),
+        nargs="+",
+        metavar="K",
+        help="dimensions to vary, counted from 1, in this order",
     )
     parser.add_argument(
-        "--tail", type=float, default=0.01, metavar="P", help="probability left out at each end (default: 0.01)"
+        "--tail",
+        type=float,
+        default=0.01,
+        metavar="P",
+        help="probability left out at each end (default: 0.01)",
     )
     parser.add_argument(
-        "-n", "--images", type=at_least(3), default=11, metavar="N", help="images per row, an odd number (default: 11)"
+        "-n",
+        "--images",
+        type=at_least(3),
+        default=11,
+        metavar="N",
+        help="images per row, an odd number (default: 11)",
     )
     add_data_options(parser)
 

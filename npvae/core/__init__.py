@@ -2,8 +2,8 @@
 
 In reading order: ``activations`` and ``layers`` (a dense layer, and how layers chain), ``gaussian`` and
 ``likelihoods`` (the probability), ``parameters``, ``init`` and ``architecture`` (how a network is put
-together), ``autoencoder``, ``vae``. ``multi_sample`` goes on from there, to the bound of importance-weighted
-autoencoders, and ``free_bits`` to a KL term against posterior collapse.
+together), ``autoencoder``, ``vae``. ``objectives`` goes on from there, to the bound of importance-weighted
+autoencoders and to free bits, a KL term against posterior collapse.
 
 A pair is ``f_forward(inputs) -> (y, cache)`` and ``f_backward(dy, cache) -> gradients``. With L the loss, dy
 stands for ∂L/∂y; the backward pass is the vector-Jacobian product of its forward pass. A network's stages

@@ -47,7 +47,7 @@ class VAENetwork(Architecture):
     """
 
     beta: float = 1.0
-    objective, n_draws = "elbo", 1  # `multi_sample` has another objective, and more draws of z
+    objective, n_draws = "elbo", 1  # `objectives` has another objective, and more draws of z
     free_bits = 0.0  # `free_bits` has another KL term
 
     def __post_init__(self) -> None:

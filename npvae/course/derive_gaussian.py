@@ -11,7 +11,7 @@ from npvae.core.gaussian import (
     reparameterize_backward,
     reparameterize_forward,
 )
-from npvae.core.multi_sample import (
+from npvae.core.objectives import (
     importance_bound_backward,
     importance_bound_forward,
     log_ratio_backward,

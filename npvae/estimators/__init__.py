@@ -76,7 +76,7 @@ In other programs
 """
 
 from npvae.estimators.autoencoder import Autoencoder
-from npvae.estimators.model_loading import load
+from npvae.estimators.estimator_loading import load
 from npvae.estimators.vae import VAE
 
 __all__ = ["VAE", "Autoencoder", "load"]

@@ -18,6 +18,7 @@ from npvae.core.parameters import Parameters
 from npvae.data import binarize
 from npvae.data.scaling import as_floats
 from npvae.estimators.columns import FarRows
+from npvae.estimators.estimator_saving import save
 from npvae.estimators.inputs import (
     BLOCK,
     RandomState,
@@ -27,7 +28,6 @@ from npvae.estimators.inputs import (
     validate_rows,
     working_dtype,
 )
-from npvae.estimators.model_saving import save
 from npvae.training.optimizers import Optimizer
 from npvae.training.schedules import LearningRate
 from npvae.training.threads import run_blocks

@@ -9,7 +9,7 @@ import numpy as np
 
 from npvae.core.architecture import is_count
 from npvae.data.hashing import content_hash
-from npvae.estimators.model_saving import decoded, encoded, is_history
+from npvae.estimators.estimator_saving import decoded, encoded, is_history
 from npvae.persistence import ModelFileError, load_tensors, save_tensors
 from npvae.training.state import Position, TrainingState, generator_with
 from npvae.training.units import Units

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from npvae.core.activations import ACTIVATIONS
 from npvae.core.architecture import LIKELIHOODS
 from npvae.core.init import SCHEMES
-from npvae.core.multi_sample import OBJECTIVES
+from npvae.core.objectives import OBJECTIVES
 from npvae.training.optimizers import OPTIMIZERS
 from npvae.training.schedules import LARGEST_RATE
 

@@ -42,7 +42,7 @@ from npvae.training.noise_variance import LOG_NOISE_VARIANCE
 from npvae.training.optimizers import Optimizer, get_optimizer
 from npvae.training.parallel import is_first_rank, share_state
 from npvae.training.schedules import kl_weight
-from npvae.training.state import Checkpoints, TrainingState, generator_with
+from npvae.training.state import CheckpointSchedule, TrainingState, generator_with
 from npvae.training.step import Network
 from npvae.training.units import Units
 
@@ -331,8 +331,8 @@ class TrainableModel(LatentVariableModel):
         every: int,
         data: DataIdentity,
         validation: DataIdentity | None,
-    ) -> Checkpoints:
-        """Return the `Checkpoints` that write states of this training to a file.
+    ) -> CheckpointSchedule:
+        """Return the `CheckpointSchedule` that write states of this training to a file.
 
         Raises
         ------
@@ -363,7 +363,7 @@ class TrainableModel(LatentVariableModel):
                 state=state,
             ).save(file)
 
-        return Checkpoints(write, int(every))
+        return CheckpointSchedule(write, int(every))
 
     def _train(
         self,
@@ -374,7 +374,7 @@ class TrainableModel(LatentVariableModel):
         settings: TrainingSettings,
         callbacks: Sequence[Callback],
         training: Training,
-        checkpoints: Checkpoints | None,
+        checkpoints: CheckpointSchedule | None,
         resumed: TrainingState | None = None,
     ) -> Self:
         """Train `_stepper`, set the fitted attributes, and issue warnings about the result."""

@@ -6,9 +6,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from npvae.core.free_bits import FreeBitsVAENetwork
 from npvae.core.gaussian import kl_forward, reparameterize_forward
-from npvae.core.multi_sample import MultiSampleVAENetwork
+from npvae.core.objectives import FreeBitsVAENetwork, MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.data.scaling import as_floats
@@ -16,7 +15,7 @@ from npvae.estimators import constraints
 from npvae.estimators.diagnosis import collapse_warning, log_var_warning
 from npvae.estimators.fitting import TrainableModel
 from npvae.estimators.inputs import BLOCK, RandomState
-from npvae.estimators.noise import default_n_draws, shared_noise
+from npvae.estimators.score_draws import default_n_draws, shared_noise
 from npvae.training.optimizers import Optimizer
 from npvae.training.schedules import LearningRate
 
@@ -45,7 +44,7 @@ class VAE(TrainableModel):
         Weight of the KL term.
     objective : {"elbo", "iwae"}
         What is maximised. "iwae" is the importance-weighted bound on ln p(x): see
-        `npvae.core.multi_sample`.
+        `npvae.core.objectives`.
     n_draws : int, default=1
         Number of draws of z per sample in every step: k of "iwae"; for "elbo", the reconstruction term is
         averaged over them. The encoder runs once per sample, the decoder once per draw.
@@ -53,8 +52,8 @@ class VAE(TrainableModel):
         Number of epochs over which the weight of the KL term rises linearly to beta.
     free_bits : float, default=0.0
         Nats of every latent dimension's KL, averaged over the batch, that cost nothing: against posterior
-        collapse, see `npvae.core.free_bits`. Only for the ELBO with one draw. Core itself trains, without the
-        compiled step.
+        collapse, see `npvae.core.objectives`. Only for the ELBO with one draw. Core itself trains, without
+        the compiled step.
     init : {"uniform", "he", "glorot"}
         Initial weights: see `npvae.core.init.init_parameters`.
     init_output_bias : bool, default=False
@@ -249,7 +248,7 @@ class VAE(TrainableModel):
         X : (N, D) array
         n_draws : int, optional
             Draws of z that the reconstruction term is averaged over. They are the same for all samples
-            (`npvae.estimators.noise.shared_noise`), so the score is a continuous function of the sample.
+            (`npvae.estimators.score_draws.shared_noise`), so the score is continuous in the sample.
             None: 16 for up to 3 latent dimensions, else 64. Each costs a pass through the decoder.
 
         Returns

@@ -27,7 +27,7 @@ from npvae.study.metrics.quality import SampleJudge, SampleQuality
 from npvae.study.metrics.two_sample import TwoSampleTest, classifier_two_sample_test
 from npvae.study.posterior.aggregate import Bracket, aggregate_posterior_kl
 from npvae.study.posterior.information import Estimate, active_units, kl_per_dimension, mutual_information
-from npvae.study.posterior.likelihood import LogMarginalLikelihood, log_marginal_likelihood
+from npvae.study.posterior.log_marginal import LogMarginalLikelihood, log_marginal_likelihood
 from npvae.study.posterior.moments import CodeMoments, code_moments
 from npvae.study.posterior.reconstruction import ReconstructionError, reconstruction_error
 from npvae.study.sampling.densities import (

@@ -23,7 +23,7 @@ from npvae.study.posterior.information import (
     kl_per_dimension,
     mutual_information,
 )
-from npvae.study.posterior.likelihood import log_marginal_likelihood
+from npvae.study.posterior.log_marginal import log_marginal_likelihood
 from npvae.study.posterior.moments import CodeMoments, code_moments
 from npvae.study.posterior.reconstruction import ReconstructionError, reconstruction_error
 from npvae.study.sample_arrays import check_count

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from npvae.core.autoencoder import AutoencoderLoss, AutoencoderNetwork
-from npvae.core.multi_sample import MultiSampleVAENetwork
+from npvae.core.objectives import MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAELoss, VAENetwork
 from npvae.kernels import current_team, has_compiled_products, interrupts_held

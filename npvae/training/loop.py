@@ -23,7 +23,7 @@ from npvae.training.interrupt import InterruptRequest
 from npvae.training.parallel import ParallelError, Ranks
 from npvae.training.progress import progress_bar
 from npvae.training.schedules import LearningRate, kl_weight, learning_rate_at
-from npvae.training.state import Checkpoints, Position, TrainingState
+from npvae.training.state import CheckpointSchedule, Position, TrainingState
 from npvae.training.step import Network, Stepper, TrainingDivergedError, draw_noise
 from npvae.training.threads import StepThreads, step_threads
 
@@ -103,7 +103,7 @@ def train(
     callbacks: Sequence[Callback] = (),
     verbose: bool = False,
     training: Training | None = None,
-    checkpoints: Checkpoints | None = None,
+    checkpoints: CheckpointSchedule | None = None,
     resumed: TrainingState | None = None,
 ) -> Training:
     """Train the stepper's parameters in place.
@@ -128,7 +128,7 @@ def train(
     training : Training, optional
         Updated during training, so that it holds the progress so far if an error ends the training.
         Training continues after the epochs already in its history, and so do the schedules.
-    checkpoints : Checkpoints, optional
+    checkpoints : CheckpointSchedule, optional
         Given the state of training after every so many epochs and their callbacks, when training is
         interrupted, and when it ends. If it cannot be written, a warning says so and training continues.
     resumed : TrainingState, optional
@@ -210,7 +210,7 @@ class _Run:
     bar: tqdm
     threads: StepThreads
     ranks: Ranks
-    checkpoints: Checkpoints | None
+    checkpoints: CheckpointSchedule | None
     best_loss: float
     best_params: Parameters | None
 

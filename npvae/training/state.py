@@ -138,7 +138,7 @@ class TrainingState:
         return Parameters(stepper.params.shapes, self.best_params.copy())
 
 
-class Checkpoints(NamedTuple):
+class CheckpointSchedule(NamedTuple):
     """How often the state of training is kept, and what keeps it.
 
     Attributes

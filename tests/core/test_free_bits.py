@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from npvae.core.free_bits import FreeBitsVAENetwork
 from npvae.core.gaussian import free_bits_forward, kl_backward, kl_forward
+from npvae.core.objectives import FreeBitsVAENetwork
 from npvae.core.vae import VAENetwork
 from npvae.training.fused import fused_gradient
 from tests.core.points import random_parameters

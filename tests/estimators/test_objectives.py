@@ -5,9 +5,9 @@ import pytest
 
 import npvae
 from npvae import VAE
-from npvae.core.multi_sample import MultiSampleVAENetwork
+from npvae.core.objectives import MultiSampleVAENetwork
 from npvae.core.vae import VAENetwork
-from npvae.study.posterior.likelihood import log_marginal_likelihood
+from npvae.study.posterior.log_marginal import log_marginal_likelihood
 
 SETTINGS = {
     "hidden": (16,),

@@ -16,7 +16,7 @@ from npvae.core.gaussian import kl_forward
 from npvae.data import load_dataset
 from npvae.study import Evaluation, code_moments, evaluate, reconstruction_error
 from npvae.study.jsonable import to_jsonable
-from npvae.study.posterior.likelihood import log_marginal_likelihood
+from npvae.study.posterior.log_marginal import log_marginal_likelihood
 
 FAST = {"n_importance_samples": 20, "n_images": 30}
 SETTINGS = {"hidden": (16,), "likelihood": "bernoulli", "batch_size": 32, "max_epochs": 5, "random_state": 0}

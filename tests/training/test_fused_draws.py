@@ -6,7 +6,7 @@ from scipy.special import logsumexp
 
 from npvae import kernels
 from npvae.core.activations import ACTIVATIONS
-from npvae.core.multi_sample import OBJECTIVES, MultiSampleVAENetwork
+from npvae.core.objectives import OBJECTIVES, MultiSampleVAENetwork
 from npvae.core.vae import VAENetwork
 from npvae.training import SGD, Stepper
 from npvae.training.fused import FusedGradient, fused_gradient

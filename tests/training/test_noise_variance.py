@@ -6,7 +6,7 @@ import pytest
 from npvae import VAE, Autoencoder
 from npvae.core.autoencoder import AutoencoderNetwork
 from npvae.core.init import init_parameters
-from npvae.core.multi_sample import MultiSampleVAENetwork
+from npvae.core.objectives import MultiSampleVAENetwork
 from npvae.core.vae import VAENetwork
 from npvae.estimators.columns import Columns
 from npvae.training import SGD, Stepper

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from npvae.core.likelihoods import bernoulli_backward, bernoulli_forward
-from npvae.core.multi_sample import importance_bound_backward, importance_bound_forward
+from npvae.core.objectives import importance_bound_backward, importance_bound_forward
 from npvae.course.exercises.exercise import Array, Exercise, Mistake, Task, from_catalogue
 from npvae.course.exercises.points import (
     IN,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npvae.core.free_bits import FreeBitsVAENetwork
+from npvae.core.objectives import FreeBitsVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.data import Dataset

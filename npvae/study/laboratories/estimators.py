@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npvae.core.gaussian import kl_backward, kl_forward, reparameterize_backward, reparameterize_forward
-from npvae.core.multi_sample import log_ratio_backward, log_ratio_forward, one_row_per_draw
+from npvae.core.objectives import log_ratio_backward, log_ratio_forward, one_row_per_draw
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.data import Dataset

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from npvae.core.init import init_parameters
-from npvae.core.multi_sample import one_row_per_draw
+from npvae.core.objectives import one_row_per_draw
 from npvae.core.vae import VAENetwork
 from npvae.data import load_digits
 from npvae.study.laboratories import estimators

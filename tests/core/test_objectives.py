@@ -7,7 +7,7 @@ from autograd import value_and_grad
 from scipy import special, stats
 
 from npvae import kernels
-from npvae.core.multi_sample import (
+from npvae.core.objectives import (
     MultiSampleVAENetwork,
     importance_bound_backward,
     importance_bound_forward,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from npvae.estimators.autoencoder import Autoencoder
-from npvae.estimators.model_saving import decoded, is_history, restored_stepper
+from npvae.estimators.estimator_saving import decoded, is_history, restored_stepper
 from npvae.estimators.vae import VAE
 from npvae.persistence import ModelFileError, load_model_and_state
 

@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 
 from npvae import VAE, Autoencoder
 from npvae.core.likelihoods import bernoulli_forward
-from npvae.study.posterior.likelihood import log_marginal_likelihood
+from npvae.study.posterior.log_marginal import log_marginal_likelihood
 
 Z, D = 3, 8
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from npvae import VAE
-from npvae.estimators.noise import shared_noise
+from npvae.estimators.score_draws import shared_noise
 
 
 @pytest.fixture(scope="module")
