@@ -84,9 +84,9 @@ def add_part_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--part",
         choices=["all", "train", "test"],
-        help="samples to use. Default: all for a single file or a folder of images, in stored order; test "
-        "for digits and for data that come in two parts. There, all means the training samples followed by the "
-        "test samples (for digits: scikit-learn's order)",
+        help="samples to use. Default: all for a single file or a folder of images, in stored order; "
+        "test for digits and for data that come in two parts. There, all means the training samples, then "
+        "the test samples (for digits: scikit-learn's order)",
     )
 
 
