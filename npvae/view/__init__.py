@@ -3,7 +3,8 @@
 A function that draws one panel takes `ax` and returns it; one that draws several takes `figure` (a Figure or
 SubFigure, preferably with constrained layout) and returns a tuple of Axes. Without these arguments they make
 a new figure, available as ``ax.figure``, outside of pyplot: no display is needed, nothing has to be closed,
-and no global setting is changed. `save_figure` writes it to a file.
+and no global setting is changed. `save_figure` writes it to a file. `explore` shows the explorer page of two
+models in a notebook.
 """
 
 from npvae.view.draw.history import draw_history
@@ -21,6 +22,7 @@ from npvae.view.draw.plane import draw_decoded_plane
 from npvae.view.draw.save import save_figure
 from npvae.view.draw.trace import draw_trace
 from npvae.view.draw.traversal import draw_traversal
+from npvae.view.page.export import explore
 
 __all__ = [
     "describe_spread",
@@ -37,5 +39,6 @@ __all__ = [
     "draw_samples",
     "draw_trace",
     "draw_traversal",
+    "explore",
     "save_figure",
 ]

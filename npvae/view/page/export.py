@@ -95,6 +95,53 @@ def explorer_page(
     )
 
 
+class ExplorerFrame:
+    """The explorer page as a notebook's output: a frame that shows the page when the cell is displayed.
+
+    Attributes
+    ----------
+    page : str
+        The page's HTML, as `explorer_page` returns it.
+    height : int
+        Height of the frame in pixels.
+    """
+
+    def __init__(self, page: str, height: int) -> None:
+        self.page, self.height = page, height
+
+    def _repr_html_(self) -> str:
+        return (
+            '<iframe title="npvae explorer" sandbox="allow-scripts" '
+            f'style="width: 100%; height: {self.height}px; border: 0" '
+            f'srcdoc="{html.escape(self.page)}"></iframe>'
+        )
+
+
+def explore(
+    autoencoder: Autoencoder,
+    vae: VAE,
+    dataset: Dataset,
+    *,
+    image_shape: tuple[int, int] | None = None,
+    height: int = 900,
+) -> ExplorerFrame:
+    """Show the explorer page of two models in a notebook.
+
+    Parameters
+    ----------
+    autoencoder, vae, dataset, image_shape
+        As for `explorer_page`, which also says what is raised.
+    height : int
+        Height of the frame in pixels.
+
+    Returns
+    -------
+    ExplorerFrame
+        Displayed when it is the last value of a cell.
+    """
+    return ExplorerFrame(explorer_page(autoencoder, vae, dataset, image_shape=image_shape), height)
+
+
 def page_script() -> str:
     """Return the page's JavaScript: the files of `SCRIPTS` in one scope of their own."""
     parts = [f"// {name}\n{_source(name)}" for name in SCRIPTS]

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import html
 import json
 import os
 import re
@@ -13,7 +14,8 @@ import pytest
 
 from npvae.data import Dataset, load_dataset, load_digits
 from npvae.estimators import VAE, Autoencoder
-from npvae.view.page.export import SCRIPTS, page_script, write_explorer
+from npvae.view import explore
+from npvae.view.page.export import SCRIPTS, explorer_page, page_script, write_explorer
 from npvae.view.page.packing import ArrayPacker, quantize
 from npvae.view.page.source_lines import source_lines
 from tests.view.page.browsing import train
@@ -111,3 +113,10 @@ def test_source_lines_are_in_the_files():
     assert lines["z"]["code"] == "z = mu + std * eps"
     assert lines["z_backward"]["code"] == "return dz.copy(), dz * eps * std / 2"
     assert all(line["where"].startswith("npvae/core/") for line in lines.values())
+
+
+def test_explore_is_the_page_in_a_frame(models):
+    data = load_digits()
+    frame = explore(*models, data, height=500)
+    (inside,) = re.findall(r'srcdoc="(.*?)"', frame._repr_html_(), re.DOTALL)
+    assert html.unescape(inside) == frame.page == explorer_page(*models, data)

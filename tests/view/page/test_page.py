@@ -10,6 +10,7 @@ import pytest
 from npvae.data import load_digits
 from npvae.study.metrics.small_classifier import fit_small_classifier
 from npvae.view.page.contents import rounded
+from npvae.view.page.export import ExplorerFrame
 from tests.view.page.browsing import until
 
 STEPS = [
@@ -360,3 +361,19 @@ def test_axe_finds_nothing_serious(scheme, open_page, explorer):
         ]
         assert serious == [], step
     page.context.close()
+
+
+def test_in_the_frame_of_a_notebook(browser, explorer):
+    frame_html = ExplorerFrame(explorer.read_text(encoding="utf-8"), height=700)._repr_html_()
+    window = browser.new_page()
+    messages = []
+    window.on("console", lambda message: messages.append(message.text))
+    window.on("pageerror", lambda error: messages.append(str(error)))
+    window.set_content(frame_html)
+    frame = window.frames[1]
+    until(frame, "globalThis.npvae !== undefined")
+    frame.get_by_role("button", name="Next \u203a").click()
+    until(frame, f"document.body.dataset.step === '{STEPS[1]}'")
+    assert window.locator("iframe").bounding_box()["height"] == 700
+    assert messages == []
+    window.close()
