@@ -198,7 +198,8 @@ def test_no_hidden_random_state_and_no_pickle(path):
     saved = {f"np.random.{name}" for name in ("get_state", "set_state", "RandomState", "BitGenerator")}
     allowed = saved | {"random"} if "gradcheck" in path.parts else set()
     assert [name for name in global_randomness(tree) if name not in allowed] == []
-    assert list(pickling(tree)) == []
+    # numba pickles machine code; code_cache.py reads what numba wrote, after comparing its hash.
+    assert list(pickling(tree)) == (["pickle"] if path.name == "code_cache.py" else [])
 
 
 def test_the_scans_find_what_they_look_for():
