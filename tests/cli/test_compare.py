@@ -298,7 +298,8 @@ def test_other_data_of_the_same_name_are_refused(images, tmp_path, data):
     changed.mkdir()
     for path in images.iterdir():
         (changed / path.name).write_bytes(path.read_bytes())
-    argv = ("compare", "--data", changed, "--epochs", 1, "--hidden", "--importance-samples", 1, "--out", out)
+    quick = ("--latent-dim", 1, "--epochs", 1, "--hidden", "--importance-samples", 1)
+    argv = ("compare", "--data", changed, *quick, "--out", out)
     assert invoke(*argv).code == 0
     X = data.X_test.reshape(-1, 6, 5).copy()
     X[0, 0, 0] += 1
