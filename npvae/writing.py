@@ -52,9 +52,12 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
             os.fsync(handle)
             if mode is not None:
                 temporary.chmod(stat.S_IMODE(mode))
+            if fcntl is not None:  # while it is locked: nobody may take it for a leftover
+                temporary.replace(path)
         finally:
             os.close(handle)
-        temporary.replace(path)
+        if fcntl is None:  # Windows does not rename an open file
+            temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
         if error.errno is None:

@@ -154,6 +154,22 @@ def test_what_another_process_is_writing_is_not_removed(path):
     assert os.listdir(path.parent) == [path.name]
 
 
+AGAIN = """
+import sys
+from pathlib import Path
+from npvae.writing import write_text_atomically
+for _ in range(200):
+    write_text_atomically(Path(sys.argv[1]), "whole")
+"""
+
+
+def test_processes_that_write_the_same_file_do_not_disturb_each_other(tmp_path):
+    command = [sys.executable, "-c", AGAIN, str(tmp_path / "file")]
+    writers = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(3)]
+    assert [writer.communicate(timeout=60)[1] for writer in writers] == [b""] * 3
+    assert os.listdir(tmp_path) == ["file"]
+
+
 def test_readers_and_writers_at_once_see_whole_files(path):
     stop, errors = threading.Event(), []
 

@@ -107,7 +107,7 @@ def _open_missing_streams() -> None:
     would get into that file.
     """
     while (free := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
+        os.set_inheritable(free, True)  # for workers, which would start with it closed again
     os.close(free)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:

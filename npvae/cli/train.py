@@ -123,10 +123,10 @@ def run(args: argparse.Namespace) -> int:
         return code
     if estimator.stop_reason_ == "interrupted":
         out = _save_partial(estimator, out)
-    else:
-        out = save_or_elsewhere(estimator, out)
-        if args.resume or every is not None:
-            checkpoint.unlink(missing_ok=True)
+    elif (saved := save_or_elsewhere(estimator, out)) != out:
+        out, code = saved, 2  # a script must not go on as if --out were there
+    elif args.resume or every is not None:
+        checkpoint.unlink(missing_ok=True)
     result = {
         "model": str(out),
         "estimator": type(estimator).__name__,

@@ -18,11 +18,17 @@ from npvae.training.schedules import LARGEST_RATE
 
 
 class _Number(Interval):
-    """An interval without True and False, which Python counts as 1 and 0."""
+    """An interval without True and False, which Python counts as 1 and 0, and what no float can hold."""
 
     def is_satisfied_by(self, val: Any) -> bool:
         """Say whether a value is allowed."""
-        return not isinstance(val, bool) and super().is_satisfied_by(val)
+        if isinstance(val, bool) or not super().is_satisfied_by(val):
+            return False
+        try:
+            float(val)
+        except OverflowError:
+            return False
+        return True
 
 
 def _integer(least: int) -> _Number:
@@ -58,6 +64,7 @@ AUTOENCODER: dict[str, list[Any]] = {
 }
 VAE = AUTOENCODER | {
     "beta": [_NOT_NEGATIVE],
+    "free_bits": [_NOT_NEGATIVE],
     "objective": [StrOptions(set(OBJECTIVES))],
     "n_draws": [_integer(1)],
     "kl_warmup_epochs": [_integer(0)],

@@ -63,7 +63,9 @@ class TrainableModel(LatentVariableModel):
 
     def _network_settings(self, n_features: int) -> dict[str, Any]:
         """Return the parameters that describe the network of an autoencoder and of a VAE."""
-        hidden = tuple(self.hidden) if isinstance(self.hidden, list | np.ndarray) else self.hidden
+        hidden = self.hidden
+        if isinstance(hidden, list) or (isinstance(hidden, np.ndarray) and hidden.ndim > 0):
+            hidden = tuple(hidden)
         names = ("latent_dim", "activation", "negative_slope", "likelihood", "noise_variance")
         settings = {name: getattr(self, name) for name in names}
         return settings | {"n_features": n_features, "hidden": hidden}

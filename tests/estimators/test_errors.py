@@ -55,7 +55,8 @@ OUT_OF_RANGE = [
     if not any(value is a or (type(value) is type(a) and value == a) for a in allowed)
 ]
 OUT_OF_RANGE += [
-    *(({"hidden": value}, "hidden") for value in ((0,), (8, -1), (1.5,), (True,), [[8]])),
+    *(({"hidden": value}, "hidden") for value in ((0,), (8, -1), (1.5,), (True,), [[8]], np.array(3))),
+    *(({name: 10**400}, name) for name in ("beta", "free_bits", "noise_variance", "negative_slope")),
     ({"learning_rate": 1e38}, "learning_rate"),
     ({"learning_rate": lambda epoch: -1}, "learning_rate"),
     ({"optimizer": SGD}, "optimizer"),
@@ -67,6 +68,11 @@ settings_out_of_range = pytest.mark.parametrize(
     # Without addresses: processes that share the tests out must agree on their names.
     ids=[re.sub(r" at 0x\w+", "", str(settings)) for settings, _ in OUT_OF_RANGE],
 )
+
+
+@both
+def test_every_parameter_declares_what_it_may_be(cls):
+    assert set(cls._parameter_constraints) == set(cls().get_params())
 
 
 @both

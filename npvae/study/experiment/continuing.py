@@ -28,5 +28,5 @@ def resume_point(path: Path, model: "TrainableModel") -> "tuple[Any, Checkpoint]
     """Return a model like `model` in the state of a checkpoint, and the checkpoint; None if there is none."""
     try:
         return type(model).prepare_resume(path, {"verbose": model.verbose, "n_threads": model.n_threads})
-    except (ModelFileError, OSError):
+    except (ModelFileError, OSError, ValueError):
         return None
