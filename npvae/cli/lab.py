@@ -1,6 +1,7 @@
 """``npvae lab``: the laboratories, one measured question of the lecture each."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from npvae.cli.options import add_data_options, add_seed_option
@@ -47,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             width = max(map(len, LABORATORIES))
             print("\n".join(f"{name:<{width}}  {about}" for name, about in LABORATORIES.items()))
+            print("\nBegin with: npvae lab pull")
         return 0
 
     import dataclasses
@@ -73,4 +75,5 @@ def run(args: argparse.Namespace) -> int:
     print(json.dumps(result.numbers()) if args.json else view.text(result))
     if args.out is not None:
         save_figure(view.draw(result), args.out)
+        print(f"npvae lab: {args.out} written", file=sys.stderr)
     return 0

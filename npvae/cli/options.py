@@ -166,6 +166,15 @@ def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False)
     )
     group.add_argument("--beta", type=float, default=1.0, help="weight of the VAE's KL term (default: 1)")
     group.add_argument(
+        "--free-bits",
+        type=float,
+        default=0.0,
+        metavar="NATS",
+        help="nats of each latent dimension's KL, averaged over the batch, that cost nothing: against "
+        "posterior collapse (default: 0). Only for the ELBO with one draw; training is slower, as it does "
+        "not use the compiled step",
+    )
+    group.add_argument(
         "--objective",
         choices=["elbo", "iwae"],
         default="elbo",
@@ -263,6 +272,7 @@ def make_estimator(kind: str, args: argparse.Namespace, data: "Dataset") -> "VAE
             **settings,
             beta=args.beta,
             kl_warmup_epochs=args.kl_warmup_epochs,
+            free_bits=args.free_bits,
             objective=args.objective,
             n_draws=args.draws if args.draws is not None else (5 if args.objective == "iwae" else 1),
         )

@@ -68,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Trace and print."""
     from npvae.cli.output import check_file
+    from npvae.core.objectives import FreeBitsVAENetwork
     from npvae.estimators import VAE
     from npvae.study.jsonable import to_jsonable
     from npvae.study.trace import trace_image
@@ -83,6 +84,12 @@ def run(args: argparse.Namespace) -> int:
             print(
                 f"npvae trace: the model was trained on the {network.objective.upper()} with "
                 f"{network.n_draws} draws of z; shown is the ELBO with one",
+                file=sys.stderr,
+            )
+        if isinstance(network, FreeBitsVAENetwork):
+            print(
+                f"npvae trace: the model was trained with {network.free_bits:g} free nats per latent "
+                "dimension; shown is the plain ELBO, without free bits",
                 file=sys.stderr,
             )
     else:

@@ -18,6 +18,7 @@ EXAMPLES = """examples:
   npvae train ae --latent-dim 10 --out ae.safetensors
   npvae train vae --data mnist/ --latent-dim 20 --epochs 10 --out mnist.safetensors
   npvae train vae --data mnist/ --binarize dynamic --objective iwae --draws 5 --out iwae.safetensors
+  npvae train vae --latent-dim 10 --free-bits 0.25 --out free.safetensors
   npvae train vae --data features.csv --likelihood gaussian --hidden 256 64 --out features.safetensors
   npvae train vae --data images/ --epochs 500 --early-stopping --patience 20 --out images.safetensors
   npvae train vae --data mnist/ --epochs 100 --checkpoint-every 5 --resume --out mnist.safetensors
@@ -81,8 +82,10 @@ def run(args: argparse.Namespace) -> int:
     from npvae.training import TrainingDivergedError
     from npvae.training.parallel import is_first_rank
 
-    if args.model == "ae" and (args.beta != 1 or args.kl_warmup_epochs):
-        raise ValueError("--beta and --kl-warmup-epochs weigh the KL term, which only a VAE has")
+    if args.model == "ae" and (args.beta != 1 or args.kl_warmup_epochs or args.free_bits):
+        raise ValueError(
+            "--beta, --kl-warmup-epochs and --free-bits change the KL term, which only a VAE has"
+        )
     if args.model == "ae" and (args.objective != "elbo" or args.draws not in (None, 1)):
         raise ValueError("--objective and --draws are of a VAE; an autoencoder draws nothing")
     if not args.early_stopping and (args.patience, args.validation_fraction) != (None, None):

@@ -123,6 +123,14 @@ def notes_of(function: Callable[..., Any]) -> str:
     return ""
 
 
+def remarks(lines: Sequence[Line]) -> list[str]:
+    """Return the remark of each line, "" where it is that of the line before."""
+    before = ["", *(line.said for line in lines)]
+    return [
+        "" if line.said == said else line.said for line, said in zip(lines, before[: len(lines)], strict=True)
+    ]
+
+
 def derivation_text(derivation: Derivation) -> str:
     """Return a derivation for the terminal."""
     shown = [f"{derivation.name}: {summary_of(derivation.forward.function)}"]
@@ -136,12 +144,11 @@ def derivation_text(derivation: Derivation) -> str:
 def lines_text(lines: Sequence[Line]) -> str:
     """Return equations one below the other: in letters, in numbers, and what comes out."""
     shown: list[str] = []
-    for line in lines:
+    for line, said in zip(lines, remarks(lines), strict=True):
         left = "" if line.left is None else line.left.text()
         letters, numbers = alone(line.formula), alone(line.formula, filled=True)
         sign = "≈" if line.tolerance > EXACT else "="
-        if line.said:
-            shown.append(f"  {line.said}")
+        shown += textwrap.wrap(said, WIDTH, initial_indent="  ", subsequent_indent="  ")
         start = f"  {left} = " if left else "    = "
         right = list(dict.fromkeys((letters, numbers, written(line.computed))))
         one = start + " = ".join(right[:-1]) + f" {sign} {right[-1]}" if right[1:] else start + right[0]

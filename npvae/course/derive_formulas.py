@@ -277,6 +277,11 @@ def exp(x: Formula) -> Formula:
     return Function("exp", (x,), math.exp)
 
 
+def expm1(x: Formula) -> Formula:
+    """Return e to the power of x, minus 1."""
+    return Function("expm1", (x,), math.expm1)
+
+
 def ln(x: Formula) -> Formula:
     """Return the natural logarithm of x."""
     return Function("ln", (x,), math.log)

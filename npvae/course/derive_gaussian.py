@@ -18,7 +18,7 @@ from npvae.core.objectives import (
     log_ratio_forward,
 )
 from npvae.course.derive import Derivation, Line, Part
-from npvae.course.derive_formulas import Expectation, Formula, Number, Symbol, Total, exp, larger, ln
+from npvae.course.derive_formulas import Expectation, Formula, Number, Symbol, Total, exp, expm1, larger, ln
 from npvae.course.derive_lines import difference, entries, one
 
 _LN_4 = math.log(4)  # the log-variance of sigma = 2
@@ -76,6 +76,8 @@ def kl() -> Derivation:
     d_mu, d_log_var = (float(g[0, 0]) for g in kl_backward(np.array([d]), cache))
     computed = float(value[0])
 
+    with_expm1 = "As the code computes it, with expm1(v) = exp(v) - 1:"
+
     def log_ratio(z: Formula) -> Formula:
         return -((z - mu) ** 2 / (2 * exp(log_var))) - log_var / 2 + z**2 / 2
 
@@ -84,14 +86,17 @@ def kl() -> Derivation:
             Symbol("KL", 0),
             Expectation("z", log_ratio, m, 2.0),
             computed,
-            "A quadratic function of z has the mean of its values at μ - σ = -1 and μ + σ = 3:",
+            "The expectation under N(μ, σ²) of a quadratic function of z is the mean of its values at μ - σ "
+            "and μ + σ, here -1 and 3:",
         ),
         Line(None, -(Number(1) / 2) - log_var / 2 + (mu**2 + exp(log_var)) / 2, computed),
         Line(None, (mu**2 + (exp(log_var) - 1) - log_var) / 2, computed),
+        Line(None, (mu**2 + expm1(log_var) - log_var) / 2, computed, with_expm1),
     )
     backward = (
         Line(Symbol("d_μ", 0), d_kl * mu, d_mu),
         Line(Symbol("d_v", 0), d_kl * (exp(log_var) - 1) / 2, d_log_var),
+        Line(None, d_kl * expm1(log_var) / 2, d_log_var, with_expm1),
         difference(Symbol("d_μ", 0), lambda a: d * divergence(m=a), "μ", m, d_mu, "d · KL"),
         difference(Symbol("d_v", 0), lambda a: d * divergence(v=a), "v", v, d_log_var, "d · KL"),
     )

@@ -3,8 +3,9 @@
 import html
 import re
 from collections.abc import Sequence
+from itertools import starmap
 
-from npvae.course.derive import EXACT, Derivation, Line, Part, place_of, summary_of, words_of
+from npvae.course.derive import EXACT, Derivation, Line, Part, place_of, remarks, summary_of, words_of
 from npvae.course.derive_formulas import Formula, alone, written
 
 _STYLE = """
@@ -72,7 +73,7 @@ def _section(derivation: Derivation) -> str:
 
 def _part(title: str, part: Part, words: str) -> str:
     pre = f"<pre>{html.escape(words)}</pre>\n" if words else ""
-    rows = "\n".join(_rows(line) for line in part.lines)
+    rows = "\n".join(starmap(_rows, zip(part.lines, remarks(part.lines), strict=True)))
     return (
         f"<h3>{title}: <code>{html.escape(place_of(part.function))}</code></h3>\n"
         f"{pre}"
@@ -81,10 +82,10 @@ def _part(title: str, part: Part, words: str) -> str:
     )
 
 
-def _rows(line: Line) -> str:
-    """Return an equation as rows: in letters, in numbers where these differ, and the result."""
+def _rows(line: Line, said: str) -> str:
+    """Return an equation as rows: a remark, in letters, in numbers where these differ, and the result."""
     left = "" if line.left is None else _math(line.left)
-    rows = [] if not line.said else [f'<tr><td class="said" colspan="2">{html.escape(line.said)}</td></tr>']
+    rows = [f'<tr><td class="said" colspan="2">{html.escape(said)}</td></tr>'] if said else []
     letters, numbers = alone(line.formula), alone(line.formula, filled=True)
     sign = "≈" if line.tolerance > EXACT else "="
     result = written(line.computed)

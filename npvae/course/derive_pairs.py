@@ -6,20 +6,29 @@ from functools import partial
 from npvae.course import derive_gaussian, derive_layers, derive_likelihoods
 from npvae.course.derive import Derivation
 
-_BY_NAME: dict[str, Callable[[], Derivation]] = {
-    "dense": derive_layers.dense,
-    "reparameterize": derive_gaussian.reparameterize,
-    "kl": derive_gaussian.kl,
-    "free_bits": derive_gaussian.free_bits,
-    "importance_bound": derive_gaussian.importance_bound,
-    "log_ratio": derive_gaussian.log_ratio,
-    "bernoulli": derive_likelihoods.bernoulli,
-    "gaussian": derive_likelihoods.gaussian,
-}
-for _name in derive_layers.FORMULAS:
-    _BY_NAME[_name] = partial(derive_layers.activation, _name)
-    _BY_NAME[f"mlp, {_name}"] = partial(derive_layers.chain, _name)
+ACTIVATIONS = tuple(derive_layers.FORMULAS)
 
+_BY_TOPIC: dict[str, dict[str, Callable[[], Derivation]]] = {
+    "Layers": {
+        "dense": derive_layers.dense,
+        **{name: partial(derive_layers.activation, name) for name in ACTIVATIONS},
+        **{f"mlp, {name}": partial(derive_layers.chain, name) for name in ACTIVATIONS},
+    },
+    "The posterior q(z | x)": {"reparameterize": derive_gaussian.reparameterize, "kl": derive_gaussian.kl},
+    "Likelihoods p(x | z)": {
+        "bernoulli": derive_likelihoods.bernoulli,
+        "gaussian": derive_likelihoods.gaussian,
+    },
+    "Other objectives": {
+        "free_bits": derive_gaussian.free_bits,
+        "log_ratio": derive_gaussian.log_ratio,
+        "importance_bound": derive_gaussian.importance_bound,
+    },
+}
+_BY_NAME = {name: make for makers in _BY_TOPIC.values() for name, make in makers.items()}
+
+#: Names by topic, each topic after those that it needs.
+TOPICS = {topic: tuple(makers) for topic, makers in _BY_TOPIC.items()}
 NAMES = tuple(_BY_NAME)
 
 

@@ -9,6 +9,10 @@ LEAST_KL = 0.01  # nats, averaged over samples; a latent unit below it has colla
 LARGEST_LOG_VAR = 80.0  # absolute value; exp of a float32 overflows above 88.7 and loses digits below -87.3
 
 
+class PosteriorCollapseWarning(UserWarning):
+    """Warns that most latent units of a fitted VAE have collapsed to the prior."""
+
+
 def collapse_warning(
     network: VAENetwork,
     params: Parameters,

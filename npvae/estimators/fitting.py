@@ -422,8 +422,8 @@ class TrainableModel(LatentVariableModel):
         self._warn_of_the_end(settings, fall, window)
         unsettled = fall >= (settings.tol or _DIAGNOSED_TOL) * data.shape[1]
         unsettled = unsettled and self.stop_reason_ != "early_stopping"
-        for sentence in self._diagnose(data, rows, unsettled):
-            warnings.warn(sentence, UserWarning, stacklevel=3)
+        for warning in self._diagnose(data, rows, unsettled):
+            warnings.warn(warning, stacklevel=3)
         return self
 
     def partial_fit(self, X: npt.ArrayLike, y: None = None) -> Self:
@@ -646,8 +646,8 @@ class TrainableModel(LatentVariableModel):
             stacklevel=4,
         )
 
-    def _diagnose(self, data: np.ndarray, rows: np.ndarray, unsettled: bool) -> list[str]:
-        """Return warnings about the fitted model, one string each."""
+    def _diagnose(self, data: np.ndarray, rows: np.ndarray, unsettled: bool) -> list[Warning]:
+        """Return warnings about the fitted model."""
         return []
 
 

@@ -12,7 +12,7 @@ from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.data.scaling import as_floats
 from npvae.estimators import constraints
-from npvae.estimators.diagnosis import collapse_warning, log_var_warning
+from npvae.estimators.diagnosis import PosteriorCollapseWarning, collapse_warning, log_var_warning
 from npvae.estimators.fitting import TrainableModel
 from npvae.estimators.inputs import BLOCK, RandomState
 from npvae.estimators.score_draws import default_n_draws, shared_noise
@@ -288,7 +288,7 @@ class VAE(TrainableModel):
             total += network.reconstruction_forward(params, x_k, output)[0].reshape(k, n).sum(axis=0)
         return -(total / x.dtype.type(len(noise)) + kl)
 
-    def _diagnose(self, data: np.ndarray, rows: np.ndarray, unsettled: bool) -> list[str]:
+    def _diagnose(self, data: np.ndarray, rows: np.ndarray, unsettled: bool) -> list[Warning]:
         if not self.n_iter_:
             return []
         some = rows[np.linspace(0, len(rows) - 1, min(len(rows), _DIAGNOSED)).astype(np.int64)]
@@ -296,4 +296,9 @@ class VAE(TrainableModel):
         with np.errstate(over="ignore", invalid="ignore"):  # the warnings below report it
             mu, log_var = self.network_.encode(self.params_, x)
             collapse = collapse_warning(self.network_, self.params_, x, mu, log_var, unsettled=unsettled)
-        return [sentence for sentence in (collapse, log_var_warning(log_var)) if sentence]
+        found: list[Warning] = []
+        if collapse is not None:
+            found.append(PosteriorCollapseWarning(collapse))
+        if (extreme := log_var_warning(log_var)) is not None:
+            found.append(UserWarning(extreme))
+        return found

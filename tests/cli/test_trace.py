@@ -67,8 +67,12 @@ def test_json(models, images, vae):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--objective", "iwae", "--draws", 3), "the IWAE with 3 draws of z; shown is the ELBO with one"),
-        (("--draws", 2), "the ELBO with 2 draws of z; shown is the ELBO with one"),
+        (("--objective", "iwae", "--draws", 3), "on the IWAE with 3 draws of z; shown is the ELBO with one"),
+        (("--draws", 2), "on the ELBO with 2 draws of z; shown is the ELBO with one"),
+        (
+            ("--free-bits", 5),
+            "with 5 free nats per latent dimension; shown is the plain ELBO, without free bits",
+        ),
         (("--beta", 0.5), None),
     ],
 )
@@ -79,7 +83,7 @@ def test_another_objective_than_that_shown_is_named(options, said, images, tmp_p
     for form in ((), ("--json",)):
         result = invoke("trace", path, "--data", images, "--eps", 1, 1, *form)
         assert result.code == 0
-        message = f"npvae trace: the model was trained on {said}\n" if said else ""
+        message = f"npvae trace: the model was trained {said}\n" if said else ""
         assert result.err == message
     vae, x = npvae.load(path), load_dataset(images).X_test[0] / np.float32(255)
     (reconstruction, kl), _ = vae.network_.forward(vae.params_, x[None], np.ones((1, 2), np.float32))

@@ -80,6 +80,7 @@ def test_json(images, data, tmp_path):
 OPTIONS = {
     "--beta": (2.5, "beta", 2.5),
     "--kl-warmup-epochs": (2, "kl_warmup_epochs", 2),
+    "--free-bits": (0.5, "free_bits", 0.5),
     "--objective": ("iwae", "objective", "iwae"),
     "--draws": (3, "n_draws", 3),
     "--optimizer": ("sgd", "optimizer", "sgd"),
@@ -126,6 +127,21 @@ def test_an_autoencoder_draws_nothing(options, images, tmp_path):
     argv = ("--data", images, *QUICK, "--out", tmp_path / "m.safetensors")
     assert_refused(invoke("train", "ae", *argv, *options), "--draws", "autoencoder")
     assert invoke("train", "ae", *argv, "--draws", 1).code == 0, "which it may be told"
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("vae", "--free-bits", -0.5), ["free_bits", "at least 0"]),
+        (("vae", "--free-bits", "nan"), ["free_bits", "nan"]),
+        (("vae", "--free-bits", 0.5, "--draws", 2), ["free_bits", "one draw"]),
+        (("ae", "--free-bits", 0.5), ["--free-bits", "only a VAE has"]),
+    ],
+)
+def test_bad_free_bits_are_refused_before_training(options, parts, images, tmp_path):
+    out = tmp_path / "m.safetensors"
+    assert_refused(invoke("train", *options, "--data", images, *QUICK, "--out", out), *parts)
+    assert not out.exists()
 
 
 def _train(images, path, *options):

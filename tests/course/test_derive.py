@@ -7,7 +7,15 @@ import pytest
 from npvae.checks.pairs import pair_cases
 from npvae.core import gaussian
 from npvae.course import derive_gaussian
-from npvae.course.derive import BY_DIFFERENCES, EXACT, derivation_text, notes_of, plain_function, words_of
+from npvae.course.derive import (
+    BY_DIFFERENCES,
+    EXACT,
+    derivation_text,
+    notes_of,
+    plain_function,
+    remarks,
+    words_of,
+)
 from npvae.course.derive_pairs import NAMES, derive
 
 DERIVATIONS = {name: derive(name) for name in NAMES}
@@ -72,7 +80,16 @@ def test_a_wrong_gradient_does_not_hold(monkeypatch):
 
     monkeypatch.setattr(derive_gaussian, "kl_backward", wrong)
     failed = [line for line in derive_gaussian.kl().lines if not line.holds()]
-    assert [line.left.text() for line in failed] == ["d_v", "d_v"]
+    assert [line.formula.text() for line in failed] == [
+        "d · (exp(v) - 1) / 2", "d · expm1(v) / 2", "(L(v + 0.01) - L(v - 0.01)) / 0.02",
+    ]  # fmt: skip
+
+
+def test_a_remark_is_not_repeated():
+    lines = DERIVATIONS["kl"].backward.lines
+    assert [line.said for line in lines][-2:] == ["By differences, with L = d · KL:"] * 2
+    assert remarks(lines)[-2:] == ["By differences, with L = d · KL:", ""]
+    assert derivation_text(DERIVATIONS["kl"]).count("By differences") == 1
 
 
 def test_notes_are_those_of_the_docstring():
@@ -86,6 +103,7 @@ def test_kl_by_hand():
     """With a pencil: mu = 1, sigma = 2."""
     text = derivation_text(DERIVATIONS["kl"])
     assert "= (μ² + (exp(v) - 1) - v) / 2 = (1² + (exp(1.38629) - 1) - 1.38629) / 2 = 1.30685" in text
+    assert "= (μ² + expm1(v) - v) / 2 = (1² + expm1(1.38629) - 1.38629) / 2 = 1.30685" in text
     assert re.search(r"d_v = d · \(exp\(v\) - 1\) / 2 = 2 · \(exp\(1.38629\) - 1\) / 2 = 3\n", text)
 
 

@@ -18,6 +18,7 @@ from npvae.data import Dataset
 from npvae.estimators import VAE
 from npvae.estimators.diagnosis import LEAST_KL
 from npvae.study.jsonable import to_jsonable
+from npvae.study.laboratories.measuring import intended_collapse
 from npvae.study.posterior.information import kl_per_dimension
 
 FREE_BITS = 0.5  # nats per latent dimension
@@ -184,7 +185,8 @@ def run_collapse(
     for cause in causes:
         estimator, of_cause = CAUSES[cause]
         for cure in CURES:
-            vae = estimator(LATENT_DIM, **settings | of_cause | cures[cure]).fit(data.X_train)
+            with intended_collapse():
+                vae = estimator(LATENT_DIM, **settings | of_cause | cures[cure]).fit(data.X_train)
             outcomes.setdefault(cause, {})[cure] = _outcome(vae, data.X_test, seed)
     return CollapseLaboratory(outcomes, warmup)
 

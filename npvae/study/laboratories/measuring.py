@@ -1,11 +1,15 @@
 """What the laboratories that train models measure of each."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from npvae.estimators import VAE, Autoencoder
+from npvae.estimators.diagnosis import PosteriorCollapseWarning
 from npvae.study.jsonable import to_jsonable
 from npvae.study.metrics.features import PrincipalFeatures
 from npvae.study.metrics.frechet import frechet_distance
@@ -65,6 +69,14 @@ class Case:
     def numbers(self) -> dict[str, Any]:
         """Return the figures and the history in JSON's types."""
         return to_jsonable(self.figures) | {"history": to_jsonable(self.history)}
+
+
+@contextmanager
+def intended_collapse() -> Iterator[None]:
+    """Keep `fit` from warning of posterior collapse, where a laboratory causes it and reports it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PosteriorCollapseWarning)
+        yield
 
 
 class Measurer:

@@ -10,7 +10,7 @@ from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.data import Dataset
 from npvae.estimators import VAE
-from npvae.study.laboratories.measuring import Case, Measurer
+from npvae.study.laboratories.measuring import Case, Measurer, intended_collapse
 
 BETAS = (0.0, 0.1, 1.0, 3.0, 10.0)
 
@@ -121,8 +121,9 @@ def run_pull(
         "learning_rate": 2e-3, "random_state": seed, "verbose": int(verbose),
     }  # fmt: skip
     measurer, cases = Measurer(data.X_train, data.X_test, seed), {}
-    for beta in betas:
-        cases[case_name(beta)] = measurer.measure(VAE(2, beta=beta, **settings).fit(data.X_train))
-    noiseless = NoiselessVAE(2, **settings).fit(data.X_train)
+    with intended_collapse():
+        for beta in betas:
+            cases[case_name(beta)] = measurer.measure(VAE(2, beta=beta, **settings).fit(data.X_train))
+        noiseless = NoiselessVAE(2, **settings).fit(data.X_train)
     cases["KL, no noise"] = measurer.measure(noiseless, noiseless.transform(data.X_test))
     return PullLaboratory(cases, data.y_test, data.image_shape, measurer.control())

@@ -242,10 +242,12 @@ def draw_plane(
     samples: np.ndarray | None = None,
     include: np.ndarray | None = None,
     axes: np.ndarray | None = None,
+    names: bool = True,
 ) -> None:
     """Draw codes (N, Z >= 2) as `draw_latent_codes` does.
 
-    Limits include a point (Z,) too; `axes` (Z, 2) replaces `picture_axes` of the codes.
+    Limits include a point (Z,) too; `axes` (Z, 2) replaces `picture_axes` of the codes. Without `names`,
+    classes have colours only: see `class_handles`.
     """
     axes = picture_axes(codes) if axes is None else axes
     points = codes @ axes
@@ -266,8 +268,20 @@ def draw_plane(
     _set_square_limits(ax, np.concatenate(shown))
     _name_axes(ax, codes.shape[1])
     open_frame(ax)
-    if named:
+    if named and names:
         draw_class_names(ax, points, classes, members)
+
+
+def class_handles(labels: npt.ArrayLike | None) -> list[Line2D]:
+    """Return a legend's handles for the colours that `draw_plane` gives the classes; none if it gives one."""
+    classes = np.unique([] if labels is None else labels)
+    return [
+        Line2D(
+            [], [], linestyle="", marker="o", markersize=9,
+            color=CLASS_COLOURS[k % len(CLASS_COLOURS)], label=str(name),
+        )
+        for k, name in enumerate(classes if len(classes) <= MOST_CLASSES else [])
+    ]  # fmt: skip
 
 
 def square_around(points: np.ndarray) -> tuple[np.ndarray, float]:

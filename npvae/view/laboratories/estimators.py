@@ -15,6 +15,21 @@ _SHORT = {
     "path, Monte Carlo KL": "path,\nMonte Carlo\nKL",
     "sticking the landing": "sticking\nthe\nlanding",
 }
+#: What each does to estimate the gradient of E[f(z)], z ~ q, from draws of z; f is -ln p(x | z).
+_EXPLAINED = (
+    "score function: f(z) times the gradient of ln q(z), without differentiating f (also: REINFORCE).",
+    "leave-one-out baseline: the mean of f over the other draws is first subtracted from f(z). This does not "
+    "change the mean of the estimates.",
+    "path: the derivative of f(mu + sigma eps) through z, the reparameterization trick. The KL is analytic, "
+    "by its formula, or Monte Carlo: ln q(z) - ln p(z) of the draws.",
+    "sticking the landing: path with Monte Carlo KL, but ln q is differentiated through z alone. The part "
+    "that is left out has mean 0.",
+)
+_DISTANCE = (
+    "Distance of the means: the mean estimate is compared with that of the path with other draws. Shown is "
+    "the largest distance over latent dimensions, in standard errors; of an unbiased estimator it is seldom "
+    "above 4."
+)
 _MOST_ERRORS = 4  # of an unbiased estimator
 _COLOURS = dict(zip(ESTIMATORS, CLASS_COLOURS[:5], strict=True))
 
@@ -22,6 +37,7 @@ _COLOURS = dict(zip(ESTIMATORS, CLASS_COLOURS[:5], strict=True))
 def text(result: EstimatorsLaboratory) -> str:
     """Return tables of means and variances, and what they show."""
     theta = result.theta
+    explained = wrapped("\n".join(("Estimators of the gradient of E[f(z)], z ~ q:", *_EXPLAINED)))
     exact = Table(
         f"An exact case: d/dtheta E[x²] = 2 theta = {2 * theta:g} at theta = {theta:g}, x ~ N(theta, 1)",
         ("estimator", "mean", "standard error", "variance", "by the formula"),
@@ -58,18 +74,12 @@ def text(result: EstimatorsLaboratory) -> str:
                 )
                 for name, s in scatters.items()
             ],
+            "" if i else _DISTANCE,
         )
-        for latent_dim, scatters in result.trained.items()
+        for i, (latent_dim, scatters) in enumerate(result.trained.items())
     ]
-    trained[-1] = Table(
-        trained[-1].title,
-        trained[-1].header,
-        trained[-1].rows,
-        "Distance of the means: the largest over latent dimensions, in standard errors, from that of the "
-        "path with other draws; an unbiased estimator is seldom above 4.",
-    )
-    tables = "\n\n".join(table.text() for table in (exact, posterior, *trained))
-    return tables + "\n\n" + "\n".join(wrapped(line, "- ") for line in findings(result))
+    parts = [explained, *(table.text() for table in (exact, posterior, *trained))]
+    return "\n\n".join(parts) + "\n\n" + "\n".join(wrapped(line, "- ") for line in findings(result))
 
 
 def findings(result: EstimatorsLaboratory) -> list[str]:

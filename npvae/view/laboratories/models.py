@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from npvae.study.laboratories.measuring import Case
 from npvae.study.table import Table
 from npvae.view.draw.images import draw_image_grid
-from npvae.view.draw.latent import draw_plane
+from npvae.view.draw.latent import class_handles, draw_plane
 from npvae.view.draw.style import CLASS_COLOURS, TEXT_SIZE, TICK_SIZE, new_figure, open_frame, set_title
 
 _COLUMNS = (
@@ -19,10 +19,18 @@ _COLUMNS = (
     "active\nunits",
     "Frechet\ndistance",
 )
-_NOTE = (
-    "On test images. Reconstruction: mean of -ln p(x | z), and KL, in nats. Spread: root mean square of "
-    "codes drawn from q(z | x), per dimension; 1 for N(0, I). Frechet distance of decoded draws from N(0, I) "
-    "to training images, in principal components (lower is better); "
+_LEGEND = "codes of test images, by class; circles: 1, 2 and 3 standard deviations of N(0, I)"
+_NOTE = "\n".join(
+    (
+        "On test images:",
+        "Reconstruction: mean of -ln p(x | z) at the posterior mean, in nats.",
+        "KL: mean KL divergence of q(z | x) from N(0, I), in nats.",
+        "Sigma: standard deviation of q(z | x).",
+        "Spread of codes: their root mean square about the mean, per dimension; 1 for N(0, I).",
+        "Active units: latent dimensions whose posterior mean depends on x (variance above 0.01).",
+        "Frechet distance: between decoded draws from N(0, I) and training images, comparing the means and "
+        "covariances of their principal components. Lower is better; ",
+    )
 )
 
 
@@ -70,9 +78,7 @@ def draw_cases(
     grid = figure.add_gridspec(3, 6 * n, height_ratios=[1.15, 1, 0.95])
     for i, ((name, case), caption) in enumerate(zip(cases.items(), captions, strict=True)):
         ax = figure.add_subplot(grid[0, 6 * i : 6 * (i + 1)])
-        draw_plane(ax, case.codes, labels)
-        for name_of_class in ax.texts:
-            name_of_class.set_in_layout(False)  # one that is moved beyond the axes would leave no room
+        draw_plane(ax, case.codes, labels, names=False)  # names moved apart would look like clusters
         ax.set(xlabel="", ylabel="")
         set_title(ax, name, caption, TEXT_SIZE + 1)
         ax = figure.add_subplot(grid[1, 6 * i : 6 * (i + 1)])
@@ -94,4 +100,11 @@ def draw_cases(
         open_frame(ax)
         if part == "reconstruction":  # the colours are the same in both
             ax.legend(fontsize=TICK_SIZE, frameon=False, ncols=2)
+    handles = class_handles(labels)
+    if handles:
+        figure.legend(
+            handles=handles, loc="outside upper center", ncols=len(handles), frameon=False,
+            fontsize=TEXT_SIZE, title=_LEGEND,
+            title_fontsize=TEXT_SIZE, handletextpad=0.1, columnspacing=1.2,
+        )  # fmt: skip
     return figure

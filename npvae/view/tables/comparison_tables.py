@@ -61,6 +61,8 @@ def objective(vae: VAE) -> str:
         parts.append(f"{network.n_draws} draws of z")
     if network.beta != 1:
         parts.append(f"beta = {network.beta:g}")
+    if vae.free_bits:
+        parts.append(f"{vae.free_bits:g} free nats per latent dimension")
     if vae.kl_warmup_epochs:
         parts.append(f"KL warm-up over {vae.kl_warmup_epochs} epochs")
     return f"; VAE: {', '.join(parts)}" if parts else ""

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from npvae.study.laboratories.measuring import Case, Figures
 from npvae.view.laboratories.models import cases_table, draw_cases
@@ -23,17 +24,28 @@ def test_the_table(cases):
         "VAE": ["20.50", "2.25", "0.400", "1.10", "2", "1.75"],
     }
     assert "test images have 0.12" in " ".join(lines)
+    for term in ("Active units: ", "Frechet distance: "):
+        assert any(line.strip().startswith(term) for line in lines)
 
 
 def test_the_picture_has_codes_samples_and_losses_of_each(cases):
     figure = draw_cases(cases, np.arange(30) % 3, (2, 3), ["one", "two"])
     codes, samples = figure.axes[0::2][:2], figure.axes[1::2][:2]
-    for ax, case in zip(codes, cases.values(), strict=True):
+    for ax, case, caption in zip(codes, cases.values(), ["one", "two"], strict=True):
         np.testing.assert_array_equal(ax.collections[0].get_offsets(), case.codes)
+        assert [text.get_text() for text in ax.texts] == [caption], "class names are in the legend only"
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["0", "1", "2"]
+    colours = {tuple(to_rgb(handle.get_color())) for handle in legend.legend_handles}
+    assert colours == {tuple(colour[:3]) for colour in codes[0].collections[0].get_facecolors()}
     assert all("1.75" in ax.get_xlabel() for ax in samples)
     reconstruction, kl = figure.axes[4:]
     assert [line.get_label() for line in reconstruction.lines] == ["AE", "VAE"]
     assert [line.get_label() for line in kl.lines] == ["VAE"]
+
+
+def test_without_classes_there_is_no_legend_of_them(cases):
+    assert draw_cases(cases, None, (2, 3), ["one", "two"]).legends == []
 
 
 def test_a_case_in_json(cases):

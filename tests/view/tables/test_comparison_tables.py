@@ -56,6 +56,7 @@ def test_heading(comparison):
         ({"beta": 0.25}, "; VAE: beta = 0.25"),
         ({"beta": 4.0}, "; VAE: beta = 4"),
         ({"kl_warmup_epochs": 1}, "; VAE: KL warm-up over 1 epochs"),
+        ({"free_bits": 0.5}, "; VAE: 0.5 free nats per latent dimension"),
         (
             {"objective": "iwae", "n_draws": 3, "beta": 0.5, "kl_warmup_epochs": 2},
             "; VAE: the importance-weighted bound, 3 draws of z, beta = 0.5, KL warm-up over 2 epochs",
