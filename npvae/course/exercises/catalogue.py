@@ -8,8 +8,12 @@ from npvae.core.likelihoods import bernoulli_backward, bernoulli_forward
 from npvae.core.objectives import importance_bound_backward, importance_bound_forward
 from npvae.course.exercises.exercise import Array, Exercise, Mistake, Task, from_catalogue
 from npvae.course.exercises.points import (
+    D_VAE,
+    H_VAE,
     IN,
+    N_VAE,
     OUT,
+    Z_VAE,
     D,
     K,
     N,
@@ -75,6 +79,7 @@ DENSE = Exercise(
             ),
         ),
     ),
+    derivation="dense",
 )
 
 RELU = Exercise(
@@ -118,6 +123,7 @@ RELU = Exercise(
             ),
         ),
     ),
+    derivation="relu",
 )
 
 SIGMOID = Exercise(
@@ -195,6 +201,7 @@ SIGMOID = Exercise(
             ),
         ),
     ),
+    derivation="sigmoid",
 )
 
 REPARAMETERIZE = Exercise(
@@ -248,13 +255,44 @@ REPARAMETERIZE = Exercise(
                     "the noise of the first sample has been used for all samples",
                 ),
                 Mistake(
-                    "mu",
-                    "it depends on eps or log_var, but mu is only added: see how z grows with mu alone",
+                    "log_var",
+                    "it stops at sigma: the chain rule's second step, from sigma = exp(log_var / 2) to "
+                    "log_var, is missing",
                     lambda dz, mu, v, eps: dz * eps,
+                ),
+                Mistake(
+                    "log_var",
+                    "the variance exp(log_var) stands where the standard deviation exp(log_var / 2) belongs, "
+                    "and the inner derivative of log_var / 2 is missing",
+                    lambda dz, mu, v, eps: dz * eps * np.exp(v),
+                ),
+                Mistake(
+                    "log_var",
+                    "eps is missing, which sigma is multiplied with, and so is the inner derivative of "
+                    "log_var / 2",
+                    lambda dz, mu, v, eps: dz * np.exp(v / 2),
+                ),
+                Mistake(
+                    "log_var",
+                    "it is dz unchanged, as if log_var were added to z like mu",
+                    lambda dz, mu, v, eps: dz,
+                ),
+                *(
+                    Mistake(
+                        "mu",
+                        "it depends on eps or log_var, but mu is only added: see how z grows with mu alone",
+                        gradient,
+                    )
+                    for gradient in (
+                        lambda dz, mu, v, eps: dz * eps,
+                        lambda dz, mu, v, eps: dz * np.exp(v / 2),
+                        lambda dz, mu, v, eps: dz * eps * np.exp(v / 2),
+                    )
                 ),
             ),
         ),
     ),
+    derivation="reparameterize",
 )
 
 KL = Exercise(
@@ -310,9 +348,70 @@ KL = Exercise(
                     "that is the derivative with respect to ln sigma, but log_var is ln(sigma^2)",
                     lambda d, mu, v: _rows(d) * (np.exp(2 * v) - 1),
                 ),
+                Mistake(
+                    "log_var",
+                    "the standard deviation exp(log_var / 2) stands where the variance exp(log_var) belongs; "
+                    "the 1/2 is a factor in front of the sum, not in the exponent",
+                    lambda d, mu, v: _rows(d) * (np.exp(v / 2) - 1),
+                ),
+                Mistake(
+                    "log_var",
+                    "the standard deviation exp(log_var / 2) stands where the variance exp(log_var) belongs",
+                    lambda d, mu, v: _rows(d) * (np.exp(v / 2) - 1) / 2,
+                ),
+                *(
+                    Mistake(
+                        "log_var",
+                        "the 1/2 in front of the sum applies to every term, and here to one only: are "
+                        "parentheses missing?",
+                        gradient,
+                    )
+                    for gradient in (
+                        lambda d, mu, v: _rows(d) * (np.exp(v) / 2 - 1),
+                        lambda d, mu, v: _rows(d) * (np.exp(v) - 1 / 2),
+                    )
+                ),
+                *(
+                    Mistake(
+                        "log_var",
+                        "d_kl multiplies one of the terms only, and it belongs to every term: are "
+                        "parentheses missing?",
+                        gradient,
+                    )
+                    for gradient in (
+                        lambda d, mu, v: np.exp(v) / 2 - _rows(d),
+                        lambda d, mu, v: np.exp(v) / 2 - _rows(d) / 2,
+                        lambda d, mu, v: np.exp(v) - _rows(d) / 2,
+                        lambda d, mu, v: np.exp(v) - _rows(d),
+                        lambda d, mu, v: _rows(d) * np.exp(v) / 2 - 1,
+                        lambda d, mu, v: _rows(d) * np.exp(v) / 2 - 1 / 2,
+                        lambda d, mu, v: _rows(d) * np.exp(v) - 1 / 2,
+                        lambda d, mu, v: _rows(d) * np.exp(v) - 1,
+                    )
+                ),
+                Mistake(
+                    "log_var",
+                    "log_var stands where the derivative of exp(log_var) - log_var belongs",
+                    lambda d, mu, v: _rows(d) * v / 2,
+                ),
+                *(
+                    Mistake(
+                        argument,
+                        "d_kl has been added up or averaged over the batch; kl[n] depends on row n alone, so "
+                        "d_kl[n] multiplies row n alone",
+                        gradient,
+                    )
+                    for argument, gradient in (
+                        ("mu", lambda d, mu, v: d.sum() * mu),
+                        ("mu", lambda d, mu, v: d.mean() * mu),
+                        ("log_var", lambda d, mu, v: d.sum() * (np.exp(v) - 1) / 2),
+                        ("log_var", lambda d, mu, v: d.mean() * (np.exp(v) - 1) / 2),
+                    )
+                ),
             ),
         ),
     ),
+    derivation="kl",
 )
 
 BERNOULLI = Exercise(
@@ -358,6 +457,7 @@ BERNOULLI = Exercise(
             extremes=extreme_logits,
         ),
     ),
+    derivation="bernoulli",
 )
 
 GAUSSIAN = Exercise(
@@ -415,6 +515,7 @@ GAUSSIAN = Exercise(
             ),
         ),
     ),
+    derivation="gaussian",
 )
 
 VAE = Exercise(
@@ -429,6 +530,8 @@ VAE = Exercise(
         "h is read by both heads, so dh is a sum of two matrix products. Behind it are a ReLU, whose mask "
         "is the sign of a, and the first dense layer, whose input is x.",
     ),
+    hint_for={"mu": 2, "log_var": 2, "encoder": 3},
+    example=f"{N_VAE} samples, {D_VAE} pixels, {H_VAE} hidden units, {Z_VAE} latent dimensions",
 )
 
 IWAE = Exercise(
@@ -482,6 +585,7 @@ IWAE = Exercise(
             extremes=extreme_log_weights,
         ),
     ),
+    derivation="importance_bound",
 )
 
 DIGITS = Exercise(
@@ -498,6 +602,7 @@ DIGITS = Exercise(
         "the exercise sigmoid says how they become probabilities.",
     ),
     needs=("vae",),
+    hint_for={"sample": 2},
 )
 
 EXERCISES = {
