@@ -9,7 +9,7 @@ from npvae.gradcheck import Entry, Report
 def in_words(reports: Sequence[Report]) -> str:
     """Say in a sentence or two what the gradient checker says of each pair."""
     if all(report.passed for report in reports):
-        return f"The gradient checker passes {'it' if len(reports) == 1 else f'all {len(reports)} pairs'}."
+        return f"The gradient checker passes {'it' if len(reports) == 1 else 'each pair'}."
     said = []
     for report in reports:
         wrong = [entry for entry in report.entries if entry.verdict == "fail"]
