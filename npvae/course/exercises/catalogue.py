@@ -117,6 +117,16 @@ RELU = Exercise(
                 ),
                 Mistake(
                     "x",
+                    "it is x times dy: the value of x where the slope of y belongs",
+                    lambda dy, x: dy * x,
+                ),
+                Mistake(
+                    "x",
+                    "where x is negative, it is minus dy: look at the slope of y there",
+                    lambda dy, x: dy * np.sign(x),
+                ),
+                Mistake(
+                    "x",
                     "dy is passed on where x is negative, and stopped where x is positive",
                     lambda dy, x: dy * (x < 0),
                 ),
@@ -272,6 +282,24 @@ REPARAMETERIZE = Exercise(
                     "log_var / 2",
                     lambda dz, mu, v, eps: dz * np.exp(v / 2),
                 ),
+                *(
+                    Mistake(
+                        "log_var",
+                        "log_var stands where the standard deviation sigma = exp(log_var / 2) belongs: the "
+                        "derivative of exp is exp itself",
+                        gradient,
+                    )
+                    for gradient in (
+                        lambda dz, mu, v, eps: dz * eps * v,
+                        lambda dz, mu, v, eps: dz * eps * v / 2,
+                    )
+                ),
+                Mistake(
+                    "log_var",
+                    "eps is missing, which sigma is multiplied with, and the variance exp(log_var) stands "
+                    "where the standard deviation exp(log_var / 2) belongs",
+                    lambda dz, mu, v, eps: dz * np.exp(v) / 2,
+                ),
                 Mistake(
                     "log_var",
                     "it is dz unchanged, as if log_var were added to z like mu",
@@ -388,6 +416,32 @@ KL = Exercise(
                         lambda d, mu, v: _rows(d) * np.exp(v) - 1 / 2,
                         lambda d, mu, v: _rows(d) * np.exp(v) - 1,
                     )
+                ),
+                Mistake(
+                    "log_var",
+                    "a term is missing, one that is linear in log_var, and so is the 1/2 in front of the sum",
+                    lambda d, mu, v: _rows(d) * np.exp(v),
+                ),
+                *(
+                    Mistake(
+                        "log_var",
+                        "a term of KL stands there that has not been differentiated with respect to log_var",
+                        gradient,
+                    )
+                    for gradient in (
+                        lambda d, mu, v: _rows(d) * (np.exp(v) - v) / 2,
+                        lambda d, mu, v: _rows(d) * (np.exp(v) - 1 - v) / 2,
+                    )
+                ),
+                Mistake(
+                    "log_var",
+                    "exp(log_var) has been multiplied by log_var, but the derivative of exp is exp itself",
+                    lambda d, mu, v: _rows(d) * (v * np.exp(v) - 1) / 2,
+                ),
+                Mistake(
+                    "log_var",
+                    "the sign of one term is flipped: log_var is subtracted in KL",
+                    lambda d, mu, v: _rows(d) * (np.exp(v) + 1) / 2,
                 ),
                 Mistake(
                     "log_var",

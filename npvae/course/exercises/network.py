@@ -79,7 +79,8 @@ def _check(
         for entry in report.entries:
             remarks[entry.name] = Remark(entry.name, "passed")
             if entry.verdict not in ("pass", "kink"):
-                words = _known(entry.hint, entry, np.asarray(grads[entry.name]), mistakes)
+                hint = entry.hint if entry.recognised or entry.verdict == "inconclusive" else ""
+                words = _known(hint, entry, np.asarray(grads[entry.name]), mistakes)
                 remarks[entry.name] = Remark(entry.name, "wrong", words)
                 wheres[entry.name] = describe(entry)
     wrong = [name for name in NAMES if remarks[name].outcome == "wrong"]

@@ -181,7 +181,8 @@ def _remark_on(entry: Entry, gradient: Array, task: Task, args: list[Array], dy:
         return Remark("", "passed")
     if entry.verdict == "inconclusive":
         return Remark("", "wrong", f"it cannot be judged: {entry.hint}")
-    words = recognised(task.mistakes, entry.name, gradient, dy, args) or entry.hint
+    words = recognised(task.mistakes, entry.name, gradient, dy, args)
+    words = words or (entry.hint if entry.recognised else "")
     return Remark("", "wrong", f"{words} ({describe(entry)})" if words else describe(entry))
 
 
