@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from npvae.course.exercises.catalogue import KL, REPARAMETERIZE
+from npvae.course.exercises.codes import KL, REPARAMETERIZE
 from npvae.course.exercises.exercise import Array, Mistake
 
 # In the order of the way back.
