@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from npvae.course.exercises.answer import Answer
     from npvae.course.exercises.exercise import Exercise
+    from npvae.course.exercises.notebook import Notebook
     from npvae.course.exercises.process import Limits
 
 HELP = "derive the gradients of a VAE yourself: exercises with a checker that answers in words"
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     start.add_argument("names", nargs="+", metavar="NAME", help="which exercises")
     start.add_argument("--folder", type=Path, default=Path(), help="where to (default: here)")
     check = actions.add_parser("check", help="check a file")
-    check.add_argument("file", type=Path, metavar="FILE", help="the file of an exercise")
+    check.add_argument("file", type=Path, metavar="FILE", help="the file of an exercise; .py may be left out")
     check.add_argument(
         "--hint", action="store_true", help="give the next of three hints, unless it is solved"
     )
@@ -86,11 +87,28 @@ def run(args: argparse.Namespace) -> int:
 
 def _list() -> int:
     from npvae.course.exercises.catalogue import EXERCISES
+    from npvae.course.exercises.notebook import Notebook
 
     for number, exercise in enumerate(EXERCISES.values(), 1):
         print(f"{number:>3}  {exercise.name:<16}{exercise.title}")
-    print("\nBegin with: npvae exercise start dense")
+    notebook = Notebook.open(Path())
+    following = notebook.next_after()
+    if following is None:
+        print("\nAll are solved in this folder.")
+    elif notebook.notes:
+        print(f"\nThe next one: {_command_for(following, Path())}")
+    else:
+        print("\nBegin with: npvae exercise start dense")
     return 0
+
+
+def _command_for(exercise: "Exercise", folder: Path) -> str:
+    """Return the command that begins an exercise, or that checks it where it is begun."""
+    path = folder / exercise.file_name
+    if path.is_file():
+        return f"npvae exercise check {path}"
+    option = f" --folder {folder}" if folder != Path() else ""
+    return f"npvae exercise start {exercise.name}{option}"
 
 
 def _start(args: argparse.Namespace) -> int:
@@ -121,28 +139,28 @@ def _check(args: argparse.Namespace) -> int:
     from npvae.course.exercises.notebook import Notebook, exercise_of
     from npvae.course.exercises.process import check_in_process
 
-    if not args.file.is_file():
-        raise ValueError(f"{args.file}: no such file; to begin: npvae exercise start {args.file.stem}")
-    exercise = exercise_of(args.file)
+    file = args.file if args.file.suffix or args.file.is_file() else args.file.with_suffix(".py")
+    if not file.is_file():
+        begin = f"; to begin: npvae exercise start {file.stem}" if file.stem in EXERCISES else ""
+        raise ValueError(f"{file}: no such file{begin}")
+    exercise = exercise_of(file)
     if exercise is None:
         raise ValueError(
-            f"{args.file}: which exercise is this? Write '# npvae exercise NAME' in its first line; NAME is "
+            f"{file}: which exercise is this? Write '# npvae exercise NAME' in its first line; NAME is "
             f"one of {', '.join(EXERCISES)}"
         )
-    notebook = Notebook.open(args.file.parent)
-    checked = check_in_process(args.file, exercise, _limits(args))
+    notebook = Notebook.open(file.parent)
+    checked = check_in_process(file, exercise, _limits(args))
     answer = checked.answer
-    notebook.record(exercise, args.file, answer.passed)
-    hint = notebook.take_hint(exercise) if args.hint and not answer.passed else None
+    notebook.record(exercise, file, answer.passed)
+    hint = notebook.take_hint(exercise, answer) if args.hint and not answer.passed else None
     if checked.printed.strip():
-        print(
-            f"{args.file.name} printed:\n{textwrap.indent(checked.printed.rstrip(), '  ')}\n", file=sys.stderr
-        )
-    picture = _draw(args.file, answer)
+        print(f"{file.name} printed:\n{textwrap.indent(checked.printed.rstrip(), '  ')}\n", file=sys.stderr)
+    picture = _draw(file, answer)
     if args.json:
-        print(json.dumps({"file": str(args.file), **answer.as_dict(), "hint": hint and hint[1]}))
+        print(json.dumps({"file": str(file), **answer.as_dict(), "hint": hint and hint[1]}))
     else:
-        print(_in_words(args.file, exercise, answer, picture, hint))
+        print(_in_words(file, exercise, answer, picture, hint, notebook))
     notebook.save()  # last: in a folder that cannot be written to, the answer is given all the same
     return 0 if answer.passed else 1
 
@@ -161,7 +179,12 @@ def _draw(file: Path, answer: "Answer") -> Path | None:
 
 
 def _in_words(
-    file: Path, exercise: "Exercise", answer: "Answer", picture: Path | None, hint: tuple[int, str] | None
+    file: Path,
+    exercise: "Exercise",
+    answer: "Answer",
+    picture: Path | None,
+    hint: tuple[int, str] | None,
+    notebook: "Notebook",
 ) -> str:
     lines = [f"{file.name}: {exercise.title}", ""]
     width = max(len(remark.subject) for remark in answer.remarks)
@@ -175,8 +198,10 @@ def _in_words(
     if picture is not None:
         lines.append(f"Your samples are in {picture}.")
     if answer.passed:
-        lines.append(f"Solved.{_after(exercise)}")
+        lines += ["Solved.", *_after(exercise, notebook)]
         return "\n".join(lines)
+    if answer.outcome == "wrong" and exercise.checked_on():
+        lines += [*_wrapped("Checked on an example: ", f"{exercise.checked_on()}."), ""]
     lines.append(_NEXT[answer.outcome])
     if hint is not None:
         lines += _wrapped(f"Hint {hint[0]} of {len(exercise.hints)}: ", hint[1])
@@ -189,13 +214,13 @@ def _wrapped(start: str, text: str) -> list[str]:
     return textwrap.wrap(text, 100, initial_indent=start, subsequent_indent=" " * len(start)) or [start]
 
 
-def _after(exercise: "Exercise") -> str:
-    """Say which exercise comes next."""
-    from npvae.course.exercises.catalogue import EXERCISES
-
-    names = list(EXERCISES)
-    k = names.index(exercise.name) + 1
-    return f" The next one: npvae exercise start {names[k]}" if k < len(names) else " That was the last one."
+def _after(exercise: "Exercise", notebook: "Notebook") -> list[str]:
+    """Say where its derivation is, and which exercise comes next."""
+    following = notebook.next_after(exercise)
+    lines = [f"The derivation, to compare: npvae derive {exercise.derivation}"] if exercise.derivation else []
+    if following is None:
+        return [*lines, "All exercises are solved."]
+    return [*lines, f"The next one: {_command_for(following, notebook.folder)}"]
 
 
 def _status(args: argparse.Namespace) -> int:
@@ -217,10 +242,14 @@ def _status(args: argparse.Namespace) -> int:
     words = {"changed": "changed since it passed", "passed": "solved"}
     for number, row in enumerate(rows, 1):
         state = words.get(str(row["state"]), str(row["state"]))
-        used = f"{row['checks']} checks, {row['hints']} hints" if row["checks"] else ""
+        used = f"{_count(row['checks'], 'check')}, {_count(row['hints'], 'hint')}" if row["checks"] else ""
         print(f"{number:>3}  {row['exercise']:<16}{state:<26}{used}".rstrip())
     print(f"\n{sum(row['state'] == 'passed' for row in rows)} of {len(rows)} solved")
     return 0
+
+
+def _count(number: object, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _grade(args: argparse.Namespace) -> int:

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 HELP = "a quiz: wrong gradients, right ones that look wrong, and what training with them does"
 EXAMPLES = """examples:
-  npvae quiz                        # all questions; a letter answers, Enter skips, q ends
+  npvae quiz                        # all questions; a letter answers, Enter only shows the answer, q ends
   npvae quiz noise-again            # one of them
+  npvae quiz half --table           # after the answer, also the gradient checker's table
   npvae quiz --list
   npvae quiz --all --out slides/    # no questions asked: two slides for each, and captions.md
   npvae quiz --all --json
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="which questions (default: all)")
     parser.add_argument("--list", action="store_true", help="list the questions")
     parser.add_argument("--all", action="store_true", help="ask nothing, show all answers")
+    parser.add_argument("--table", action="store_true", help="show the gradient checker's tables too")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write pictures, and their captions")
     parser.add_argument("--json", action="store_true", help="with --all: print the answers as JSON")
 
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.out is not None:
         check_folder(args.out)
-    return _show_all(items, args) if args.all else _ask(items, args.out)
+    return _show_all(items, args) if args.all else _ask(items, args.out, args.table)
 
 
 def _show_all(items: "list[Item]", args: argparse.Namespace) -> int:
@@ -75,7 +77,7 @@ def _show_all(items: "list[Item]", args: argparse.Namespace) -> int:
         for item in items:
             print(f"{item.name}: {item.title}\n")
             print(textwrap.indent(item.code(), "    "), end="\n\n")
-            print(_answer(item, outcomes[item.name]), end="\n\n\n")
+            print(_answer(item, outcomes[item.name], args.table), end="\n\n\n")
     return _agreement(items, outcomes)
 
 
@@ -89,7 +91,7 @@ def _agreement(items: "list[Item]", outcomes: "dict[str, Outcome]") -> int:
     return 1 if wrong else 0
 
 
-def _ask(items: "list[Item]", out: Path | None) -> int:
+def _ask(items: "list[Item]", out: Path | None, table: bool) -> int:
     from npvae.course.quiz.measure import measure
 
     right = asked = 0
@@ -113,7 +115,7 @@ def _ask(items: "list[Item]", out: Path | None) -> int:
         print(f"\n{verdict}\n", flush=True)
         print("npvae quiz: training with this code and with the right one ...", file=sys.stderr)
         outcomes[item.name] = measure(item)
-        print(_answer(item, outcomes[item.name]), end="\n\n")
+        print(_answer(item, outcomes[item.name], table), end="\n\n")
         if out is not None:
             print(f"Picture: {_draw(item, outcomes[item.name], out)}\n")
     if asked:
@@ -122,24 +124,27 @@ def _ask(items: "list[Item]", out: Path | None) -> int:
 
 
 def _letter(letters: str) -> str | None:
-    """Read an answer: a letter, "q", "" to skip; None at the end of the input."""
+    """Read an answer: a letter, "q", "" for none; None at the end of the input."""
     while True:
-        print(f"\n{letters[0]} to {letters[-1]}, Enter to skip, q to end: ", end="", flush=True)
+        print(f"\n{letters[0]} to {letters[-1]}, Enter to see the answer, q to end: ", end="", flush=True)
         line = sys.stdin.readline()
         given = line.strip().lower()
         if not line:
             return None
         if given in ("", "q", *letters):
             return given
+        print(f"{line.strip()!r} is no answer: type a letter from {letters[0]} to {letters[-1]}.")
 
 
-def _answer(item: "Item", outcome: "Outcome") -> str:
+def _answer(item: "Item", outcome: "Outcome", table: bool) -> str:
     from npvae.course.quiz.words import curve_table, in_words
 
+    tables = [textwrap.indent(str(report), "  ") for report in outcome.reports] if table else []
     return "\n\n".join(
         [
             _wrapped(f"{item.options[item.right]} {item.explanation}"),
-            _wrapped(in_words(outcome.report)) + "\n\n" + textwrap.indent(str(outcome.report), "  "),
+            _wrapped(in_words(outcome.reports)),
+            *tables,
             _wrapped(item.told.format(**outcome.numbers)),
             curve_table(outcome, _EPOCHS_SHOWN),
         ]
@@ -161,7 +166,7 @@ def _record(item: "Item", outcome: "Outcome") -> dict[str, object]:
         "right": item.right,
         "is_bug": item.is_bug,
         "explanation": item.explanation,
-        "checker": json.loads(outcome.report.to_json()),
+        "checker": [json.loads(report.to_json()) for report in outcome.reports],
         "training": item.told.format(**outcome.numbers),
         "numbers": dict(outcome.numbers),
         "curves": {curve.label: curve.values.tolist() for curve in outcome.curves},

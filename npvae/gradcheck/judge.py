@@ -50,13 +50,24 @@ class Mismatch:
         The array, or an entry of it.
     text : str
         What differs, and how.
+    values : pair of str
+        The two numbers there; empty where something else differs.
     """
 
     place: str
     text: str
+    values: tuple[str, str] = ("", "")
 
     def __str__(self) -> str:
         return f"the gradient of {self.plain}"
+
+    @property
+    def between_calls(self) -> str:
+        """The same text for a gradient of which neither value is known to be right."""
+        if not all(self.values):
+            return str(self)
+        second, first = self.values
+        return f"the gradient of {self.place} is {first} in one call and {second} in the next"
 
     @property
     def plain(self) -> str:
@@ -99,14 +110,14 @@ def mismatch(
         if not np.all(distance <= allowance(kind, largest(b), size)):
             at = np.unravel_index(int(np.argmax(np.nan_to_num(distance, nan=np.inf))), distance.shape)
             place = f"{name}[{', '.join(str(int(i)) for i in at)}]" if at else name
-            return Mismatch(place, f"is {_apart(float(a[at]), float(b[at]))}")
+            values = _apart(float(a[at]), float(b[at]))
+            return Mismatch(place, f"is {values[0]}, not {values[1]}", values)
     return None
 
 
-def _apart(a: float, b: float) -> str:
+def _apart(a: float, b: float) -> tuple[str, str]:
     """Write two different numbers with enough digits to show the difference."""
-    texts = next((f"{a:.{n}g}", f"{b:.{n}g}") for n in (6, 10, 17) if f"{a:.{n}g}" != f"{b:.{n}g}" or n == 17)
-    return f"{texts[0]}, not {texts[1]}"
+    return next((f"{a:.{n}g}", f"{b:.{n}g}") for n in (6, 10, 17) if f"{a:.{n}g}" != f"{b:.{n}g}" or n == 17)
 
 
 # Relative to the gradient's scale: central differences with an error bar above the first decide nothing,

@@ -112,10 +112,13 @@ def _repeatable(case: Case, rng: np.random.Generator) -> list[Check]:
             text = f"a second backward adds to the result of the first, which is not set to zero: {where}"
             checks.append(Check("no accumulation", "fail", text))
         elif spoiled or before.changed() or not case.differ(third, second):
-            text = f"a second backward with the same cache returns something else: {where}"
+            text = f"a second backward with the same cache returns something else: {where.between_calls}"
             checks.append(Check("repeatable", "fail", text))
         else:
-            text = f"the backward draws fresh noise, so each call with the same cache differs: {where}"
+            text = (
+                "the backward draws fresh noise, so each call with the same cache differs: "
+                f"{where.between_calls}"
+            )
             checks.append(Check("repeatable", "fail", text))
     elif where := case.differ(fresh, case.gradients) or case.differ(first, case.gradients):
         text = f"another forward and backward with the same arguments return something else: {where}"

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from npvae.course.derive_pairs import NAMES
 from npvae.course.exercises import process
 from npvae.course.exercises.catalogue import EXERCISES
 from npvae.course.exercises.check import check_file
@@ -62,12 +63,14 @@ def test_from_start_to_solved(folder, at_once):
     assert result.code == 1
     assert "d_mu       right\n" in result.out
     assert "d_log_var  wrong: it is twice the right value: the 1/2 in front" in result.out
+    assert "Checked on an example: mu of shape (5, 3), log_var of shape (5, 3)." in result.out
     assert SOLUTIONS["kl"]["d_log_var = ..."].split(" = ")[1] not in result.out
 
     (folder / "kl.py").write_text(solution("kl"), encoding="utf-8")
     result = invoke("exercise", "check", "kl.py", "--hint")
     assert result.code == 0
-    assert "Solved. The next one: npvae exercise start bernoulli" in result.out
+    assert "Solved.\nThe derivation, to compare: npvae derive kl\n" in result.out
+    assert result.out.endswith("The next one: npvae exercise start bernoulli\n")
     assert "Hint" not in result.out  # none is used up
     assert states()["kl"] == "passed"
     assert (
@@ -76,6 +79,43 @@ def test_from_start_to_solved(folder, at_once):
 
     (folder / "kl.py").write_text(wrong, encoding="utf-8")
     assert states()["kl"] == "changed"
+
+
+def test_the_next_one_is_the_next_that_is_not_solved(folder, at_once):
+    assert invoke("exercise").out.endswith("Begin with: npvae exercise start dense\n")
+    for name in ("kl", "reparameterize"):
+        (folder / f"{name}.py").write_text(solution(name), encoding="utf-8")
+        out = invoke("exercise", "check", name).out  # without .py
+    assert out.endswith("The next one: npvae exercise start bernoulli\n")
+    invoke("exercise", "start", "dense")
+    assert invoke("exercise").out.endswith("The next one: npvae exercise check dense.py\n")
+    assert "1 check, 0 hints" in invoke("exercise", "status").out
+
+
+def test_what_is_solved_stays_solved_while_a_file_that_it_imports_is_not(folder):
+    vae = solution("vae", replaced={"dh * (a > 0)": "relu_backward(dh, a)"})
+    vae = vae.replace("import numpy as np", "import numpy as np\nfrom relu import relu_backward")
+    (folder / "vae.py").write_text(vae, encoding="utf-8")
+    for relu, code in ((solution("relu"), 0), (EXERCISES["relu"].template(), 1)):
+        (folder / "relu.py").write_text(relu, encoding="utf-8")
+        assert invoke("exercise", "check", "vae.py").code == code
+        assert states()["vae"] == "passed"
+
+
+def test_the_hints_begin_at_what_is_wrong_first(folder, at_once):
+    wrong = solution("vae", replaced={"dh * (a > 0)": "dh"})
+    (folder / "vae.py").write_text(wrong, encoding="utf-8")
+    out = invoke("exercise", "check", "vae.py", "--hint").out
+    assert "Hint 3 of 3: h is read by both heads" in out
+    assert "Checked on an example: 4 samples, 7 pixels, 5 hidden units, 3 latent dimensions." in out
+    wrong = solution("vae", replaced={"dz + mu / n": "dz"})
+    (folder / "vae.py").write_text(wrong, encoding="utf-8")
+    assert "Hint 2 of 3: " in invoke("exercise", "check", "vae.py", "--hint").out
+
+
+@pytest.mark.parametrize("exercise", [e for e in EXERCISES.values() if e.derivation], ids=lambda e: e.name)
+def test_each_derivation_that_is_named_exists(exercise):
+    assert exercise.derivation in NAMES
 
 
 def test_json_of_a_check(folder, at_once):
@@ -102,6 +142,7 @@ def test_start_overwrites_nothing(folder):
 def test_what_is_refused(folder):
     assert_refused(invoke("exercise", "start", "lstm"), "no exercise 'lstm'", "dense, relu")
     assert_refused(invoke("exercise", "check", "kl.py"), "kl.py: no such file", "npvae exercise start kl")
+    assert_refused(invoke("exercise", "check", "ada.py"), "ada.py: no such file")
     (folder / "mine.py").write_text("x = 1", encoding="utf-8")
     assert_refused(invoke("exercise", "check", "mine.py"), "which exercise", "# npvae exercise NAME")
     (folder / ".npvae-exercises.json").write_text("[1]", encoding="utf-8")

@@ -1,4 +1,5 @@
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -135,6 +136,7 @@ def test_accumulation_and_noise_are_told_apart():
     noisy = str(check_vjp(*fresh_noise(), [draw(4, 3)]))
     assert "adds to the result of the first" in accumulated
     assert "draws fresh noise" in noisy
+    assert re.search(r"is \S+ in one call and \S+ in the next", noisy)
     assert "draws fresh noise" not in accumulated
 
 

@@ -113,15 +113,27 @@ def place(index: tuple[int, ...]) -> str:
     return f"at [{', '.join(map(str, index))}]" if index else "there"
 
 
-def fault_of(gradient: Any, array: Array) -> Remark | None:
-    """Say what is wrong with the form of a gradient: dots, no array, another shape. None: nothing."""
+def fault_of(gradient: Any, array: Array, name: str, upstream: str = "") -> Remark | None:
+    """Say what is wrong with the form of a gradient: dots, no array, another shape. None: nothing.
+
+    Parameters
+    ----------
+    gradient : object
+    array : array
+        What it is the gradient of, for its shape.
+    name, upstream : str
+        The names of that array and of the upstream gradient, if there is one.
+    """
     if gradient is Ellipsis:
         return Remark("", "unfilled")
-    if not isinstance(gradient, np.ndarray | np.generic | float | int) or np.asarray(gradient).dtype == bool:
+    if not isinstance(gradient, np.ndarray | np.generic | float | int):
         kind = "None" if gradient is None else f"of type {_type_of(gradient)}"
         return Remark("", "wrong", f"it is {kind}; an array of shape {array.shape} is expected")
+    if np.asarray(gradient).dtype == bool:
+        words = "it is made of True and False, and numbers are expected"
+        return Remark("", "wrong", words + (f": {upstream} is missing as a factor" if upstream else ""))
     if np.shape(gradient) != array.shape:
-        words = f"it has shape {np.shape(gradient)}, and must have that of its argument, {array.shape}"
+        words = f"it has shape {np.shape(gradient)}, and must have the shape of {name}, {array.shape}"
         if np.ndim(gradient) > array.ndim or (np.ndim(gradient) == array.ndim and array.size == 1):
             words += (
                 ". The forward uses the argument once for each sample: what comes back has to be added up"

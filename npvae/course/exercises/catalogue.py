@@ -6,14 +6,18 @@ import numpy as np
 
 from npvae.core.likelihoods import bernoulli_backward, bernoulli_forward
 from npvae.core.objectives import importance_bound_backward, importance_bound_forward
+from npvae.course.exercises.codes import KL, REPARAMETERIZE
 from npvae.course.exercises.exercise import Array, Exercise, Mistake, Task, from_catalogue
 from npvae.course.exercises.points import (
+    D_VAE,
+    H_VAE,
     IN,
+    N_VAE,
     OUT,
+    Z_VAE,
     D,
     K,
     N,
-    Z,
     extreme_log_weights,
     extreme_logits,
     logits_and_pixels,
@@ -75,6 +79,7 @@ DENSE = Exercise(
             ),
         ),
     ),
+    derivation="dense",
 )
 
 RELU = Exercise(
@@ -112,12 +117,23 @@ RELU = Exercise(
                 ),
                 Mistake(
                     "x",
+                    "it is x times dy: the value of x where the slope of y belongs",
+                    lambda dy, x: dy * x,
+                ),
+                Mistake(
+                    "x",
+                    "where x is negative, it is minus dy: look at the slope of y there",
+                    lambda dy, x: dy * np.sign(x),
+                ),
+                Mistake(
+                    "x",
                     "dy is passed on where x is negative, and stopped where x is positive",
                     lambda dy, x: dy * (x < 0),
                 ),
             ),
         ),
     ),
+    derivation="relu",
 )
 
 SIGMOID = Exercise(
@@ -195,124 +211,7 @@ SIGMOID = Exercise(
             ),
         ),
     ),
-)
-
-REPARAMETERIZE = Exercise(
-    "reparameterize",
-    "the draw z = mu + exp(log_var / 2) * eps",
-    (
-        "Take one entry, with eps a fixed number such as 2. If mu grows by a little, by how much does z "
-        "grow? And if log_var does?",
-        "For log_var use the chain rule in two steps: from z to sigma, and from sigma = exp(log_var / 2) to "
-        "log_var. The second step has an inner derivative.",
-        "The derivative of z with respect to sigma is eps. The derivative of exp(v / 2) with respect to v is "
-        "exp(v / 2) times a number. Multiply both with dz.",
-    ),
-    (
-        Task(
-            "reparameterize",
-            ("mu", "log_var", "eps"),
-            normal((N, Z), (N, Z), (N, Z)),
-            ("mu", "log_var"),
-            (
-                from_catalogue(
-                    "draw_half_forgotten",
-                    "log_var",
-                    1,
-                    "it is twice the right value: the inner derivative of log_var / 2 is missing",
-                ),
-                from_catalogue(
-                    "draw_exp_forgotten",
-                    "log_var",
-                    1,
-                    "the standard deviation is missing as a factor: exp(v / 2), differentiated, is a "
-                    "multiple of itself",
-                ),
-                from_catalogue(
-                    "draw_variance_for_deviation",
-                    "log_var",
-                    1,
-                    "the variance exp(log_var) stands where the standard deviation exp(log_var / 2) belongs",
-                ),
-                from_catalogue(
-                    "draw_noise_forgotten",
-                    "log_var",
-                    1,
-                    "eps is missing: it needs no gradient, but it is the factor that sigma is multiplied "
-                    "with",
-                ),
-                from_catalogue(
-                    "draw_noise_of_the_first_row",
-                    "log_var",
-                    1,
-                    "the noise of the first sample has been used for all samples",
-                ),
-                Mistake(
-                    "mu",
-                    "it depends on eps or log_var, but mu is only added: see how z grows with mu alone",
-                    lambda dz, mu, v, eps: dz * eps,
-                ),
-            ),
-        ),
-    ),
-)
-
-KL = Exercise(
-    "kl",
-    "the divergence KL(N(mu, sigma^2) || N(0, 1))",
-    (
-        "The dimensions are independent and their terms are added, so look at a single one: "
-        "(mu^2 + exp(v) - 1 - v) / 2 with v = log_var. Differentiate it with respect to mu, and to v.",
-        "Mind the 1/2 in front: it applies to every term. Check your result at the prior, mu = 0 and v = 0, "
-        "where the divergence is smallest: there both derivatives must be 0.",
-        "Every entry of row n of mu and log_var contributes to kl[n], so d_kl[n] multiplies that whole row: "
-        "d_kl[:, None] has shape (N, 1), which NumPy multiplies with (N, Z).",
-    ),
-    (
-        Task(
-            "kl",
-            ("mu", "log_var"),
-            normal((N, Z), (N, Z)),
-            ("mu", "log_var"),
-            (
-                Mistake(
-                    "mu",
-                    "it is half the right value: what does the square bring down in front of mu?",
-                    lambda d, mu, v: _rows(d) * mu / 2,
-                ),
-                Mistake(
-                    "mu",
-                    "it is twice the right value: the 1/2 in front of the sum is missing",
-                    lambda d, mu, v: _rows(d) * 2 * mu,
-                ),
-                Mistake(
-                    "log_var",
-                    "it is twice the right value: the 1/2 in front of the sum is missing",
-                    lambda d, mu, v: _rows(d) * (np.exp(v) - 1),
-                ),
-                Mistake(
-                    "log_var",
-                    "a term is missing: one that is linear in log_var, so its derivative is a constant",
-                    lambda d, mu, v: _rows(d) * np.exp(v) / 2,
-                ),
-                Mistake(
-                    "log_var",
-                    "log_var stands where the variance exp(log_var) belongs",
-                    lambda d, mu, v: _rows(d) * (v - 1) / 2,
-                ),
-                Mistake(
-                    "log_var",
-                    "that is the derivative with respect to the variance, not to its logarithm",
-                    lambda d, mu, v: _rows(d) * (1 - np.exp(-v)) / 2,
-                ),
-                Mistake(
-                    "log_var",
-                    "that is the derivative with respect to ln sigma, but log_var is ln(sigma^2)",
-                    lambda d, mu, v: _rows(d) * (np.exp(2 * v) - 1),
-                ),
-            ),
-        ),
-    ),
+    derivation="sigmoid",
 )
 
 BERNOULLI = Exercise(
@@ -358,6 +257,7 @@ BERNOULLI = Exercise(
             extremes=extreme_logits,
         ),
     ),
+    derivation="bernoulli",
 )
 
 GAUSSIAN = Exercise(
@@ -415,6 +315,7 @@ GAUSSIAN = Exercise(
             ),
         ),
     ),
+    derivation="gaussian",
 )
 
 VAE = Exercise(
@@ -429,6 +330,8 @@ VAE = Exercise(
         "h is read by both heads, so dh is a sum of two matrix products. Behind it are a ReLU, whose mask "
         "is the sign of a, and the first dense layer, whose input is x.",
     ),
+    hint_for={"mu": 2, "log_var": 2, "encoder": 3},
+    example=f"{N_VAE} samples, {D_VAE} pixels, {H_VAE} hidden units, {Z_VAE} latent dimensions",
 )
 
 IWAE = Exercise(
@@ -482,6 +385,7 @@ IWAE = Exercise(
             extremes=extreme_log_weights,
         ),
     ),
+    derivation="importance_bound",
 )
 
 DIGITS = Exercise(
@@ -498,6 +402,7 @@ DIGITS = Exercise(
         "the exercise sigmoid says how they become probabilities.",
     ),
     needs=("vae",),
+    hint_for={"sample": 2},
 )
 
 EXERCISES = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
@@ -100,6 +100,12 @@ class Exercise:
         Empty for the whole network and for training, which are checked in ways of their own.
     needs : tuple of str
         The exercises whose files are imported by this one's.
+    hint_for : mapping of str to int
+        The hint, from 1, at which to begin when something that begins with these letters is wrong.
+    derivation : str
+        What `npvae derive` calls its derivation; empty if there is none.
+    example : str
+        What it is checked on, where `tasks` does not say it.
     """
 
     name: str
@@ -107,11 +113,22 @@ class Exercise:
     hints: tuple[str, str, str]
     tasks: Sequence[Task] = field(default=())
     needs: tuple[str, ...] = ()
+    hint_for: Mapping[str, int] = field(default_factory=dict)
+    derivation: str = ""
+    example: str = ""
 
     @property
     def file_name(self) -> str:
         """The name of the file that a student starts from."""
         return f"{self.name}.py"
+
+    def checked_on(self) -> str:
+        """Say which arguments it is checked on; empty where they are not arrays to look at."""
+        said = []
+        for task in self.tasks:
+            shapes = [np.shape(arg) for arg in task.make_args(np.random.default_rng(0))]
+            said += [f"{name} of shape {shape}" for name, shape in zip(task.arguments, shapes, strict=True)]
+        return ", ".join(dict.fromkeys(said)) or self.example
 
     def template(self) -> str:
         """Return the text of that file."""

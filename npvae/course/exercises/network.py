@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
@@ -10,25 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from npvae.core.architecture import batch_mean
-from npvae.core.gaussian import kl_backward, reparameterize_backward
-from npvae.core.parameters import Parameters
-from npvae.core.vae import VAENetwork
 from npvae.course.exercises.answer import Remark
 from npvae.course.exercises.calling import Broken, describe, fault_of, function_of
 from npvae.course.exercises.exercise import Array
 from npvae.course.exercises.pairs import SEED
+from npvae.course.exercises.points import D_VAE, H_VAE, N_VAE, Z_VAE
+from npvae.course.exercises.way_back import NAMES, Params, wrong_gradients
 from npvae.gradcheck import Entry, check_network
-
-# In the order of the way back.
-NAMES = (
-    "output.W", "output.b", "decoder.W", "decoder.b", "mu.W", "mu.b", "log_var.W", "log_var.b",
-    "encoder.W", "encoder.b",
-)  # fmt: skip
-_ENCODER = ("mu", "log_var", "encoder")
-N, D, H, Z = 4, 7, 5, 3
-
-Params = dict[str, Array]
 
 
 def shapes_of(n_features: int, hidden: int, latent_dim: int) -> dict[str, tuple[int, ...]]:
@@ -60,8 +50,8 @@ def check_network_file(module: ModuleType) -> list[Remark]:
         One for each parameter, in the order of the way back, or one for what keeps it from being checked.
     """
     rng = np.random.default_rng(SEED)
-    params = {name: rng.standard_normal(shape) for name, shape in shapes_of(D, H, Z).items()}
-    x, eps = rng.random((N, D)), rng.standard_normal((N, Z))
+    params = {name: rng.standard_normal(shape) for name, shape in shapes_of(D_VAE, H_VAE, Z_VAE).items()}
+    x, eps = rng.random((N_VAE, D_VAE)), rng.standard_normal((N_VAE, Z_VAE))
     try:
         forward = function_of(module, "vae_forward")
         backward = function_of(module, "vae_backward")
@@ -75,24 +65,27 @@ def _check(
 ) -> list[Remark]:
     _, cache = _checked_forward(forward, params, x, eps)
     grads = _gradients(backward, cache)
-    faults = {name: fault_of(grads.get(name), params[name]) for name in NAMES}
-    remarks = {name: Remark(name, fault.outcome, fault.words) for name, fault in faults.items() if fault}
+    remarks: dict[str, Remark] = {}
+    for name in NAMES:
+        fault = _named(grads, name) or fault_of(grads[name], params[name], name)
+        if fault is not None:
+            remarks[name] = replace(fault, subject=name)
+    wheres = {}
     rest = [name for name in NAMES if name not in remarks]
     if rest:
         network = _Network(forward, backward, params, rest)
         report = check_network(network, {name: params[name] for name in rest}, x, eps, seed=SEED)
-        parts = _parts(params, x, eps)
+        mistakes = list(wrong_gradients(_template().vae_forward(params, x, eps)[1]))
         for entry in report.entries:
             remarks[entry.name] = Remark(entry.name, "passed")
             if entry.verdict not in ("pass", "kink"):
-                words = _words(entry, np.asarray(grads[entry.name]), parts)
+                hint = entry.hint if entry.recognised or entry.verdict == "inconclusive" else ""
+                words = _known(hint, entry, np.asarray(grads[entry.name]), mistakes)
                 remarks[entry.name] = Remark(entry.name, "wrong", words)
-    ordered = [remarks[name] for name in NAMES]
-    wrong = [k for k, remark in enumerate(ordered) if remark.outcome == "wrong"]
-    if len(wrong) > 1:
-        first = ordered[wrong[0]]
-        words = f"{first.words}. Begin here: what is wrong below may come from the same intermediate gradient"
-        ordered[wrong[0]] = replace(first, words=words)
+                wheres[entry.name] = describe(entry)
+    wrong = [name for name in NAMES if remarks[name].outcome == "wrong"]
+    told = _told({name: (remarks[name].words, wheres.get(name, "")) for name in wrong})
+    ordered = [replace(remarks[name], words=told.get(name, remarks[name].words)) for name in NAMES]
     if all(remark.outcome == "passed" for remark in ordered):
         ordered += [Remark("vae_backward", "wrong", check.detail) for check in report.failures]
     return ordered
@@ -149,67 +142,46 @@ class _Network:
         return loss, {name: np.asarray(grads[name]) for name in self.names}
 
 
-def _parts(params: Params, x: Array, eps: Array) -> dict[str, Params]:
-    """Return typical wrong gradients, by what is said of them.
-
-    Notes
-    -----
-    They are made of the stages of core's network, which has one hidden layer, encoder.0 and decoder.0, under
-    the exercise's names without the 0.
-    """
-    network = VAENetwork(n_features=D, latent_dim=Z, hidden=(H,), likelihood="bernoulli")
-    theta = Parameters(network.shapes(), dtype=np.float64)
-    for name, array in params.items():
-        theta[_in_core(name)] = array
-    (reconstruction, _), cache = network.forward(theta, x, eps)
-    _, encoder_cache, z_cache, decoder_cache, likelihood_cache, kl_cache = cache
-    _, share = batch_mean(reconstruction)
-    right = network.backward(share, share, cache)
-    grads = theta.zeros_like()
-    d_output = network.reconstruction_backward(share, likelihood_cache, grads)
-    dz = network.decoder_backward(d_output, decoder_cache, grads)
-    d_mu, d_log_var = reparameterize_backward(dz, z_cache)
-    d_mu_kl, d_log_var_kl = kl_backward(share, kl_cache)
-    none = np.zeros_like(d_mu)
-    d_heads = {
-        "the share that comes from kl is missing": (d_mu, d_log_var),
-        "the share that comes through z is missing": (d_mu_kl, d_log_var_kl),
-        "the share that comes from kl is not divided by N": (
-            d_mu + N * d_mu_kl,
-            d_log_var + N * d_log_var_kl,
-        ),
-        "what comes back from the head log_var is missing in dh": (d_mu + d_mu_kl, none),
-        "what comes back from the head mu is missing in dh": (none, d_log_var + d_log_var_kl),
-    }
-    parts = {}
-    for words, (d_first, d_second) in d_heads.items():
-        grads = theta.zeros_like()
-        network.encoder_backward(d_first, d_second, encoder_cache, grads)
-        names = [name for name in NAMES if name.split(".")[0] in _ENCODER]
-        parts[words] = {name: grads[_in_core(name)] for name in names if np.any(grads[_in_core(name)])}
-    mu, log_var = network.encode(theta, x)
-    z, dg = mu + np.exp(log_var / 2) * eps, d_output @ params["output.W"].T
-    dh = network.encoder_backward(d_mu + d_mu_kl, d_log_var + d_log_var_kl, encoder_cache, theta.zeros_like())
-    parts["the ReLU is missing on the way back"] = {
-        "decoder.W": z.T @ dg,
-        "decoder.b": dg.sum(axis=0),
-        "encoder.W": x.T @ dh,
-        "encoder.b": dh.sum(axis=0),
-    }
-    parts[
-        f"it is {N} times the right value, and {N} is the number of samples: the loss is a mean over them"
-    ] = {name: N * right[_in_core(name)] for name in NAMES}
-    return parts
-
-
-def _in_core(name: str) -> str:
-    layer, _, kind = name.partition(".")
-    return f"{layer}.0.{kind}" if layer in ("encoder", "decoder") else name
-
-
-def _words(entry: Entry, gradient: Array, parts: dict[str, Params]) -> str:
-    for words, grads in parts.items():
+def _known(core: str, entry: Entry, gradient: Array, mistakes: list[tuple[str, Params]]) -> str:
+    """Say which typical mistake a gradient shows; `core` where it is none."""
+    for words, grads in mistakes:
         part = grads.get(entry.name)
         if part is not None and np.allclose(gradient, part, rtol=1e-6, atol=1e-9 * np.max(np.abs(part))):
-            return f"{words} ({describe(entry)})"
-    return f"{entry.hint} ({describe(entry)})" if entry.hint else describe(entry)
+            return words
+    return core
+
+
+def _named(grads: dict[str, Any], name: str) -> Remark | None:
+    """Say which name a gradient has to have; None where it has it."""
+    if name in grads:
+        return None
+    others = [str(key) for key in grads if key not in NAMES]
+    near = [key for key in others if _letters(key) == _letters(name)]
+    near = near or difflib.get_close_matches(name, others, 1)
+    words = f"grads has no {name!r}" + (f", but it has {near[0]!r}: rename it to {name!r}" if near else "")
+    return Remark(name, "wrong", words)
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z]", "", name.lower())
+
+
+def _told(found: dict[str, tuple[str, str]]) -> dict[str, str]:
+    """Return what is said of each wrong gradient, the same words once.
+
+    Parameters
+    ----------
+    found : dict
+        What is wrong and, where it is known, at which entry, for each name in the order of the way back.
+    """
+    first: dict[str, str] = {}
+    told = {}
+    for name, (words, where) in found.items():
+        said = f"the same as {first[words]}" if words in first else words
+        if words:
+            first.setdefault(words, name)
+        told[name] = f"{said} ({where})" if said and where else said or where
+    if len(first) + sum(not words for words, _ in found.values()) > 1:
+        name = next(iter(told))
+        told[name] += ". Begin here: what is wrong below may come from the same intermediate gradient"
+    return told

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
+from npvae.course.exercises.answer import Answer
 from npvae.course.exercises.catalogue import EXERCISES
 from npvae.course.exercises.exercise import Exercise
 from npvae.persistence import write_text_atomically
@@ -75,14 +76,34 @@ class Notebook:
         note.checks += 1
         if passed:
             note.passed = digest(path)
-        elif note.passed == digest(path):
-            note.passed = ""
 
-    def take_hint(self, exercise: Exercise) -> tuple[int, str]:
-        """Return the number, from 1, and the text of the next hint; the last one again when all are taken."""
+    def take_hint(self, exercise: Exercise, answer: Answer) -> tuple[int, str]:
+        """Return the number, from 1, and the text of the next hint about the first thing that is not right.
+
+        When all are taken, it is the last one again or, where the hints are about different things, the one
+        about that thing.
+        """
         note = self.notes.setdefault(exercise.name, Note())
-        note.hints = min(note.hints + 1, len(exercise.hints))
-        return note.hints, exercise.hints[note.hints - 1]
+        first = next((remark.subject for remark in answer.remarks if remark.outcome != "passed"), "")
+        about = next((n for letters, n in exercise.hint_for.items() if first.startswith(letters)), 1)
+        number = max(note.hints + 1, about)
+        if number > len(exercise.hints):
+            number = about if exercise.hint_for else len(exercise.hints)
+        note.hints = max(note.hints, number)
+        return number, exercise.hints[number - 1]
+
+    def next_after(self, exercise: Exercise | None = None) -> Exercise | None:
+        """Return the first exercise behind another that is not solved, or else the first before it.
+
+        Returns
+        -------
+        Exercise or None
+            None where all are solved.
+        """
+        names = list(EXERCISES)
+        start = names.index(exercise.name) + 1 if exercise else 0
+        order = names[start:] + names[:start]
+        return next((EXERCISES[n] for n in order if not self.notes.get(n, Note()).passed), None)
 
     def save(self) -> None:
         """Write the notes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from inspect import signature
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from npvae.course.exercises.answer import Remark
 from npvae.course.exercises.calling import CLOSE, Broken, compare, copies, describe, fault_of, function_of
 from npvae.course.exercises.exercise import Array, Exercise, Mistake, Task, gradient_name
-from npvae.gradcheck import Entry, Report, check_vjp
+from npvae.gradcheck import Check, Entry, Report, check_vjp
 
 SEED = 0
 
@@ -57,9 +58,10 @@ def check_task(module: ModuleType, task: Task, template: ModuleType) -> list[Rem
         if wrong:
             text = f"it has been changed, and is no longer the exercise's: {wrong}. Put the original back"
             return [Remark(f"{task.name}_forward", "wrong", text)]
+        upstream = next(iter(signature(getattr(template, f"{task.name}_backward")).parameters))
         dy = np.random.default_rng(SEED + 1).standard_normal(np.shape(y))
         gradients = _run_backward(backward, dy.copy(), cache, task.wrt)
-        found = _check_gradients(task, forward, backward, original, args, dy, gradients)
+        found = _check_gradients(task, forward, backward, original, args, dy, upstream, gradients)
         if all(remark.outcome == "passed" for remark in found):
             found += _check_extremes(task, forward, backward)
         return found
@@ -111,19 +113,20 @@ def _check_gradients(
     original: Callable[..., Any],
     args: list[Array],
     dy: Array,
+    upstream: str,
     gradients: dict[str, Any],
 ) -> list[Remark]:
     found: dict[str, Remark] = {}
     for argument, gradient in gradients.items():
-        fault = fault_of(gradient, args[list(task.arguments).index(argument)])
+        fault = fault_of(gradient, args[list(task.arguments).index(argument)], argument, upstream)
         if fault is not None:
             found[argument] = fault
     rest = [argument for argument in task.wrt if argument not in found]
     others: list[Remark] = []
     if rest:
 
-        def usable(upstream: Array, cache: Any) -> tuple[Any, ...]:
-            every = _run_backward(backward, upstream, cache, task.wrt)
+        def usable(dy: Array, cache: Any) -> tuple[Any, ...]:
+            every = _run_backward(backward, dy, cache, task.wrt)
             return tuple(np.asarray(every[argument]) for argument in rest)
 
         report = _report(_in_complex(forward, original), usable, args, rest, task)
@@ -131,14 +134,23 @@ def _check_gradients(
         for entry in report.entries:
             gradient, twice = np.asarray(gradients[entry.name]), np.asarray(doubled[entry.name])
             if entry.verdict == "fail" and np.any(gradient) and np.array_equal(gradient, twice):
-                words = "it does not depend on the upstream gradient, which has to enter as a factor"
+                words = f"it does not depend on {upstream}, which has to enter as a factor"
                 found[entry.name] = Remark("", "wrong", words)
             else:
                 found[entry.name] = _remark_on(entry, gradient, task, args, dy)
         if all(found[argument].outcome == "passed" for argument in rest):
-            others = [Remark(f"{task.name}_backward", "wrong", check.detail) for check in report.failures]
+            others = [
+                Remark(f"{task.name}_backward", "wrong", _failure(check, upstream))
+                for check in report.failures
+            ]
     named = [replace(found[argument], subject=gradient_name(argument)) for argument in task.wrt]
     return named + others
+
+
+def _failure(check: Check, upstream: str) -> str:
+    if check.name == "unchanged dy":
+        return f"it changes {upstream} in place, which others may still need; work on a copy"
+    return check.detail
 
 
 def _in_complex(forward: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
@@ -169,7 +181,8 @@ def _remark_on(entry: Entry, gradient: Array, task: Task, args: list[Array], dy:
         return Remark("", "passed")
     if entry.verdict == "inconclusive":
         return Remark("", "wrong", f"it cannot be judged: {entry.hint}")
-    words = recognised(task.mistakes, entry.name, gradient, dy, args) or entry.hint
+    words = recognised(task.mistakes, entry.name, gradient, dy, args)
+    words = words or (entry.hint if entry.recognised else "")
     return Remark("", "wrong", f"{words} ({describe(entry)})" if words else describe(entry))
 
 

@@ -8,6 +8,7 @@ from npvae.course.exercises.exercise import Array
 
 N, IN, OUT = 5, 4, 3  # samples, inputs and outputs of a dense layer
 Z, D, K = 3, 4, 6  # latent dimensions, pixels, draws
+N_VAE, D_VAE, H_VAE, Z_VAE = 4, 7, 5, 3  # samples, pixels, hidden units, latent dimensions of a whole VAE
 
 
 def normal(*shapes: tuple[int, ...]) -> Callable[[np.random.Generator], list[Array]]:

@@ -174,7 +174,7 @@ def _check_sample(sample: Callable[..., Any]) -> str:
         hidden = decoder["decoder.W"].shape[1]
         others = {name: np.zeros(shape) for name, shape in shapes_of(n_codes, hidden, n_codes).items()}
         p = sample(others | decoder, N_DRAWS, np.random.default_rng(SEED))
-        fault = fault_of(p, np.empty((N_DRAWS, n_codes)))
+        fault = fault_of(p, np.empty((N_DRAWS, n_codes)), "p")
         if fault is not None and fault.outcome == "unfilled":
             raise Broken("sample", "unfilled", fault.words)
         if fault is not None:

@@ -42,8 +42,8 @@ class Outcome:
 
     Attributes
     ----------
-    report : Report
-        What the gradient checker says.
+    reports : sequence of Report
+        What the gradient checker says of each forward and backward.
     curves : sequence of Curve
         The right code's first.
     samples : mapping of str to (n, 64) array
@@ -52,10 +52,28 @@ class Outcome:
         What the item's words and claim refer to.
     """
 
-    report: Report
+    reports: Sequence[Report]
     curves: Sequence[Curve]
     samples: Mapping[str, Array]
     numbers: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A forward and a backward that are checked.
+
+    Attributes
+    ----------
+    implementation : Pair or class
+    make_args : callable
+        ``make_args(rng)`` returns the arguments at which it is checked.
+    wrt : sequence of int or None
+        Positions of those that backward returns gradients for.
+    """
+
+    implementation: Implementation
+    make_args: Callable[[np.random.Generator], list[Array]]
+    wrt: Sequence[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,8 +105,10 @@ class Item:
         ``make_args(rng)`` returns the arguments at which it is checked.
     wrt : sequence of int or None
         Positions of those that backward returns gradients for.
+    others : sequence of Checked
+        Other pairs among `shown`, which are checked too.
     verdict : {"pass", "fail"}
-        What the gradient checker must say.
+        What the gradient checker must say of each.
     told : str
         What training with it does, a format of the outcome's numbers.
     holds : callable
@@ -119,8 +139,13 @@ class Item:
     pieces: Pieces = RIGHT
     yardstick: Pieces = RIGHT
     wrt: Sequence[int] | None = None
+    others: Sequence[Checked] = ()
     label: str = "this code"
     reported: bool = False
+
+    def checked(self) -> list[Checked]:
+        """Return all pairs that are checked."""
+        return [Checked(self.implementation, self.make_args, self.wrt), *self.others]
 
     def code(self) -> str:
         """Return the source that is shown."""

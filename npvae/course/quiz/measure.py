@@ -33,15 +33,23 @@ from npvae.gradcheck import Report, check_vjp
 GREY_LEVELS = 16  # of the digits' original pixels, 0 to 16
 
 
-def check(item: Item) -> Report:
-    """Put an item's code through the gradient checker."""
-    forward, backward = pair_of(item.implementation)
-    return check_vjp(forward, backward, item.make_args(np.random.default_rng(SEED)), wrt=item.wrt, seed=SEED)
+def check(item: Item) -> list[Report]:
+    """Put all pairs of an item's code through the gradient checker."""
+    return [
+        check_vjp(
+            *pair_of(pair.implementation),
+            pair.make_args(np.random.default_rng(SEED)),
+            wrt=pair.wrt,
+            seed=SEED,
+        )
+        for pair in item.checked()
+    ]
 
 
 def agrees(item: Item, outcome: Outcome) -> bool:
     """Say whether what was measured agrees with what the item says."""
-    return outcome.report.verdict == item.verdict and bool(item.holds(outcome.numbers))
+    checked = all(report.verdict == item.verdict for report in outcome.reports)
+    return checked and bool(item.holds(outcome.numbers))
 
 
 def measure(item: Item) -> Outcome:
@@ -61,6 +69,7 @@ def measure(item: Item) -> Outcome:
     curves = [Curve("right code", right.measured), Curve(item.label, this.measured)]
     if item.reported:
         curves.append(Curve(f"{item.label}, as reported", this.reported, measured=False))
+        curves.append(Curve("right code, as reported", right.reported, measured=False))
     samples = {
         "right code": decode(right.params, prior_noise()),
         item.label: decode(this.params, prior_noise()),
@@ -71,6 +80,7 @@ def measure(item: Item) -> Outcome:
         "right": float(right.measured[-1]),
         "this": float(this.measured[-1]),
         "reported": float(this.reported[-1]),
+        "right_reported": float(right.reported[-1]),
         "kl": kl,
         "right_kl": right_kl,
         "std": std,

@@ -68,6 +68,23 @@ def draw_exp_backward(dz: Array, cache: Cache) -> tuple[Array, Array]:
     return dz.copy(), dz * eps * sigma
 
 
+class NoiseAgain:
+    """Draw the noise again in the backward pass, so that it need not be kept."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(0)
+
+    def forward(self, mu: Array, log_var: Array, eps: Array) -> tuple[Array, Cache]:
+        """Compute z, and keep log_var only."""
+        return mu + np.exp(log_var / 2) * eps, log_var
+
+    def backward(self, dz: Array, cache: Cache) -> tuple[Array, Array]:
+        """Return d_mu and d_log_var, with other noise."""
+        log_var = cache
+        eps = self.rng.standard_normal(dz.shape)
+        return dz.copy(), dz * eps * np.exp(log_var / 2) / 2
+
+
 def draw_little_forward(mu: Array, log_var: Array, eps: Array) -> tuple[Array, Cache]:
     """Scale the noise down."""
     eps = 0.01 * eps

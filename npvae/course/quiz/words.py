@@ -3,26 +3,30 @@
 from collections.abc import Mapping, Sequence
 
 from npvae.course.quiz.item import Item, Outcome
-from npvae.gradcheck import Report
+from npvae.gradcheck import Entry, Report
 
 
-def in_words(report: Report) -> str:
-    """Say in a sentence or two what the gradient checker says."""
-    if report.passed:
-        return "The gradient checker passes it."
-    wrong = [entry for entry in report.entries if entry.verdict == "fail"]
-    said = [
-        f"the gradient of {entry.name} is wrong ({entry.hint or f'relative error {entry.error:.1g}'})"
-        for entry in wrong
-    ]
-    if not any(entry.hint for entry in wrong):
-        said += [check.detail for check in report.failures[:1]]
+def in_words(reports: Sequence[Report]) -> str:
+    """Say in a sentence or two what the gradient checker says of each pair."""
+    if all(report.passed for report in reports):
+        return f"The gradient checker passes {'it' if len(reports) == 1 else 'each pair'}."
+    said = []
+    for report in reports:
+        wrong = [entry for entry in report.entries if entry.verdict == "fail"]
+        said += [f"the gradient of {entry.name} is wrong ({entry.hint or _at(entry)})" for entry in wrong]
+        if not any(entry.hint for entry in wrong):
+            said += [check.detail for check in report.failures[:1]]
     return f"The gradient checker fails it: {'; '.join(said)}."
+
+
+def _at(entry: Entry) -> str:
+    where = "along a direction" if entry.index is None else f"at {list(entry.index)}"
+    return f"{where} it is {entry.analytic:.6g} and should be {entry.numeric:.6g}"
 
 
 def caption(item: Item, outcome: Outcome) -> str:
     """Return the caption of an answer: why, what the checker says, what training does."""
-    return f"{item.explanation} {in_words(outcome.report)} {item.told.format(**outcome.numbers)}"
+    return f"{item.explanation} {in_words(outcome.reports)} {item.told.format(**outcome.numbers)}"
 
 
 def captions(items: Sequence[Item], outcomes: Mapping[str, Outcome]) -> str:

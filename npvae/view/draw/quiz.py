@@ -98,7 +98,12 @@ def _draw_curves(ax: Axes, curves: Mapping[str, tuple[np.ndarray, bool]]) -> Non
         style = "-" if measured else "--"
         # A later curve that lies on an earlier one leaves it visible.
         ax.plot(
-            epochs, values, style, color=MODEL_COLOURS[(1, 0, 3)[k]], linewidth=4 if k == 0 else 2, label=name
+            epochs,
+            values,
+            style,
+            color=MODEL_COLOURS[(1, 0, 3, 1)[k]],
+            linewidth=4 if k == 0 else 2,
+            label=name,
         )
     ax.legend(fontsize=TICK_SIZE, frameon=False, loc="best", title="ends at")
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from npvae.checks.faults import FAULTS, pair_of
+from npvae.checks.faults import pair_of
 from npvae.checks.faults.losses import BERNOULLI
 from npvae.checks.faults.reparameterisation import DRAW
 from npvae.core.gaussian import kl_forward
@@ -94,7 +94,7 @@ def test_noise_drawn_again_carries_no_message_from_the_images(rng):
     """The mean of d_log_var over new noise is zero; with the noise of the draw it is not."""
     mu, log_var, eps = rng.standard_normal((3, 4, Z))
     dz = rng.standard_normal((4, Z))
-    again, right = pair_of(FAULTS["fresh_noise"].wrong), DRAW
+    again, right = pair_of(snippets.NoiseAgain), DRAW
     _, cache = again.forward(mu, log_var, eps)
     mean = np.mean([again.backward(dz, cache)[1] for _ in range(20_000)], axis=0)
     scale = np.abs(dz) * np.exp(log_var / 2) / 2
