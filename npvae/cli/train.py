@@ -126,8 +126,8 @@ def run(args: argparse.Namespace) -> int:
         return code
     if estimator.stop_reason_ == "interrupted":
         out = _save_partial(estimator, out)
-    elif (saved := save_or_elsewhere(estimator, out)) != out:
-        out, code = saved, 2  # a script must not go on as if --out were there
+    elif (written := save_or_elsewhere(estimator, out)) != out:
+        out, code = written, 2  # a script must not go on as if --out were there
     elif args.resume or every is not None:
         checkpoint.unlink(missing_ok=True)
     result = {
