@@ -44,7 +44,7 @@ class Page {
     panel.plane = new Plane(this, find("plane"), images, model.axes, (u, v) => this.point(panel, u, v));
     panel.plane.setCodes(model.codes);
     panel.sliders = [0, 1].map((k) => {
-      const names = panel.plane.Z === 2 ? ["z1", "z2"] : ["principal component 1", "principal component 2"];
+      const names = panel.plane.Z === 2 ? ["z[0]", "z[1]"] : ["principal component 1", "principal component 2"];
       const input = make("input", { type: "range", step: "0.01" });
       input.setAttribute("aria-label", `${names[k]} in the plane of ${title}`);
       input.addEventListener("input", () => {
@@ -269,7 +269,7 @@ class Page {
           input.addEventListener("input", () =>
             this.set({ z: this.state.z.map((v, k) => (k === i ? Number(input.value) : v)) }),
           );
-          return make("label", {}, `z${i + 1}`, input);
+          return make("label", {}, `z[${i}]`, input);
         }),
       );
     }

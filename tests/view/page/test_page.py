@@ -118,6 +118,41 @@ def test_the_canvases_are_drawn(page):
         assert blank == [], step
 
 
+SIZES = """[...document.querySelectorAll("canvas.plane")].filter((c) => c.offsetParent)
+    .map((c) => [c.width, c.height, c.clientWidth, c.clientHeight].map((size, i) =>
+      i < 2 ? size / devicePixelRatio : size))"""
+
+
+def test_the_planes_are_drawn_anew_where_a_step_changes_their_size(page):
+    go(page, "draw")
+    heights = set()
+    for step in STEPS[1:]:
+        page.click("[data-action=next]")
+        until(page, f"document.body.dataset.step === '{step}' && !npvae.page.frame")
+        for width, height, *shown in page.evaluate(SIZES):
+            assert [width, height] == shown, step
+            heights.add(height)
+        drawn = page.evaluate("""Object.values(npvae.page.panels).map((panel) => panel.plane)
+          .filter((plane) => plane.canvas.offsetParent)
+          .map((plane) => [plane.width, plane.height, plane.canvas.clientWidth, plane.canvas.clientHeight])""")
+        for width, height, *shown in drawn:
+            assert [width, height] == shown, step
+    assert len(heights) > 2
+
+
+def test_indices_count_from_0_as_in_the_trace(page):
+    go(page, "path", dim=1)
+    assert page.locator("#path-dims button").all_inner_texts() == ["dim 0", "dim 1"]
+    titles = page.locator("#graph h4").all_inner_texts()
+    assert {"mu[1]", "log_var[1]", "std[1]", "eps[1]", "z[1]"} < set(titles)
+    value = page.locator(".node", has=page.get_by_label("wiggle mu")).locator(".value span").inner_text()
+    assert numbers(value) == [pytest.approx(page.evaluate("npvae.page.path.trace.mu.value[1]"), abs=6e-4)]
+    go(page, "posterior")
+    lines = page.locator("#vae .found.numbers div").all_inner_texts()
+    assert [line.split(" ")[0] for line in lines] == ["z[0]", "z[1]"]
+    go(page, "path", dim=0)
+
+
 def test_draw_again(page):
     go(page, "draw", seed=1)
     before = page.locator("#vae .below canvas").last.get_attribute("aria-label")
@@ -176,7 +211,7 @@ def test_a_damaged_link_shows_the_beginning(page):
 
 def test_keys_move_the_point(page):
     go(page, "point", z=[0.5, -0.5])
-    slider = page.get_by_label("z2 in the plane of Autoencoder")
+    slider = page.get_by_label("z[1] in the plane of Autoencoder")
     slider.focus()
     page.keyboard.press("ArrowUp")
     until(page, "npvae.page.state.z[1] > -0.5 && !npvae.page.frame")
@@ -185,7 +220,7 @@ def test_keys_move_the_point(page):
     assert -0.5 < y < 0
     until(page, "document.getElementById('live').textContent.includes('z = (0.50, ')")
     assert "AE: looks like a" in page.locator("#live").inner_text()
-    assert float(page.get_by_label("z2 in the plane of Variational").input_value()) == pytest.approx(
+    assert float(page.get_by_label("z[1] in the plane of Variational").input_value()) == pytest.approx(
         y, abs=0.011
     )
 
