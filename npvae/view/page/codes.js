@@ -5,7 +5,8 @@ function firstRecognised({ images, ae, vae }) {
   if (!images.classify) return 0;
   const isRecognised = (model, i) => {
     const x = decode(model, encode(model, images.row(i), 1).mu, 1);
-    return images.classify(x, 1)[0] === images.labels[i];
+    const { classes, sure } = images.classify(x, 1);
+    return sure[0] && classes[0] === images.labels[i];
   };
   for (let i = 0; i < Math.min(images.n_test, 50); i++)
     if (isRecognised(ae, i) && isRecognised(vae, i)) return i;

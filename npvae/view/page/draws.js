@@ -8,52 +8,54 @@ function drawPoints(page) {
   return normals(N_COUNTED * page.data.vae.network.latent_dim, normalFrom(uniformFrom(page.state.seed)));
 }
 
-// How many of n images each class has.
-function countClasses(images, classes) {
-  const counts = Array(images.classes.length).fill(0);
-  for (const index of classes) counts[index] += 1;
-  return counts;
+// Images with the classes read in them, and how many of each class were recognised with confidence.
+function readImages(images, x, n) {
+  if (!images.classify) return { x, n };
+  const { classes, sure } = images.classify(x, n),
+    counts = Array(images.classes.length).fill(0);
+  classes.forEach((k, i) => (counts[k] += sure[i]));
+  return { x, n, classes, sure, counts };
 }
+
+const sumOf = (counts) => counts.reduce((a, b) => a + b, 0);
 
 // exp(entropy) of shares: the number of equally frequent classes that would vary as much.
 function effectiveNumber(counts) {
-  const total = counts.reduce((a, b) => a + b, 0);
+  const total = sumOf(counts);
   return Math.exp(-counts.reduce((sum, c) => sum + (c > 0 ? (c / total) * Math.log(c / total) : 0), 0));
 }
 
 function decodeDraws(model, images, z) {
-  const n = z.length / model.network.latent_dim,
-    x = decode(model, z, n);
-  const classes = images.classify ? images.classify(x, n) : null;
-  return { x, classes, counts: classes && countClasses(images, classes) };
+  const n = z.length / model.network.latent_dim;
+  return readImages(images, decode(model, z, n), n);
 }
 
-// "0 and 6 make up 71 %": the two most frequent classes.
-function describeCounts(images, counts) {
-  const total = counts.reduce((a, b) => a + b, 0);
+// "57 % recognised; 86 % of these are 0 or 6": the two most frequent classes.
+function describeCounts(images, { counts, n }) {
+  const total = sumOf(counts);
   const order = counts
     .map((_, k) => k)
     .filter((k) => counts[k] > 0)
     .sort((a, b) => counts[b] - counts[a])
     .slice(0, 2);
-  const share = order.reduce((sum, k) => sum + counts[k], 0) / total;
-  const names = order.map((k) => images.classes[k]).join(" and ");
-  return `${names} ${order.length === 1 ? "makes" : "make"} up ${formatShare(share)}`;
+  const recognised = `${formatShare(total / n)} recognised`;
+  if (total < n / 100) return recognised;
+  const share = sumOf(order.map((k) => counts[k])) / total;
+  return `${recognised}; ${formatShare(share)} of these are ${order.map((k) => images.classes[k]).join(" or ")}`;
 }
 
-function paintBars(page, svg, images, counts) {
+function paintBars(page, svg, images, { counts, n }) {
   const width = svg.clientWidth,
     C = counts.length,
     step = width / C,
     height = 42;
-  const total = counts.reduce((a, b) => a + b, 0),
-    most = Math.max(...counts, (2.2 * total) / C);
+  const most = Math.max(...counts, (2.2 * n) / C);
   svg.setAttribute("viewBox", `0 0 ${width} 62`);
   svg.setAttribute("role", "img");
   const listed = images.classes.map((name, k) => `${name}: ${counts[k]}`).join(", ");
-  svg.setAttribute("aria-label", `Of ${total} draws, how many show each ${images.noun}: ${listed}`);
+  svg.setAttribute("aria-label", `Of ${n} draws, how many show each ${images.noun} clearly: ${listed}`);
   const colours = classColours(page),
-    level = height - (height * total) / C / most;
+    level = height - (height * n) / C / most;
   const bars = counts.map((count, k) => {
     const tall = (height * count) / most;
     return makeSvg("rect", {
@@ -81,30 +83,28 @@ const columnsFor = (element, wide, narrow) => (element.clientWidth > 300 ? wide 
 function showInvented(page, below, images, draws) {
   const columns = columnsFor(below, 12, 6),
     canvas = make("canvas"),
-    n = draws.x.length / images.D;
-  const shown = draws.classes && draws.classes.slice(0, N_SHOWN),
     found = make("p", { className: "found" }, "invented");
+  const shown = draws.classes?.slice(0, N_SHOWN);
   below.append(found, canvas);
-  const list = shown ? `: ${shown.map((k) => images.classes[k]).join(", ")}` : "";
+  const name = (k, i) => images.classes[k] + (draws.sure[i] ? "" : "?"),
+    list = shown ? `: ${shown.map(name).join(", ")}` : "";
   paintImages(page, canvas, draws.x, N_SHOWN, columns, `${N_SHOWN} decoded draws from N(0, I)${list}`, {
     images,
     classes: shown,
+    sure: draws.sure,
   });
   if (!shown) return;
-  found.append(
-    `: ${N_SHOWN} draws show `,
-    make("strong", {}, `${new Set(shown).size} of ${images.classes.length} ${images.nouns}`),
-  );
+  found.append(": ", make("strong", {}, describeCounts(images, draws)));
   const bars = makeSvg("svg", { class: "bars" });
   below.append(
     bars,
     make(
       "p",
       { className: "note" },
-      `In ${n} draws, ${describeCounts(images, draws.counts)}. Dashed: equal shares.`,
+      `${draws.n} draws; “?”: at most 95 % confidence. Dashed: equal shares.`,
     ),
   );
-  paintBars(page, bars, images, draws.counts);
+  paintBars(page, bars, images, draws);
 }
 
 // Test images, one of each class first.
@@ -136,16 +136,23 @@ function showRedrawn(page, panel) {
   );
 }
 
-// The heading is a claim, and it depends on what was counted; without classes, on where the codes lie.
+// The heading is a claim, and it depends on what was recognised, or else on where the codes lie.
 function claimFor(page) {
   const { images, prior_radius } = page.data,
-    start = `Both networks redraw these ${images.things}. `;
-  const variety = (kind) => effectiveNumber(page.draws[kind].counts);
-  const share = (kind) =>
-    shareInPrior(page.data[kind].codes, page.data[kind].network.latent_dim, prior_radius);
-  const [measure, margin] = images.classify ? [variety, 0.5] : [share, 0];
-  const shown = measure("vae") > measure("ae") + margin;
-  return start + (shown ? "Only one can invent new ones." : "Which of them can invent new ones?");
+    start = `Both networks redraw these ${images.things}. `,
+    both = (measure) => ["ae", "vae"].map(measure);
+  if (images.classify) {
+    const shares = both((kind) => sumOf(page.draws[kind].counts) / N_COUNTED),
+      varieties = both((kind) => effectiveNumber(page.draws[kind].counts));
+    if (shares[1] >= 0.1 && varieties[1] >= images.classes.length / 2) {
+      if (shares[1] >= 2 * shares[0]) return start + "Only one can invent new ones.";
+      if (varieties[1] >= 1.5 * varieties[0]) return start + "Only one invents a variety.";
+    }
+  }
+  const inside = ({ codes, network }) => shareInPrior(codes, network.latent_dim, prior_radius);
+  const [ae, vae] = both((kind) => inside(page.data[kind]));
+  const onlyOne = vae >= 1.5 * ae;
+  return start + (onlyOne ? "Only one has its codes where N(0, I) draws." : "Which can invent new ones?");
 }
 
 // A share of codes: those within the radius that holds 99 % of N(0, I).

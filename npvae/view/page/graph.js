@@ -93,7 +93,7 @@ function fillGraph(cards, trace, dim, Z, isDirect) {
     if (id === "x") continue;
     const card = cards[id],
       node = trace[name],
-      index = vector && Z > 1 ? `[${dim + 1}]` : "";
+      index = vector && Z > 1 ? `[${dim}]` : "";
     card.querySelector("h4").textContent = title + index;
     card.querySelector(".value span").textContent = formatNumber(at(node.value, dim), 3);
     card.querySelector(".wiggled").textContent = "";
@@ -217,7 +217,7 @@ class PathView {
     if (parent.childElementCount !== Z) {
       parent.replaceChildren(
         ...Array.from({ length: Z }, (_, i) => {
-          const button = make("button", { type: "button" }, `dim ${i + 1}`);
+          const button = make("button", { type: "button" }, `dim ${i}`);
           button.addEventListener("click", () => page.set({ dim: i }));
           return button;
         }),

@@ -82,7 +82,7 @@ function paintPicture(canvas, x, images, label) {
   canvas.setAttribute("aria-label", label);
 }
 
-// Images (n, D) in rows of `columns`; with `classes`, what the classifier reads below each of them.
+// Images (n, D) in rows of `columns`; with `classes`, what the classifier reads below each of them, grey where it is not `sure`.
 function paintImages(
   page,
   canvas,
@@ -90,7 +90,7 @@ function paintImages(
   n,
   columns,
   label,
-  { images = page.data.images, classes = null, gap = 3 } = {},
+  { images = page.data.images, classes = null, sure = null, gap = 3 } = {},
 ) {
   const [rows, cols] = images.shape,
     D = images.D,
@@ -102,14 +102,14 @@ function paintImages(
   const { context } = fitCanvas(canvas, height);
   context.imageSmoothingEnabled = false;
   context.textAlign = "center";
-  context.font = "bold 12px system-ui, sans-serif";
   for (let i = 0; i < n; i++) {
     const left = (i % columns) * (tile + gap),
       top = Math.floor(i / columns) * (tileHeight + caption + gap);
     context.drawImage(pictureOf(x.subarray(i * D, (i + 1) * D), images), left, top, tile, tileHeight);
     if (!classes) continue;
-    context.fillStyle = colourOf("ink");
-    context.fillText(images.classes[classes[i]], left + tile / 2, top + tileHeight + 12, tile);
+    context.fillStyle = colourOf(sure[i] ? "ink" : "quiet");
+    context.font = `${sure[i] ? "bold " : ""}12px system-ui, sans-serif`;
+    context.fillText(images.classes[classes[i]] + (sure[i] ? "" : "?"), left + tile / 2, top + tileHeight + 12, tile);
   }
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", label);

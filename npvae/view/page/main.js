@@ -44,7 +44,7 @@ class Page {
     panel.plane = new Plane(this, find("plane"), images, model.axes, (u, v) => this.point(panel, u, v));
     panel.plane.setCodes(model.codes);
     panel.sliders = [0, 1].map((k) => {
-      const names = panel.plane.Z === 2 ? ["z1", "z2"] : ["principal component 1", "principal component 2"];
+      const names = panel.plane.Z === 2 ? ["z[0]", "z[1]"] : ["principal component 1", "principal component 2"];
       const input = make("input", { type: "range", step: "0.01" });
       input.setAttribute("aria-label", `${names[k]} in the plane of ${title}`);
       input.addEventListener("input", () => {
@@ -72,7 +72,7 @@ class Page {
   point(panel, u, v) {
     const view = STEP_VIEWS[this.state.step];
     if (view && view.picks) this.chooseImage(panel.plane.nearestSeen(u, v));
-    else this.movePoint(panel, u, v);
+    else if (!view?.hasNoPoint) this.movePoint(panel, u, v);
   }
 
   chooseImage(image) {
@@ -176,9 +176,11 @@ class Page {
     plane.draw(view.overlays(this, panel));
     const inside = shareInPrior(plane.codes, plane.Z, this.data.prior_radius);
     panel.tagline.textContent = `${formatShare(inside)} of the codes lie where N(0, I) draws`;
-    const z = this.pointToDecode(panel, view);
-    this.renderReadout(panel, view, z);
-    this.renderSliders(panel, z);
+    if (!view.hasNoPoint) {
+      const z = this.pointToDecode(panel, view);
+      this.renderReadout(panel, view, z);
+      this.renderSliders(panel, z);
+    }
     this.once(`below-${kind}`, [this.state.step, panel.below.clientWidth, ...view.depends(this)], () => {
       panel.below.replaceChildren();
       view.below(this, panel);
@@ -196,7 +198,10 @@ class Page {
     const { images } = this.data,
       x = decode(panel.model, z, 1),
       said = [];
-    if (images.classify) said.push(`looks like ${nameOf(images, images.classify(x, 1)[0])}`);
+    if (images.classify) {
+      const { classes, sure } = images.classify(x, 1);
+      said.push(`${sure[0] ? "looks like" : "unclear, perhaps"} ${nameOf(images, classes[0])}`);
+    }
     if (!view.picks) {
       const { index, distance } = panel.plane.nearest(z);
       const near = images.labels ? ` (${nameOf(images, images.labels[index])})` : "";
@@ -228,7 +233,8 @@ class Page {
 
   renderTour() {
     const index = STEPS.findIndex(([id]) => id === this.state.step),
-      list = document.getElementById("steps");
+      list = document.getElementById("steps"),
+      jump = document.getElementById("jump");
     if (list.childElementCount === 0) {
       list.append(
         ...STEPS.map(([id, title], i) =>
@@ -239,6 +245,8 @@ class Page {
           ),
         ),
       );
+      jump.append(...STEPS.map(([, title], i) => make("option", {}, `${i + 1} ${title}`)));
+      jump.addEventListener("change", () => this.goTo(STEPS[jump.selectedIndex][0]));
       list.addEventListener("click", (event) => {
         const link = event.target.closest("a");
         if (!link) return;
@@ -246,6 +254,7 @@ class Page {
         this.goTo(STEPS[[...list.children].indexOf(link.parentElement)][0]);
       });
     }
+    jump.selectedIndex = index;
     [...list.children].forEach((item, i) => {
       const link = item.firstChild;
       if (i === index) link.setAttribute("aria-current", "step");
@@ -259,7 +268,8 @@ class Page {
   renderDimensions() {
     const { latent_dim: Z } = this.data.vae.network,
       section = document.getElementById("dimensions");
-    section.hidden = Z === 2 || !STEP_VIEWS[this.state.step] || Boolean(STEP_VIEWS[this.state.step].picks);
+    const view = STEP_VIEWS[this.state.step];
+    section.hidden = Z === 2 || !view || Boolean(view.picks || view.hasNoPoint);
     if (section.hidden) return;
     const parent = document.getElementById("dimension-sliders");
     if (parent.childElementCount === 0) {
@@ -269,7 +279,7 @@ class Page {
           input.addEventListener("input", () =>
             this.set({ z: this.state.z.map((v, k) => (k === i ? Number(input.value) : v)) }),
           );
-          return make("label", {}, `z${i + 1}`, input);
+          return make("label", {}, `z[${i}]`, input);
         }),
       );
     }
@@ -278,7 +288,8 @@ class Page {
 
   // Tells a screen reader where the point is, at most twice a second.
   announce() {
-    if (this.announcing || !STEP_VIEWS[this.state.step]) return;
+    const views = STEP_VIEWS[this.state.step];
+    if (this.announcing || !views || views.hasNoPoint) return;
     this.announcing = setTimeout(() => {
       this.announcing = null;
       const said = ["ae", "vae"]

@@ -10,6 +10,7 @@ class Plane {
       const box = canvas.getBoundingClientRect();
       onPoint(this.toU(event.clientX - box.left), this.toV(event.clientY - box.top), isPress);
     };
+    new ResizeObserver(() => page.schedule()).observe(canvas); // steps, and scroll bars, change its size
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
       report(event, true);
@@ -164,7 +165,8 @@ class Plane {
 
   draw(overlays) {
     this.canvas.setAttribute("aria-label", `The latent plane with the codes of ${this.count} test images`);
-    if (this.base === null) this.drawBase();
+    const { clientWidth, clientHeight } = this.canvas;
+    if (!this.base || this.width !== clientWidth || this.height !== clientHeight) this.drawBase();
     const { context } = fitCanvas(this.canvas);
     context.drawImage(this.base, 0, 0, this.width, this.height);
     for (const overlay of overlays) {

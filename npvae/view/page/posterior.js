@@ -21,7 +21,7 @@ function showPosterior(page, panel) {
   const dims = Array.from(mu, (_, i) => i).slice(0, 4);
   const lines = dims.map((i) => {
     const [m, s, e, result] = [mu[i], std[i], eps[i], z[i]].map((value) => formatNumber(value));
-    return make("div", {}, `z${i + 1} = ${m} + ${s} · ${e} = ${result}`);
+    return make("div", {}, `z[${i}] = ${m} + ${s} · ${e} = ${result}`);
   });
   panel.below.append(make("div", { className: "found numbers" }, ...lines));
   const strip = addStrip(panel.below, "12 other eps"),

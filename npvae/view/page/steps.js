@@ -43,7 +43,6 @@ function showGrid(page, panel) {
     n = N_GRID * N_GRID;
   const canvas = make("canvas"),
     x = decode(panel.model, points, n);
-  const classes = images.classify && images.classify(x, n);
   panel.below.append(canvas);
   paintImages(
     page,
@@ -54,17 +53,9 @@ function showGrid(page, panel) {
     `${n} points at the quantiles of N(0, I), decoded by the ${panel.name}`,
     { gap: 1 },
   );
-  if (!classes) return;
-  const counts = countClasses(images, classes),
-    seen = counts.filter((count) => count > 0).length;
-  panel.below.append(
-    make(
-      "p",
-      { className: "found" },
-      make("strong", {}, `${seen} of ${counts.length} ${images.nouns}`),
-      ` in the grid; ${describeCounts(images, counts)}.`,
-    ),
-  );
+  if (!images.classify) return;
+  const found = describeCounts(images, readImages(images, x, n));
+  panel.below.append(make("p", { className: "found" }, "The grid: ", make("strong", {}, found), "."));
 }
 
 // The decoded cursor beside the image whose code is nearest.
@@ -76,6 +67,7 @@ function showPoint(page, panel) {
     near = makeFigure("nearest code");
   const words = make("span", {}, `${formatPoint(z)} is ${formatNumber(distance)} from the nearest code`);
   if (images.labels) words.append(`, ${nameOf(images, images.labels[index])}`);
+  words.append(`, and ${Math.hypot(...z) > page.data.prior_radius ? "outside" : "inside"} 99 % of N(0, I)`);
   panel.below.append(make("div", { className: "pair" }, decoded.figure, near.figure, words));
   paintPicture(
     decoded.canvas,
@@ -86,54 +78,75 @@ function showPoint(page, panel) {
   paintPicture(near.canvas, images.row(index), images, `test image ${index}`);
 }
 
-// The distance within which 99 % of the codes have a neighbour; the share of draws from N(0, I) that have a code
-// within it, and the share of codes that have a draw.
+// What the decoder was trained on: around an AE's code, the distance within which 99 % of the codes have a
+// neighbour; around a VAE's, the ellipsoid of 99 % of its noise. Outside all of these is a gap.
 function gapsOf(page, panel) {
-  const { plane } = panel,
-    { codes, count, Z } = plane,
-    row = (rows, i) => rows.subarray(i * Z, (i + 1) * Z);
-  const between = Array.from({ length: count }, (_, i) => nearestOf(codes, count, row(codes, i), i).distance);
-  const limit = between.slice().sort((a, b) => a - b)[Math.floor(0.99 * (count - 1))],
+  const { codes, count, Z } = panel.plane,
+    { images, prior_radius } = page.data,
     z = page.drawPoints;
-  const share = (n, distance) =>
-    Array.from({ length: n }, (_, i) => distance(i)).filter((d) => d <= limit).length / n;
+  const row = (rows, i) => rows.subarray(i * Z, (i + 1) * Z);
+  const isVae = panel.kind === "vae",
+    indices = Array.from({ length: count }, (_, i) => i);
+  const x = images.pixels.subarray(0, count * images.D),
+    stds = isVae
+      ? mapArray(encode(panel.model, x, count).logVar, stdOfLogVariance)
+      : new Float64Array(codes.length).fill(1);
+  const between = () => indices.map((i) => nearestOf(codes, count, row(codes, i), i).distance),
+    limit = isVae ? prior_radius : between().sort((a, b) => a - b)[Math.floor(0.99 * (count - 1))];
+  // The distance from code i, for a VAE in standard deviations of its noise.
+  const from = (i, point) => {
+    let square = 0;
+    for (let k = 0, j = i * Z; k < Z; k++, j++) square += ((codes[j] - point[k]) / stds[j]) ** 2;
+    return Math.sqrt(square);
+  };
+  const distance = (point) => {
+    let least = Infinity;
+    for (let i = 0; i < count; i++) least = Math.min(least, from(i, point));
+    return least;
+  };
+  const points = Array.from({ length: N_COUNTED }, (_, i) => row(z, i));
   return {
     limit,
-    near: share(N_COUNTED, (i) => plane.nearest(row(z, i)).distance),
-    reached: share(count, (i) => nearestOf(z, N_COUNTED, row(codes, i)).distance),
+    distance,
+    near: points.filter((point) => distance(point) <= limit).length / N_COUNTED,
+    reached: indices.filter((i) => points.some((point) => from(i, point) <= limit)).length / count,
   };
 }
 
 function showGaps(page, panel) {
-  const { near, reached } = panel.gaps,
-    found = make(
-      "p",
-      { className: "found" },
-      `${formatShare(near)} of ${N_COUNTED} draws from N(0, I) land near a code. They reach `,
-    );
+  const { near, reached, limit, distance } = panel.gaps,
+    isVae = panel.kind === "vae",
+    here = distance(page.state.z);
+  const where = isVae ? "inside the noise of a code" : "near a code",
+    words = `${formatShare(near)} of ${N_COUNTED} draws fall ${where}. They reach `,
+    found = make("p", { className: "found" }, words);
   found.append(make("strong", {}, `${formatShare(reached)} of the codes`), ".");
-  panel.below.append(found);
+  const far = `The + is ${formatNumber(here)}${isVae ? " std" : ""} from the nearest code: `,
+    [verdict, sign] = here <= limit ? ["not a gap", "≤"] : ["a gap", ">"];
+  panel.below.append(
+    found,
+    make("p", { className: "gap" }, far, make("b", {}, verdict), ` (${sign} ${formatNumber(limit)}).`),
+  );
   showPoint(page, panel);
 }
 
-// Shades the plane where the nearest code is farther than the limit; in two dimensions only.
+// Shades the plane in the gaps; in two dimensions only.
 const gapOverlay = (panel) => (context, plane) => {
   if (plane.Z !== 2) return;
-  if (!panel.gapCells || panel.gapCells.base !== plane.base)
-    panel.gapCells = findGapCells(plane, panel.gaps.limit);
+  if (panel.gapCells?.base !== plane.base) panel.gapCells = findGapCells(plane, panel.gaps);
   context.fillStyle = colourOf("mark");
   context.globalAlpha = 0.16;
   for (const [x, y, size] of panel.gapCells.cells) context.fillRect(x, y, size, size);
 };
 
-function findGapCells(plane, limit) {
+function findGapCells(plane, { limit, distance }) {
   const size = 4,
     cells = [];
   for (let x = 0; x < plane.width; x += size) {
     for (let y = 0; y < plane.height; y += size) {
       const u = plane.toU(x + size / 2),
         v = plane.toV(y + size / 2);
-      if (plane.nearest([u, v]).distance > limit) cells.push([x, y, size]);
+      if (distance([u, v]) > limit) cells.push([x, y, size]);
     }
   }
   return { base: plane.base, cells };
@@ -153,12 +166,13 @@ function codeOverlay(page, panel) {
 // `depends` names what `below` is computed from, so that it is not computed again for every movement.
 const STEP_VIEWS = {
   draw: {
-    overlays: (page) => [crossesOverlay(page.drawPoints, N_SHOWN), cursorOverlay(page.state.z)],
+    overlays: (page) => [crossesOverlay(page.drawPoints, N_SHOWN)],
     depends: (page) => [page.state.seed],
     below: (page, panel) => {
       showRedrawn(page, panel);
       showInvented(page, panel.below, page.data.images, page.draws[panel.kind]);
     },
+    hasNoPoint: true,
   },
   codes: {
     overlays: (page, panel) => [codeOverlay(page, panel)],

@@ -156,7 +156,8 @@ class Trainer {
     const draws = decodeDraws(this.model, images, z),
       { reconstruction, kl } = this.testLoss();
     panel.below.replaceChildren();
-    showInvented(page, panel.below, images, draws);
+    // The classifier is confident of the grey images of an untrained network, too.
+    showInvented(page, panel.below, images, this.steps > 0 ? draws : { x: draws.x });
     const seconds = this.begun ? (performance.now() - this.begun.time) / 1000 : 0;
     if (this.isRunning && seconds > 0.3) this.speed = (this.steps - this.begun.steps) / seconds;
     const speed = this.speed ? `, ${Math.round(this.speed).toLocaleString("en")} steps a second` : "";

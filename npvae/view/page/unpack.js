@@ -1,5 +1,6 @@
 // From the page's two data blocks to models and images: see packing.py and contents.py.
 
+const CONFIDENCE = 0.95; // as in the report
 const readBlock = (id) => document.getElementById(id).textContent;
 
 async function inflate(text) {
@@ -45,15 +46,17 @@ function unpackImages(bytes, { indices, levels, labels, classifier, ...rest }) {
   };
 }
 
-// Returns a function from x (n, D) to the index of each row's class.
+// Returns a function from x (n, D) to each row's class, an index, and whether the classifier is confident.
 function makeClassifier([W1, b1, W2, b2], C) {
   return (x, n) => {
     const h = mapArray(denseForward(x, n, { W: W1, b: b1 }), (a) => Math.max(a, 0));
     const scores = denseForward(h, n, { W: W2, b: b2 });
-    return Array.from({ length: n }, (_, s) => {
-      const row = scores.subarray(s * C, (s + 1) * C);
-      return row.indexOf(Math.max(...row));
-    });
+    const rows = Array.from({ length: n }, (_, s) => scores.subarray(s * C, (s + 1) * C)),
+      best = rows.map((row) => Math.max(...row));
+    return {
+      classes: rows.map((row, s) => row.indexOf(best[s])),
+      sure: rows.map((row, s) => row.reduce((sum, a) => sum + Math.exp(a - best[s]), 0) < 1 / CONFIDENCE),
+    };
   };
 }
 
