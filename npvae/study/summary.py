@@ -19,6 +19,7 @@ _COMES_UP = 0.1  # as a share of what a class would have if all were equally fre
 _MOST_NAMED = 5
 _CLEARER = 2  # times as many draws recognised with confidence: then their classes say little
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_OUTSIDE = 0.05  # a smaller share of codes outside the region is not spoken of
 _DIGITS = [str(digit) for digit in range(10)]
 _DATA_OF_DIGITS = ("digits", "mnist")
 
@@ -152,9 +153,21 @@ def _codes(comparison: Comparison) -> str:
     text = (
         f"The region that holds 99 % of N(0, I) holds {ae} of the AE's codes{where}, and {vae} of the VAE's"
     )
-    if all(a < v for a, v in zip(inside["AE"], inside["VAE"], strict=True)):
-        return f"{text}: most draws are points that the AE's decoder was never trained on."
+    if any(1 - a > _OUTSIDE and a < v for a, v in zip(inside["AE"], inside["VAE"], strict=True)):
+        said = [_unreached(share) for share in inside["AE"]]
+        if len(set(said)) > 1:
+            said = [f"{text} {with_dimensions(d)}" for text, d in zip(said, dims, strict=True)]
+        return f"{text}: draws reach {_listed(list(dict.fromkeys(said)))}."
     return f"{text}."
+
+
+def _unreached(inside: float) -> str:
+    """Say which of the AE's codes lie where next to no draws from N(0, I) fall."""
+    if inside == 0:
+        return "none of the AE's codes"
+    if 1 - inside <= _OUTSIDE:
+        return "nearly all of the AE's codes"
+    return f"hardly any of the other {percent(1 - inside)} of the AE's codes"
 
 
 def _merits(comparison: Comparison) -> str:

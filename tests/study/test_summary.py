@@ -123,13 +123,38 @@ def test_codes_are_counted_where_the_prior_is(comparison):
     assert said.endswith(
         "50 % and 75 % of the AE's codes with two and ten dimensions, and 50 % and 75 % of the VAE's."
     )
-    cell = next(c for c in studies if (c.kind, c.latent_dim) == ("AE", 2))
-    studies[cell] = replace(studies[cell], codes=np.full((4, 2), 9.0))
-    cell = next(c for c in studies if (c.kind, c.latent_dim) == ("AE", 10))
-    studies[cell] = replace(studies[cell], codes=np.full((4, 10), 9.0))
+
+
+@pytest.mark.parametrize(
+    ("inside", "conclusion"),
+    [
+        ({2: 98, 10: 98}, "."),
+        ({2: 100, 10: 100}, "."),
+        ({2: 0, 10: 0}, ": draws reach none of the AE's codes."),
+        ({2: 42, 10: 42}, ": draws reach hardly any of the other 58 % of the AE's codes."),
+        (
+            {2: 42, 10: 0},
+            ": draws reach hardly any of the other 58 % of the AE's codes with two latent dimensions and "
+            "none of the AE's codes with ten latent dimensions.",
+        ),
+        (
+            {2: 98, 10: 42},
+            ": draws reach nearly all of the AE's codes with two latent dimensions and hardly any of the "
+            "other 58 % of the AE's codes with ten latent dimensions.",
+        ),
+    ],
+)
+def test_what_draws_reach_follows_from_the_codes_outside(comparison, inside, conclusion):
+    """Only the AE's codes that lie outside the region of N(0, I) are out of the draws' reach."""
+    studies = dict(comparison.studies)
+    for cell, study in studies.items():
+        n_inside = inside.get(cell.latent_dim, 100) if cell.kind == "AE" else 100
+        codes = np.zeros((100, cell.latent_dim))
+        codes[n_inside:] = 9.0
+        studies[cell] = replace(study, codes=codes)
     said = summarise(replace(comparison, studies=studies)).sentences[CODES]
-    assert "0 % of the AE's codes with" in said
-    assert said.endswith("of the VAE's: most draws are points that the AE's decoder was never trained on.")
+    _, _, rest = said.partition("of the VAE's")
+    assert rest == conclusion
 
 
 def test_the_merits_of_the_ae(comparison):
