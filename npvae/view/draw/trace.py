@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from npvae.persistence import write_text_atomically
-from npvae.study.trace import Trace, step_text
+from npvae.study.trace_record import Trace, step_text
 from npvae.view.draw.style import (
     INK,
     MODEL_COLOURS,
