@@ -15,10 +15,12 @@ REGION = 0.99  # share of N(0, I) inside the ball in which codes are counted
 
 _MOST_OF = 2 / 3  # "mostly 0 and 6": together they have at least this share of the draws
 _FEW = 0.4  # as a share of the classes
-_COMES_UP = 0.1  # as a share of what a class would have if all were equally frequent
+_COMES_UP = 0.25  # as a share of what a class would have if all were equally frequent
 _MOST_NAMED = 5
 _CLEARER = 2  # times as many draws recognised with confidence: then their classes say little
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_RECOGNISED = 0.5  # of a model's draws: if fewer are recognised with confidence, their classes are guesses
+_STILL_FALLING = 0.01  # of the loss, in the last epoch
 _OUTSIDE = 0.05  # a smaller share of codes outside the region is not spoken of
 _DIGITS = [str(digit) for digit in range(10)]
 _DATA_OF_DIGITS = ("digits", "mnist")
@@ -56,9 +58,8 @@ def summarise(comparison: Comparison) -> Summary:
     contrasts = [contrast(comparison, latent_dim) for latent_dim in dims]
     title = f"Draw from N(0, I): {contrasts[0]}"
     draws = "; ".join(f"{with_dimensions(d)}, {text}" for d, text in zip(dims, contrasts, strict=True))
-    return Summary(
-        title, (f"Draw z from N(0, I) and decode it: {draws}.", _codes(comparison), _merits(comparison))
-    )
+    said = f"Draw z from N(0, I) and decode it: {draws}.{_barely_trained(comparison)}"
+    return Summary(title, (said, _codes(comparison), _merits(comparison)))
 
 
 def summarised_dims(comparison: Comparison) -> tuple[int, ...]:
@@ -98,7 +99,7 @@ def share_in_region(comparison: Comparison, kind: str, latent_dim: int) -> float
 def describe_shares(shares: np.ndarray, names: Sequence[str], noun: str) -> str:
     """Say which classes draws belong to: "mostly" those few that have two thirds of them together.
 
-    A class counts among all if it has at least a tenth of an equal share.
+    A class counts among all if it has at least a quarter of an equal share.
 
     Examples
     --------
@@ -116,6 +117,19 @@ def describe_shares(shares: np.ndarray, names: Sequence[str], noun: str) -> str:
         return "mostly " + (_listed(main) if n_main <= _MOST_NAMED else f"{number(n_main)} {noun}")
     n_up, n = int(np.sum(shares >= _COMES_UP / len(shares))), len(shares)
     return f"all {number(n)} {noun}" if n_up == n else f"{number(n_up)} of the {number(n)} {noun}"
+
+
+def describe_draws(comparison: Comparison, kind: str, latent_dim: int) -> str:
+    """Say which classes a model draws and how many draws a classifier recognises, for data with labels.
+
+    Where it recognises fewer than half of them with confidence, their classes are not named.
+    """
+    confidence = _prior_mean(comparison, kind, latent_dim, "confidence")
+    if confidence < _RECOGNISED:
+        return f"The classifier is confident in only {percent(confidence)} of the draws"
+    shares = class_shares(comparison, kind, latent_dim)
+    text = describe_shares(shares, class_names(comparison), class_noun(comparison))
+    return f"{text[0].upper()}{text[1:]}; the classifier is confident in {percent(confidence)} of the draws"
 
 
 def percent(share: float) -> str:
@@ -143,6 +157,22 @@ def contrast(comparison: Comparison, latent_dim: int) -> str:
         f"a classifier recognises {percent(vae)} of the VAE's draws with confidence, {percent(ae)} of the "
         "AE's"
     )
+
+
+def _barely_trained(comparison: Comparison) -> str:
+    """Where the AE's draws are recognised more often, say so if the VAE was still learning; "" otherwise."""
+    if not class_names(comparison):
+        return ""
+    for d in summarised_dims(comparison):
+        ae, vae = (_prior_mean(comparison, kind, d, "confidence") for kind in KINDS)
+        histories = [comparison.study("VAE", d, seed).estimator.history_["loss"] for seed in comparison.seeds]
+        falls = [1 - losses[-1] / losses[-2] for losses in histories if len(losses) > 1]
+        if ae > vae and falls and np.mean(falls) > _STILL_FALLING:
+            return (
+                f" The VAE has barely trained: {with_dimensions(d)}, its loss still fell by "
+                f"{percent(float(np.mean(falls)))} in the last epoch."
+            )
+    return ""
 
 
 def _codes(comparison: Comparison) -> str:

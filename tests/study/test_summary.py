@@ -1,5 +1,6 @@
 """The first sentences follow the numbers: here the numbers are made up."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from npvae.study.summary import (
     class_noun,
+    describe_draws,
     describe_shares,
     share_in_region,
     summarise,
@@ -97,7 +99,8 @@ def test_other_data_have_classes(comparison):
         ([0.2] * 5 + [0.0] * 5, "mostly 0, 1, 2 and 3"),
         ([1 / 7] * 7 + [0.0] * 3, "seven of the ten digits"),
         ([0.111] * 9 + [0.001], "nine of the ten digits"),
-        ([0.11] * 9 + [0.01], "all ten digits"),
+        ([0.108] * 9 + [0.028], "all ten digits"),
+        ([0.11] * 9 + [4 / 359], "nine of the ten digits"),
     ],
 )
 def test_shares_in_words(shares, said):
@@ -155,6 +158,29 @@ def test_what_draws_reach_follows_from_the_codes_outside(comparison, inside, con
     said = summarise(replace(comparison, studies=studies)).sentences[CODES]
     _, _, rest = said.partition("of the VAE's")
     assert rest == conclusion
+
+
+def test_classes_of_draws_are_named_where_half_of_them_are_recognised(comparison):
+    assert describe_draws(comparison, "AE", 10) == "The classifier is confident in only 4 % of the draws"
+    said = describe_draws(comparison, "VAE", 10)
+    assert said == "All ten digits; the classifier is confident in 52 % of the draws"
+
+
+@pytest.mark.parametrize(
+    ("last", "confidence", "is_said"), [(95.0, 0.6, True), (99.5, 0.6, False), (95.0, 0.5, False)]
+)
+def test_barely_trained_models(comparison, last, confidence, is_said):
+    """Only where the AE's draws are better, and the VAE's loss still falls by more than 1 %."""
+    studies = dict(comparison.studies)
+    for cell, study in studies.items():
+        estimator = copy.copy(study.estimator)
+        estimator.history_ = {**estimator.history_, "loss": np.array([200.0, 100.0, last])}
+        studies[cell] = replace(study, estimator=estimator)
+    made = replace(comparison, studies=studies, latent_dims=(10,))
+    made = with_quality(made, "AE", 10, "prior", confidence=confidence)
+    said = summarise(made).sentences[DRAWS]
+    text = "The VAE has barely trained: with ten latent dimensions, its loss still fell by 5 % in the last"
+    assert (text in said) == is_said
 
 
 def test_the_merits_of_the_ae(comparison):
