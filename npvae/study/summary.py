@@ -19,8 +19,7 @@ _COMES_UP = 0.25  # as a share of what a class would have if all were equally fr
 _MOST_NAMED = 5
 _CLEARER = 2  # times as many draws recognised with confidence: then their classes say little
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_RECOGNISED = 0.5  # of a model's draws: if fewer are recognised with confidence, their classes are guesses
-_STILL_FALLING = 0.01  # of the loss, in the last epoch
+_RECOGNISED = 0.25  # of a model's draws: if fewer are recognised with confidence, their classes are guesses
 _OUTSIDE = 0.05  # a smaller share of codes outside the region is not spoken of
 _DIGITS = [str(digit) for digit in range(10)]
 _DATA_OF_DIGITS = ("digits", "mnist")
@@ -122,7 +121,7 @@ def describe_shares(shares: np.ndarray, names: Sequence[str], noun: str) -> str:
 def describe_draws(comparison: Comparison, kind: str, latent_dim: int) -> str:
     """Say which classes a model draws and how many draws a classifier recognises, for data with labels.
 
-    Where it recognises fewer than half of them with confidence, their classes are not named.
+    Where it recognises fewer than a quarter of them with confidence, their classes are not named.
     """
     confidence = _prior_mean(comparison, kind, latent_dim, "confidence")
     if confidence < _RECOGNISED:
@@ -160,17 +159,15 @@ def contrast(comparison: Comparison, latent_dim: int) -> str:
 
 
 def _barely_trained(comparison: Comparison) -> str:
-    """Where the AE's draws are recognised more often, say so if the VAE was still learning; "" otherwise."""
+    """Advise more epochs where the AE's draws are recognised more often, but few of either model; or ""."""
     if not class_names(comparison):
         return ""
     for d in summarised_dims(comparison):
         ae, vae = (_prior_mean(comparison, kind, d, "confidence") for kind in KINDS)
-        histories = [comparison.study("VAE", d, seed).estimator.history_["loss"] for seed in comparison.seeds]
-        falls = [1 - losses[-1] / losses[-2] for losses in histories if len(losses) > 1]
-        if ae > vae and falls and np.mean(falls) > _STILL_FALLING:
+        if vae < ae < _RECOGNISED:
             return (
-                f" The VAE has barely trained: {with_dimensions(d)}, its loss still fell by "
-                f"{percent(float(np.mean(falls)))} in the last epoch."
+                f" Few draws of either model are recognised {with_dimensions(d)}: train for more epochs "
+                "before you compare them."
             )
     return ""
 
