@@ -113,12 +113,13 @@ def run(args: argparse.Namespace) -> int:
     )
     if out is not None:
         from npvae.view.draw.save import save_figure
-        from npvae.view.draw.trace import draw_trace, write_trace_page
+        from npvae.view.draw.trace import draw_trace
+        from npvae.view.draw.trace_page import write_trace_page
 
         if out.suffix == ".png":
-            save_figure(draw_trace(result, data.image_shape)[0], out)
+            save_figure(draw_trace(result, data.image_shape, show_all=args.all)[0], out)
         else:
-            write_trace_page(result, data.image_shape, out)
+            write_trace_page(result, data.image_shape, out, show_all=args.all)
         print(f"npvae trace: {out} written", file=sys.stderr)
     colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     text = trace_text(result, data.image_shape, show_all=args.all, colours=colours)

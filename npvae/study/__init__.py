@@ -38,7 +38,8 @@ from npvae.study.sampling.densities import (
     StandardNormal,
 )
 from npvae.study.sampling.samplers import SAMPLERS, WAYS, SamplerKind, draw_codes
-from npvae.study.trace import Trace, trace_image
+from npvae.study.trace import trace_image
+from npvae.study.trace_record import Trace
 from npvae.study.walks.interpolation import interpolate, interpolate_images
 from npvae.study.walks.latent_point import decode_point, nearest_code
 from npvae.study.walks.plane import decode_plane, latent_plane

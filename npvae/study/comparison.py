@@ -213,7 +213,8 @@ def _train_and_study(
         resumed = None if checkpoint is None else resume_point(checkpoint, model)
         try:
             if resumed is None:
-                report(f"training {cell.name}, {prototype.max_epochs} epochs")
+                n = prototype.max_epochs
+                report(f"training {cell.name}, {n} epoch{'s' * (n != 1)}")
                 options = {} if checkpoint is None else checkpoint_options(checkpoint, model)
                 model.fit(data.X_train, X_val=data.X_test, **options)
             else:

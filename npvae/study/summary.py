@@ -15,10 +15,12 @@ REGION = 0.99  # share of N(0, I) inside the ball in which codes are counted
 
 _MOST_OF = 2 / 3  # "mostly 0 and 6": together they have at least this share of the draws
 _FEW = 0.4  # as a share of the classes
-_COMES_UP = 0.1  # as a share of what a class would have if all were equally frequent
+_COMES_UP = 0.25  # as a share of what a class would have if all were equally frequent
 _MOST_NAMED = 5
 _CLEARER = 2  # times as many draws recognised with confidence: then their classes say little
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_RECOGNISED = 0.25  # of a model's draws: if fewer are recognised with confidence, their classes are guesses
+_OUTSIDE = 0.05  # a smaller share of codes outside the region is not spoken of
 _DIGITS = [str(digit) for digit in range(10)]
 _DATA_OF_DIGITS = ("digits", "mnist")
 
@@ -55,9 +57,8 @@ def summarise(comparison: Comparison) -> Summary:
     contrasts = [contrast(comparison, latent_dim) for latent_dim in dims]
     title = f"Draw from N(0, I): {contrasts[0]}"
     draws = "; ".join(f"{with_dimensions(d)}, {text}" for d, text in zip(dims, contrasts, strict=True))
-    return Summary(
-        title, (f"Draw z from N(0, I) and decode it: {draws}.", _codes(comparison), _merits(comparison))
-    )
+    said = f"Draw z from N(0, I) and decode it: {draws}.{_barely_trained(comparison)}"
+    return Summary(title, (said, _codes(comparison), _merits(comparison)))
 
 
 def summarised_dims(comparison: Comparison) -> tuple[int, ...]:
@@ -97,7 +98,7 @@ def share_in_region(comparison: Comparison, kind: str, latent_dim: int) -> float
 def describe_shares(shares: np.ndarray, names: Sequence[str], noun: str) -> str:
     """Say which classes draws belong to: "mostly" those few that have two thirds of them together.
 
-    A class counts among all if it has at least a tenth of an equal share.
+    A class counts among all if it has at least a quarter of an equal share.
 
     Examples
     --------
@@ -115,6 +116,19 @@ def describe_shares(shares: np.ndarray, names: Sequence[str], noun: str) -> str:
         return "mostly " + (_listed(main) if n_main <= _MOST_NAMED else f"{number(n_main)} {noun}")
     n_up, n = int(np.sum(shares >= _COMES_UP / len(shares))), len(shares)
     return f"all {number(n)} {noun}" if n_up == n else f"{number(n_up)} of the {number(n)} {noun}"
+
+
+def describe_draws(comparison: Comparison, kind: str, latent_dim: int) -> str:
+    """Say which classes a model draws and how many draws a classifier recognises, for data with labels.
+
+    Where it recognises fewer than a quarter of them with confidence, their classes are not named.
+    """
+    confidence = _prior_mean(comparison, kind, latent_dim, "confidence")
+    if confidence < _RECOGNISED:
+        return f"The classifier is confident in only {percent(confidence)} of the draws"
+    shares = class_shares(comparison, kind, latent_dim)
+    text = describe_shares(shares, class_names(comparison), class_noun(comparison))
+    return f"{text[0].upper()}{text[1:]}; the classifier is confident in {percent(confidence)} of the draws"
 
 
 def percent(share: float) -> str:
@@ -144,6 +158,20 @@ def contrast(comparison: Comparison, latent_dim: int) -> str:
     )
 
 
+def _barely_trained(comparison: Comparison) -> str:
+    """Advise more epochs where the AE's draws are recognised more often, but few of either model; or ""."""
+    if not class_names(comparison):
+        return ""
+    for d in summarised_dims(comparison):
+        ae, vae = (_prior_mean(comparison, kind, d, "confidence") for kind in KINDS)
+        if vae < ae < _RECOGNISED:
+            return (
+                f" Few draws of either model are recognised {with_dimensions(d)}: train for more epochs "
+                "before you compare them."
+            )
+    return ""
+
+
 def _codes(comparison: Comparison) -> str:
     dims = summarised_dims(comparison)
     inside = {kind: [share_in_region(comparison, kind, d) for d in dims] for kind in KINDS}
@@ -152,9 +180,21 @@ def _codes(comparison: Comparison) -> str:
     text = (
         f"The region that holds 99 % of N(0, I) holds {ae} of the AE's codes{where}, and {vae} of the VAE's"
     )
-    if all(a < v for a, v in zip(inside["AE"], inside["VAE"], strict=True)):
-        return f"{text}: most draws are points that the AE's decoder was never trained on."
+    if any(1 - a > _OUTSIDE and a < v for a, v in zip(inside["AE"], inside["VAE"], strict=True)):
+        said = [_unreached(share) for share in inside["AE"]]
+        if len(set(said)) > 1:
+            said = [f"{text} {with_dimensions(d)}" for text, d in zip(said, dims, strict=True)]
+        return f"{text}: draws reach {_listed(list(dict.fromkeys(said)))}."
     return f"{text}."
+
+
+def _unreached(inside: float) -> str:
+    """Say which of the AE's codes lie where next to no draws from N(0, I) fall."""
+    if inside == 0:
+        return "none of the AE's codes"
+    if 1 - inside <= _OUTSIDE:
+        return "nearly all of the AE's codes"
+    return f"hardly any of the other {percent(1 - inside)} of the AE's codes"
 
 
 def _merits(comparison: Comparison) -> str:

@@ -1,7 +1,6 @@
 """Follow one image through a network and the gradient back: every value, every gradient, and their proof."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +14,7 @@ from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.data.scaling import as_floats
 from npvae.gradcheck.differences import central_difference, rounding_noise
-from npvae.study.table import Table
+from npvae.study.trace_record import AE_FORMULAS, FORMULAS, Average, Node, Step, Trace
 
 if TYPE_CHECKING:
     from npvae.estimators import VAE, Autoencoder
@@ -24,178 +23,10 @@ if TYPE_CHECKING:
 _LARGEST_STEP = 1e-3
 _SMALLEST_STEP = 1e-7
 _TABLE_SPACING = 1e-9
+_SIGN_KNOWN = 2  # standard errors between a mean and 0
 _BLOCK = 1000  # draws of eps that are decoded at once
 
-#: The nodes of a VAE in forward order, and what each is.
-FORMULAS = {
-    "x": "the image",
-    "hidden": "the encoder's last hidden layer",
-    "mu": "hidden W_mu + b_mu",
-    "log_var": "hidden W_log_var + b_log_var",
-    "std": "exp(log_var / 2)",
-    "eps": "a draw from N(0, 1)",
-    "z": "mu + std * eps",
-    "output": "the decoder's output",
-    "reconstruction": "-ln p(x | z)",
-    "kl": "KL(N(mu, std^2) || N(0, I))",
-}
-#: Those of an AE.
-AE_FORMULAS = {
-    "x": "the image",
-    "hidden": "the encoder's last hidden layer",
-    "code": "hidden W_code + b_code",
-    "output": "the decoder's output",
-    "reconstruction": "-ln p(x | code)",
-}
 _WIDE = ("x", "hidden", "output")
-
-
-@dataclass(frozen=True)
-class Node:
-    """One number on the path, and dL/d(number).
-
-    Attributes
-    ----------
-    name : str
-        A key of `FORMULAS` or `AE_FORMULAS`.
-    index : int or None
-        Index of the entry; None if the node is a scalar.
-    width : int
-        Number of entries of the node.
-    value : float
-    gradient : float
-        By the handwritten backward pass.
-    from_reconstruction, from_kl : float
-        Its two parts.
-    numeric : float
-        The same gradient by central differences of the forward pass after this node.
-    error_bar : float
-        Error bar of `numeric`.
-    """
-
-    name: str
-    index: int | None
-    width: int
-    value: float
-    gradient: float
-    from_reconstruction: float
-    from_kl: float
-    numeric: float
-    error_bar: float
-
-
-@dataclass(frozen=True)
-class Step:
-    """The loss before and after one step of gradient descent on the traced image, with the same eps.
-
-    Attributes
-    ----------
-    learning_rate : float
-    loss_before, loss_after : float
-        In nats.
-    expected_change : float
-        To first order: -learning_rate * |gradient|^2.
-    """
-
-    learning_rate: float
-    loss_before: float
-    loss_after: float
-    expected_change: float
-
-
-@dataclass(frozen=True, eq=False)
-class Average:
-    """The gradients of mu and log_var over many draws of eps.
-
-    Attributes
-    ----------
-    n : int
-        Number of draws.
-    mu_mean, mu_std, log_var_mean, log_var_std : (Z,) arrays
-        Mean and standard deviation of dL/d(mu) and dL/d(log_var) over the draws.
-    mu_wrong_sign, log_var_wrong_sign : (Z,) arrays
-        Share of draws whose gradient has another sign than the mean.
-    """
-
-    n: int
-    mu_mean: np.ndarray
-    mu_std: np.ndarray
-    mu_wrong_sign: np.ndarray
-    log_var_mean: np.ndarray
-    log_var_std: np.ndarray
-    log_var_wrong_sign: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Trace:
-    """The path of one image, as numbers; a notebook shows it as tables.
-
-    Attributes
-    ----------
-    kind : {"AE", "VAE"}
-    nodes : tuple of Node
-        In forward order. Every latent dimension of mu, log_var, std, eps and z (or code) is a node. Of x, the
-        hidden layer and the output it is the entry with the largest |value * gradient|.
-    loss, reconstruction, kl : float
-        loss = reconstruction + beta * kl, in nats; kl is 0 for an AE.
-    beta : float
-    likelihood : {"bernoulli", "gaussian"}
-    reparameterized : bool
-        False if z was drawn directly from N(mu, std^2), so that no gradient passes through it.
-    image, reconstructed : (D,) arrays
-        The image, and E[x | z].
-    step : Step
-    average : Average or None
-    """
-
-    kind: str
-    nodes: tuple[Node, ...]
-    loss: float
-    reconstruction: float
-    kl: float
-    beta: float
-    likelihood: str
-    reparameterized: bool
-    image: np.ndarray
-    reconstructed: np.ndarray
-    step: Step
-    average: Average | None
-
-    @property
-    def latent_dim(self) -> int:
-        """Z."""
-        return sum(node.name == ("z" if self.kind == "VAE" else "code") for node in self.nodes)
-
-    def node(self, name: str, index: int | None = None) -> Node:
-        """Return a node by its name and index; without an index, its first entry."""
-        return next(n for n in self.nodes if n.name == name and (index is None or n.index in (index, None)))
-
-    def most_important(self, n: int) -> list[int]:
-        """Return the n latent dimensions that matter most for this image, in ascending order.
-
-        For a VAE these have the largest KL, for an AE the largest |gradient|.
-        """
-        if self.kind == "VAE":
-            mu, log_var = (
-                np.array([[self.node(name, d).value for d in range(self.latent_dim)]])
-                for name in ("mu", "log_var")
-            )
-            weights = np.array(
-                [kl_forward(mu[:, [d]], log_var[:, [d]])[0][0] for d in range(self.latent_dim)]
-            )
-        else:
-            weights = np.array([abs(self.node("code", d).gradient) for d in range(self.latent_dim)])
-        return sorted(np.argsort(-weights, kind="stable")[:n].tolist())
-
-    def _repr_html_(self) -> str:
-        tables = [_dimension_table(self, d) for d in self.most_important(4)]
-        return "\n".join(
-            [
-                f"<p>{_sentence(self)}</p>",
-                *(table.html() for table in tables),
-                f"<p>{step_text(self.step)}</p>",
-            ]
-        )
 
 
 def trace_image(
@@ -506,75 +337,14 @@ class _Path:
 
 
 def _wrong_sign(gradients: np.ndarray) -> np.ndarray:
-    return np.mean(gradients * gradients.mean(axis=0) < 0, axis=0)
+    """Return the share (Z,) of gradients (n, Z) with another sign than their mean, where it has a sign."""
+    mean = gradients.mean(axis=0)
+    standard_error = gradients.std(axis=0) / np.sqrt(len(gradients))
+    share = np.mean(gradients * mean < 0, axis=0)
+    return np.where(np.abs(mean) < _SIGN_KNOWN * standard_error, np.nan, share)
 
 
 def _entries_to_show(name: str, value: np.ndarray, gradient: np.ndarray) -> Sequence[int]:
     if name in _WIDE:
         return [int(np.argmax(np.abs(value * gradient)))]
     return range(gradient.size)
-
-
-def tug_of_war(name: str, from_reconstruction: float, from_kl: float) -> str:
-    """Say in words where the two parts of a gradient pull a number: gradient descent moves against them.
-
-    Examples
-    --------
-    >>> tug_of_war("mu", 3.0, -0.6)
-    'mu: the reconstruction pulls it down, the KL up, towards 0; the reconstruction pulls 5.0 times as hard'
-    >>> tug_of_war("log_var", 0.0, -0.5)
-    'log_var: the KL alone pulls it, up, towards 0'
-    """
-    of_reconstruction, of_kl = (
-        "down" if gradient > 0 else "up" for gradient in (from_reconstruction, from_kl)
-    )
-    if from_reconstruction == 0 and from_kl == 0:
-        return f"{name}: nothing pulls it"
-    if from_reconstruction == 0:
-        return f"{name}: the KL alone pulls it, {of_kl}, towards 0"
-    if from_kl == 0:
-        return f"{name}: the reconstruction alone pulls it, {of_reconstruction}"
-    sizes = {"reconstruction": abs(from_reconstruction), "KL": abs(from_kl)}
-    stronger, weaker = sorted(sizes, key=sizes.__getitem__, reverse=True)
-    times = f"the {stronger} pulls {sizes[stronger] / sizes[weaker]:.1f} times as hard"
-    if from_reconstruction * from_kl > 0:
-        return f"{name}: both pull it {of_kl}, the KL towards 0; {times}"
-    return f"{name}: the reconstruction pulls it {of_reconstruction}, the KL {of_kl}, towards 0; {times}"
-
-
-def step_text(step: Step) -> str:
-    """Say what one step of gradient descent did."""
-    return (
-        f"One step of gradient descent on this image with learning rate {step.learning_rate:g}: loss "
-        f"{step.loss_before:.4f} -> {step.loss_after:.4f} nats "
-        f"(change {step.loss_after - step.loss_before:+.4f}, to first order {step.expected_change:+.4f})"
-    )
-
-
-def _sentence(trace: Trace) -> str:
-    if trace.kind == "AE":
-        return f"AE: loss = reconstruction = {trace.loss:.4f} nats"
-    return (
-        f"VAE: loss = reconstruction {trace.reconstruction:.4f} + {trace.beta:g} * KL {trace.kl:.4f} = "
-        f"{trace.loss:.4f} nats"
-    )
-
-
-def _dimension_table(trace: Trace, d: int) -> Table:
-    names = ("z", "mu", "log_var") if trace.kind == "VAE" else ("code",)
-    nodes = [trace.node(name, d) for name in names]
-    rows = [
-        ("value", *(f"{node.value:.4f}" for node in nodes)),
-        ("gradient from the reconstruction", *(f"{node.from_reconstruction:+.4f}" for node in nodes)),
-        ("gradient from the KL", *(f"{node.from_kl:+.4f}" for node in nodes)),
-        ("gradient", *(f"{node.gradient:+.4f}" for node in nodes)),
-        ("gradient by finite differences", *(f"{node.numeric:+.4f}" for node in nodes)),
-        ("difference of the two", *(f"{abs(node.gradient - node.numeric):.0e}" for node in nodes)),
-    ]
-    note = ""
-    if trace.kind == "VAE":
-        note = ". ".join(
-            tug_of_war(name, trace.node(name, d).from_reconstruction, trace.node(name, d).from_kl)
-            for name in ("mu", "log_var")
-        )
-    return Table(f"Latent dimension {d}", (f"dim {d}", *names), rows, note)

@@ -7,7 +7,7 @@ import pytest
 import npvae
 from npvae.data import load_dataset
 from npvae.study import trace_image
-from npvae.study.trace import FORMULAS
+from npvae.study.trace_record import FORMULAS
 from npvae.view.tables.trace import trace_text
 from tests.cli.tools import assert_complete_png, assert_refused, invoke
 

@@ -7,6 +7,7 @@ import pytest
 
 from npvae.study.summary import (
     class_noun,
+    describe_draws,
     describe_shares,
     share_in_region,
     summarise,
@@ -97,7 +98,8 @@ def test_other_data_have_classes(comparison):
         ([0.2] * 5 + [0.0] * 5, "mostly 0, 1, 2 and 3"),
         ([1 / 7] * 7 + [0.0] * 3, "seven of the ten digits"),
         ([0.111] * 9 + [0.001], "nine of the ten digits"),
-        ([0.11] * 9 + [0.01], "all ten digits"),
+        ([0.108] * 9 + [0.028], "all ten digits"),
+        ([0.11] * 9 + [4 / 359], "nine of the ten digits"),
     ],
 )
 def test_shares_in_words(shares, said):
@@ -123,13 +125,52 @@ def test_codes_are_counted_where_the_prior_is(comparison):
     assert said.endswith(
         "50 % and 75 % of the AE's codes with two and ten dimensions, and 50 % and 75 % of the VAE's."
     )
-    cell = next(c for c in studies if (c.kind, c.latent_dim) == ("AE", 2))
-    studies[cell] = replace(studies[cell], codes=np.full((4, 2), 9.0))
-    cell = next(c for c in studies if (c.kind, c.latent_dim) == ("AE", 10))
-    studies[cell] = replace(studies[cell], codes=np.full((4, 10), 9.0))
+
+
+@pytest.mark.parametrize(
+    ("inside", "conclusion"),
+    [
+        ({2: 98, 10: 98}, "."),
+        ({2: 100, 10: 100}, "."),
+        ({2: 0, 10: 0}, ": draws reach none of the AE's codes."),
+        ({2: 42, 10: 42}, ": draws reach hardly any of the other 58 % of the AE's codes."),
+        (
+            {2: 42, 10: 0},
+            ": draws reach hardly any of the other 58 % of the AE's codes with two latent dimensions and "
+            "none of the AE's codes with ten latent dimensions.",
+        ),
+        (
+            {2: 98, 10: 42},
+            ": draws reach nearly all of the AE's codes with two latent dimensions and hardly any of the "
+            "other 58 % of the AE's codes with ten latent dimensions.",
+        ),
+    ],
+)
+def test_what_draws_reach_follows_from_the_codes_outside(comparison, inside, conclusion):
+    """Only the AE's codes that lie outside the region of N(0, I) are out of the draws' reach."""
+    studies = dict(comparison.studies)
+    for cell, study in studies.items():
+        n_inside = inside.get(cell.latent_dim, 100) if cell.kind == "AE" else 100
+        codes = np.zeros((100, cell.latent_dim))
+        codes[n_inside:] = 9.0
+        studies[cell] = replace(study, codes=codes)
     said = summarise(replace(comparison, studies=studies)).sentences[CODES]
-    assert "0 % of the AE's codes with" in said
-    assert said.endswith("of the VAE's: most draws are points that the AE's decoder was never trained on.")
+    _, _, rest = said.partition("of the VAE's")
+    assert rest == conclusion
+
+
+def test_classes_of_draws_are_named_where_enough_are_recognised(comparison):
+    assert describe_draws(comparison, "AE", 10) == "The classifier is confident in only 4 % of the draws"
+    said = describe_draws(comparison, "VAE", 10)
+    assert said == "All ten digits; the classifier is confident in 52 % of the draws"
+
+
+@pytest.mark.parametrize(("ae", "vae", "is_said"), [(0.17, 0.0, True), (0.1, 0.17, False), (0.6, 0.1, False)])
+def test_more_epochs_are_advised_where_neither_model_draws_well(comparison, ae, vae, is_said):
+    made = with_quality(comparison, "AE", 10, "prior", confidence=ae)
+    made = with_quality(made, "VAE", 10, "prior", confidence=vae)
+    text = "Few draws of either model are recognised with ten latent dimensions: train for more epochs"
+    assert (text in summarise(made).sentences[DRAWS]) == is_said
 
 
 def test_the_merits_of_the_ae(comparison):

@@ -19,7 +19,7 @@ from npvae.study.sample_arrays import as_matrix, check_count
 _FEWEST = 10  # images needed for a comparison
 _MOST_FITTED = 10_000  # training images used for the principal components
 _N_COMPONENTS = 50
-_SURE = 0.95
+SURE = 0.95
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ class SampleJudge:
             if probabilities is not None and self._real_shares is not None:
                 frechet_classifier = frechet_distance(in_features, self._real_in_features)
                 shares = _class_shares(probabilities)
-                sure = probabilities.max(axis=1) > _SURE
+                sure = probabilities.max(axis=1) > SURE
                 confidence = float(np.mean(sure))
                 confident_shares = _class_shares(probabilities[sure]) * confidence
                 imbalance = float(np.abs(shares - self._real_shares).sum() / 2)

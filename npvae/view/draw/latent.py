@@ -174,14 +174,14 @@ def describe_spread(codes: np.ndarray) -> str:
     Examples
     --------
     >>> describe_spread(np.array([[0.0, 0.0], [0.0, 2.9], [-9.0, 1.0]]))
-    '67 % of the codes are in the outer circle; of N(0, I), 99 %'
+    '67 % of the codes are in the outer circle; of N(0, I), 98.9 %'
     """
     if codes.shape[1] == 1:
         share, where, normal = np.mean(np.abs(codes) <= RADII[-1]), "between -3 and 3", 0.9973
     else:
         distances = np.linalg.norm(codes @ picture_axes(codes), axis=1)
         share, where, normal = np.mean(distances <= RADII[-1]), "in the outer circle", 0.9889
-    return f"{100 * share:.0f} % of the codes are {where}; of N(0, I), {100 * normal:.0f} %"
+    return f"{100 * share:.0f} % of the codes are {where}; of N(0, I), {100 * normal:.1f} %"
 
 
 def picture_axes(codes: np.ndarray) -> np.ndarray:

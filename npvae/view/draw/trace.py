@@ -1,19 +1,12 @@
 """A trace as a picture: the graph of the path, its arrows as wide as the gradients that flow back."""
 
-import base64
-import html
-import io
-from collections.abc import Mapping
-from pathlib import Path
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from npvae.persistence import write_text_atomically
-from npvae.study.trace import Trace, step_text
+from npvae.study.trace_record import MOST_DIMENSIONS, Trace, signed
 from npvae.view.draw.style import (
     INK,
     MODEL_COLOURS,
@@ -26,19 +19,25 @@ from npvae.view.draw.style import (
 )
 from npvae.view.draw.tiles import ImageShape, draw_tiles
 
-MOST_DIMENSIONS = 4
 _RECONSTRUCTION, _KL, _BOTH = MODEL_COLOURS[3], MODEL_COLOURS[1], "#8a8b94"
 _THINNEST, _WIDEST = 1.0, 15.0  # points
-_BOX = (2.05, 0.66)
-_PITCH, _UP = 2.6, 0.72  # distance of latent dimensions; of mu and log_var from their middle
+_BOX = (3.3, 0.7)
+_PITCH, _UP = 3.3, 0.95  # distance of latent dimensions; of mu and log_var from their middle
+_CODE_PITCH = 1.3
+_MOST_DRAWN = 100  # latent dimensions: a figure of more would be higher than matplotlib can save
+_NOTE = 0.55  # distance of a note from the middle of its box
 # Columns of the graph.
-_ENCODER, _HEADS, _KLS, _STD, _Z, _DECODER, _TERMS = 0.0, 2.9, 5.9, 8.3, 11.0, 13.7, 16.4
+_ENCODER, _HEADS, _KLS, _STD, _Z, _DECODER, _TERMS = 0.0, 4.6, 10.8, 14.9, 19.6, 24.4, 28.6
 
 
 def draw_trace(
-    trace: Trace, image_shape: ImageShape = None, *, figure: Figure | SubFigure | None = None
+    trace: Trace,
+    image_shape: ImageShape = None,
+    *,
+    show_all: bool = False,
+    figure: Figure | SubFigure | None = None,
 ) -> tuple[Axes, ...]:
-    """Draw the graph of the latent dimensions that matter most, at most four.
+    """Draw the graph of the latent dimensions that matter most, at most four, or up to 100.
 
     Parameters
     ----------
@@ -46,6 +45,8 @@ def draw_trace(
         From `npvae.study.trace_image`.
     image_shape : (height, width) or None
         None leaves the images out.
+    show_all : bool
+        Draw up to 100 latent dimensions instead of four.
     figure : Figure or SubFigure, optional
 
     Returns
@@ -57,22 +58,24 @@ def draw_trace(
     -----
     Arrows point backwards, as gradients flow, and their width grows with the square root of |gradient|:
     orange from the reconstruction, blue from the KL, grey their sum. A node shows its value and its gradient.
-    A dashed line, marked x, carries no gradient.
+    Below the gradient on an arrow stands the factor by which the gradient was multiplied there. A dashed
+    line, marked x, carries no gradient. With `Trace.average`, the mean and the standard deviation of a
+    gradient over draws of eps stand below mu and log_var.
     """
-    dims = trace.most_important(MOST_DIMENSIONS)
-    figure = figure_or_new(figure, 17, 1.6 + (2.3 if trace.kind == "VAE" else 1.2) * len(dims))
+    dims = trace.most_important(_MOST_DRAWN if show_all else MOST_DIMENSIONS)
+    pitch = _PITCH if trace.kind == "VAE" else _CODE_PITCH
+    figure = figure_or_new(figure, 21, 1.9 + 0.75 * pitch * len(dims))
     if image_shape is None:
         graph = figure.subplots()
         panels: tuple[Axes, ...] = (graph,)
     else:
-        left, graph, right = figure.subplots(1, 3, width_ratios=[1, 9, 1])
+        left, graph, right = figure.subplots(1, 3, width_ratios=[1, 11, 1])
         for ax, image, title in ((left, trace.image, "image"), (right, trace.reconstructed, "decoded")):
             draw_tiles(ax, image[None, None], image_shape)
             set_title(ax, title, size=TEXT_SIZE)
         panels = (left, graph, right)
     largest = max(abs(node.gradient) for node in trace.nodes if node.width == trace.latent_dim) or 1.0
     drawing = _Drawing(graph, largest)
-    pitch = _PITCH if trace.kind == "VAE" else _PITCH / 2
     middle = -pitch * (len(dims) - 1) / 2
     drawing.box("encoder", (_ENCODER, middle), "encoder", "")
     drawing.box("decoder", (_DECODER, middle), "decoder", "")
@@ -87,9 +90,13 @@ def draw_trace(
             drawing.arrow("decoder", f"code {d}", code.gradient, _RECONSTRUCTION)
             drawing.arrow(f"code {d}", "encoder", code.gradient, _RECONSTRUCTION)
     drawing.arrow("reconstruction", "decoder", largest, _RECONSTRUCTION, label="")
-    graph.set(xlim=(-1.1, _TERMS + 1.1), ylim=(-pitch * (len(dims) - 1) - 1.7, 1.3))
+    graph.set(xlim=(-1.8, _TERMS + 1.8), ylim=(-pitch * (len(dims) - 1) - 2.1, 1.5))
     graph.axis("off")
     title = f"{trace.kind}: loss {trace.loss:.3f} nats. Arrows: the gradient on its way back"
+    if trace.average is not None:
+        title += (
+            f"; below mu and log_var its mean \u00b1 standard deviation over {trace.average.n:,} draws of eps"
+        )
     set_title(graph, title, size=TEXT_SIZE + 1)
     handles = [Line2D([], [], color=_RECONSTRUCTION, linewidth=4, label="from the reconstruction")]
     if trace.kind == "VAE":
@@ -102,25 +109,41 @@ def draw_trace(
 def _draw_dimension(drawing: "_Drawing", trace: Trace, d: int, y: float) -> None:
     mu, log_var, std, eps, z = (trace.node(name, d) for name in ("mu", "log_var", "std", "eps", "z"))
     kl = trace.beta * (mu.value**2 + np.expm1(log_var.value) - log_var.value) / 2
-    drawing.box(f"mu {d}", (_HEADS, y + _UP), f"mu {d} = {mu.value:.3f}", f"{mu.gradient:+.3f}")
-    drawing.box(
-        f"log_var {d}", (_HEADS, y - _UP), f"log_var {d} = {log_var.value:.3f}", f"{log_var.gradient:+.3f}"
-    )
-    drawing.box(
-        f"kl {d}", (_KLS, y), f"{'' if trace.beta == 1 else f'{trace.beta:g} * '}KL {d}", f"{kl:.3f} nats"
-    )
-    drawing.box(f"std {d}", (_STD, y - _UP), f"std {d} = {std.value:.3f}", f"{std.gradient:+.3f}")
-    drawing.box(f"z {d}", (_Z, y), f"z {d} = {z.value:.3f}", f"{z.gradient:+.3f}")
+    beta = "" if trace.beta == 1 else f"{trace.beta:g} "
+    places = {
+        "mu": (_HEADS, y + _UP),
+        "log_var": (_HEADS, y - _UP),
+        "std": (_STD, y - _UP),
+        "z": (_Z, y + _UP),
+    }
+    for node in (mu, log_var, std, z):
+        drawing.box(
+            f"{node.name} {d}",
+            places[node.name],
+            f"{node.name} {d} = {node.value:.3f}",
+            signed(node.gradient),
+        )
+    drawing.box(f"kl {d}", (_KLS, y), f"{beta}KL {d}", f"{kl:.3f} nats")
     drawing.note(
-        (_Z, y - _UP), f"eps {d} = {eps.value:.3f}" if trace.reparameterized else "drawn, without eps"
+        (_Z, y - _UP), f"eps {d} = {eps.value:.3f}" if trace.reparameterized else "drawn without eps"
     )
-    drawing.arrow("decoder", f"z {d}", z.gradient, _RECONSTRUCTION)
+    if trace.average is not None:
+        average = trace.average
+        for name, mean, deviation in (
+            ("mu", average.mu_mean, average.mu_std),
+            ("log_var", average.log_var_mean, average.log_var_std),
+        ):
+            x, height = places[name]
+            drawing.note((x, height - _NOTE), f"mean {signed(mean[d])} \u00b1 {deviation[d]:.3f}")
     cut = not trace.reparameterized
-    drawing.arrow(f"z {d}", f"mu {d}", mu.from_reconstruction, _RECONSTRUCTION, cut=cut)
-    drawing.arrow(f"z {d}", f"std {d}", std.from_reconstruction, _RECONSTRUCTION, cut=cut)
-    drawing.arrow(f"std {d}", f"log_var {d}", log_var.from_reconstruction, _RECONSTRUCTION, cut=cut)
-    drawing.arrow(f"kl {d}", f"mu {d}", mu.from_kl, _KL)
-    drawing.arrow(f"kl {d}", f"log_var {d}", log_var.from_kl, _KL)
+    drawing.arrow("decoder", f"z {d}", z.gradient, _RECONSTRUCTION)
+    drawing.arrow(f"z {d}", f"mu {d}", mu.from_reconstruction, _RECONSTRUCTION, factor="x 1", cut=cut)
+    drawing.arrow(f"z {d}", f"std {d}", std.from_reconstruction, _RECONSTRUCTION, factor="x eps", cut=cut)
+    drawing.arrow(
+        f"std {d}", f"log_var {d}", log_var.from_reconstruction, _RECONSTRUCTION, factor="x std / 2", cut=cut
+    )
+    drawing.arrow(f"kl {d}", f"mu {d}", mu.from_kl, _KL, factor=f"= {beta}mu")
+    drawing.arrow(f"kl {d}", f"log_var {d}", log_var.from_kl, _KL, factor=f"= {beta}(std\u00b2 - 1) / 2")
     drawing.arrow(f"mu {d}", "encoder", mu.gradient, _BOTH, label="")
     drawing.arrow(f"log_var {d}", "encoder", log_var.gradient, _BOTH, label="")
 
@@ -158,8 +181,12 @@ class _Drawing:
         *,
         cut: bool = False,
         label: str | None = None,
+        factor: str = "",
     ) -> None:
-        """Draw what flows from one box to another; a cut path is dashed, and nothing flows."""
+        """Draw what flows from one box to another; a cut path is dashed, and nothing flows.
+
+        The label is the gradient if none is given, and below it the factor.
+        """
         (x0, y0), (x1, y1) = self.places[start], self.places[end]
         tail, tip = (x0 - _BOX[0] / 2, y0), (x1 + _BOX[0] / 2, y1)
         middle = (0.5 * (tail[0] + tip[0]), 0.5 * (tail[1] + tip[1]))
@@ -177,35 +204,8 @@ class _Drawing:
                 shrinkA=0, shrinkB=1, zorder=3,
             )
         )  # fmt: skip
+        text = signed(gradient) if label is None else label
         self.ax.text(
-            *middle, f"{gradient:+.3f}" if label is None else label, ha="center", va="center", size=TICK_SIZE,
+            *middle, f"{text}\n{factor}" if factor else text, ha="center", va="center", size=TICK_SIZE,
             color=INK, path_effects=halo(3), zorder=6,
         )  # fmt: skip
-
-
-def write_trace_page(trace: Trace, image_shape: ImageShape, path: Path) -> None:
-    """Write a picture of a trace and its tables as one HTML file."""
-    file = io.BytesIO()
-    figure = draw_trace(trace, image_shape)[0].figure.get_figure(root=True)
-    assert figure is not None, "a new figure"
-    figure.savefig(file, format="png", dpi=110, metadata={"Software": None})
-    picture = base64.b64encode(file.getvalue()).decode("ascii")
-    parts: Mapping[str, str] = {
-        "title": f"The path of one image through a {trace.kind}",
-        "alternative": f"The graph of the path. {step_text(trace.step)}",
-    }
-    style = (
-        "body{font:17px/1.5 system-ui,sans-serif;max-width:1080px;margin:1rem auto;padding:0 1rem;"
-        "background:#fff;color:#1c1c20}img{max-width:100%;height:auto}table{border-collapse:collapse}"
-        "th,td{padding:.15rem .6rem;text-align:right}th:first-child{text-align:left}"
-        "caption{text-align:left;font-weight:600}.wide{overflow-x:auto}.note{color:#55565e}"
-    )
-    write_text_atomically(
-        path,
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(parts['title'])}</title><style>{style}</style></head>\n<body><main>"
-        f"<h1>{html.escape(parts['title'])}</h1>\n"
-        f'<img src="data:image/png;base64,{picture}" alt="{html.escape(parts["alternative"])}">\n'
-        f"{trace._repr_html_()}</main></body></html>\n",
-    )

@@ -60,7 +60,10 @@ def _metrics(comparison: Comparison, latent_dim: int) -> str:
 
 def _latent(comparison: Comparison, latent_dim: int) -> str:
     ae, vae = (share_in_region(comparison, kind, latent_dim) for kind in KINDS)
-    return f"{percent(ae)} of the AE's codes and {percent(vae)} of the VAE's are where 99 % of N(0, I) is."
+    return (
+        f"{percent(ae)} of the AE's codes and {percent(vae)} of the VAE's lie in the region that holds 99 % "
+        "of N(0, I)."
+    )
 
 
 def _histograms(comparison: Comparison, latent_dim: int) -> str:

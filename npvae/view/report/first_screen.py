@@ -10,12 +10,13 @@ from PIL import Image
 
 from npvae.study.comparison import Comparison
 from npvae.study.experiment.cache import KINDS
+from npvae.study.metrics.quality import SURE
 from npvae.study.summary import (
     class_names,
     class_noun,
     class_shares,
     contrast,
-    describe_shares,
+    describe_draws,
     number,
     percent,
     share_in_region,
@@ -53,18 +54,18 @@ def first_screen(comparison: Comparison, value_range: ValueRange) -> str:
 
 
 def legend(comparison: Comparison) -> str:
-    """Return the text that says how to read the panels."""
+    """Return, as HTML, how to read the panels."""
     text = (
-        "Each dot is the code of a test image, each cross a draw from N(0, I), whose standard deviations "
-        "are "
-        f"the circles. Beside them: what the network decodes {_N_DRAWS} draws to"
+        "Each dot is the code of a test image; each cross is a draw from N(0, I), whose standard deviations "
+        f"are the circles. Each panel shows {_N_DRAWS} decoded draws"
     )
     if not class_names(comparison):
         return f"{text}."
+    confident = percent(SURE).replace(" ", "&nbsp;")
     return (
-        f"{text}, and which {class_noun(comparison)} a classifier sees in {comparison.n_compared}, in the "
-        "lower "
-        "part of each bar with confidence."
+        f"{text}. Bars count the {html.escape(class_noun(comparison))} that a classifier sees in "
+        f'{comparison.n_compared} draws: <span class="key sure"></span>with more than {confident} '
+        'confidence, <span class="key all"></span>with less.'
     )
 
 
@@ -86,7 +87,7 @@ def _panel(comparison: Comparison, kind: str, latent_dim: int, value_range: Valu
     labels = None if data.y_test is None else data.y_test[: len(study.codes)]
     drawn = study.samples["prior"]
     inside = share_in_region(comparison, kind, latent_dim)
-    where = f"{percent(inside)} of the codes are where 99 % of N(0, I) is"
+    where = f"{percent(inside)} of the codes lie in the region that holds 99 % of N(0, I)"
     parts = [f"<h3>{_NAMES[kind]}</h3>"]
     if latent_dim > 1:
         plane = scatter(study.codes[:_MOST_DOTS], None if labels is None else labels[:_MOST_DOTS],
@@ -97,18 +98,14 @@ def _panel(comparison: Comparison, kind: str, latent_dim: int, value_range: Valu
         parts.append(f'<figure class="plane">{plane}<figcaption>{caption}</figcaption></figure>')
     names = class_names(comparison)
     shares = class_shares(comparison, kind, latent_dim) if names else np.empty(0)
-    said = f"{_N_DRAWS} draws"
-    if names:
-        said = describe_shares(shares, names, class_noun(comparison))
+    said = describe_draws(comparison, kind, latent_dim) if names else f"{_N_DRAWS} draws"
     grid = draws(drawn.images[:_N_DRAWS], data.image_shape, value_range, f"Draws of the {kind}: {said}")
     parts.append(f'<figure class="draws">{grid}</figure>')
     if names and len(names) <= MOST_CLASSES:
         confident = class_shares(comparison, kind, latent_dim, "confident_shares")
-        recognised = percent(float(confident.sum()))
-        caption = f"{said[0].upper()}{said[1:]}; the classifier is confident in {recognised} of the draws"
         highest = max(class_shares(comparison, each, latent_dim).max() for each in KINDS)
         chart = bars(shares, confident, names, comparison.n_compared, highest, f"{kind}: {said}")
-        parts.append(f'<figure class="bars">{chart}<figcaption>{caption}</figcaption></figure>')
+        parts.append(f'<figure class="bars">{chart}<figcaption>{said}</figcaption></figure>')
     inner = "\n".join(parts)
     return f'<article class="panel {kind.lower()}">\n{inner}\n</article>'
 

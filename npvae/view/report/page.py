@@ -55,7 +55,7 @@ def write_report(
         title=html.escape(summary.title),
         description=" ".join(f"{html.escape(line)}." for line in heading(comparison)),
         first_screen=first_screen(comparison, value_range_of(comparison)),
-        legend=html.escape(legend(comparison)),
+        legend=legend(comparison),
         explorer="" if explorer is None else _explorer_link(explorer),
         sentences="\n".join(f"<li>{escaped(text)}</li>" for text in summary.sentences),
         findings="\n".join(f"<li>{escaped(text)}</li>" for text in comparison_findings(comparison)),

@@ -44,11 +44,12 @@ def heading(comparison: Comparison) -> tuple[str, str]:
     code = str(dims[0]) if len(dims) == 1 else "D"
     widths = [network.n_features, *network.hidden, code, *reversed(network.hidden), network.n_features]
     epochs = f"{ae.n_iter_}" if ae.n_iter_ == vae.n_iter_ else f"{ae.n_iter_} and {vae.n_iter_}"
+    epochs += " epoch" if epochs == "1" else " epochs"
     several = f", D = {', '.join(map(str, dims))}" if len(dims) > 1 else ""
     of_seeds = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
     return (
         f"AE and VAE on {data.name}: {len(data.X_train)} training and {len(data.X_test)} test samples",
-        f"network {'-'.join(map(str, widths))}{several}, {epochs} epochs, {of_seeds}{objective(vae)}",
+        f"network {'-'.join(map(str, widths))}{several}, {epochs}, {of_seeds}{objective(vae)}",
     )
 
 
@@ -64,7 +65,8 @@ def objective(vae: VAE) -> str:
     if vae.free_bits:
         parts.append(f"{vae.free_bits:g} free nats per latent dimension")
     if vae.kl_warmup_epochs:
-        parts.append(f"KL warm-up over {vae.kl_warmup_epochs} epochs")
+        n = vae.kl_warmup_epochs
+        parts.append(f"KL warm-up over {n} epoch{'s' * (n != 1)}")
     return f"; VAE: {', '.join(parts)}" if parts else ""
 
 

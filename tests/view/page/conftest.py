@@ -1,7 +1,4 @@
-"""A browser, a page with small models, and skipping where there is no browser."""
-
-import os
-import shutil
+"""A page with small models, and windows of a browser."""
 
 import numpy as np
 import pytest
@@ -10,21 +7,6 @@ from npvae.data import Dataset, load_digits
 from npvae.estimators import VAE, Autoencoder
 from npvae.view.page.export import write_explorer
 from tests.view.page.browsing import train, until
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-
-
-@pytest.fixture(scope="session")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="the tests of the page need playwright")
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip("the tests of the page need a browser: none of " + ", ".join(BROWSERS) + " is on PATH")
-    with api.sync_playwright() as playwright:
-        args = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=path, args=args)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -114,7 +114,8 @@ def test_without_labels_there_are_no_bars():
     assert 'class="bars"' not in text
     assert 'class="plane"' in text
     assert "classifier" not in legend(comparison)
-    assert "classifier" in legend(small_comparison())
+    key = legend(small_comparison())
+    assert 'class="key sure"></span>with more than 95&nbsp;% confidence' in key
 
 
 def test_one_dimension_has_no_plane():

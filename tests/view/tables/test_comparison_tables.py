@@ -1,5 +1,6 @@
 """The tables of a comparison: the right numbers in the right places, in 100 columns."""
 
+import copy
 import re
 from dataclasses import replace
 
@@ -55,7 +56,7 @@ def test_heading(comparison):
         ({"n_draws": 2}, "; VAE: 2 draws of z"),
         ({"beta": 0.25}, "; VAE: beta = 0.25"),
         ({"beta": 4.0}, "; VAE: beta = 4"),
-        ({"kl_warmup_epochs": 1}, "; VAE: KL warm-up over 1 epochs"),
+        ({"kl_warmup_epochs": 1}, "; VAE: KL warm-up over 1 epoch"),
         ({"free_bits": 0.5}, "; VAE: 0.5 free nats per latent dimension"),
         (
             {"objective": "iwae", "n_draws": 3, "beta": 0.5, "kl_warmup_epochs": 2},
@@ -70,6 +71,15 @@ def test_the_objective_is_named_where_it_is_not_the_default(settings, said, comp
     study = replace(comparison.study("VAE", 2), estimator=vae)
     made = replace(comparison, studies=comparison.studies | {Cell(2, 0, "VAE"): study})
     assert heading(made)[1] == f"network 12-6-2-6-12, 3 and 2 epochs, seed 0{said}"
+
+
+def test_one_epoch_is_in_the_singular(comparison):
+    studies = dict(comparison.studies)
+    for cell, study in studies.items():
+        estimator = copy.copy(study.estimator)
+        estimator.n_iter_ = 1
+        studies[cell] = replace(study, estimator=estimator)
+    assert ", 1 epoch, " in heading(replace(comparison, studies=studies))[1]
 
 
 def test_the_objective_is_that_of_the_training(comparison):

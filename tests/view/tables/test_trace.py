@@ -8,7 +8,8 @@ import pytest
 
 from npvae.core.autoencoder import AutoencoderNetwork
 from npvae.core.vae import VAENetwork
-from npvae.study.trace import FORMULAS, trace_network
+from npvae.study.trace import trace_network
+from npvae.study.trace_record import FORMULAS
 from npvae.view.tables.trace import trace_text
 from tests.core.points import random_parameters
 
@@ -113,17 +114,27 @@ def test_an_autoencoder():
     assert numbers(differences)[0] == pytest.approx(code.numeric, abs=6e-4)
 
 
-def test_averages():
+@pytest.mark.parametrize("share", [0.3, np.nan])
+def test_averages(share):
+    """Of the whole gradient and of its two parts; a share that has no meaning is a dash."""
     trace = make(n_average=40)
-    text = trace_text(trace)
+    average = replace(trace.average, log_var_wrong_sign=np.array([0.0, share]))
+    text = trace_text(replace(trace, average=average))
     (line,) = [row for row in text.splitlines() if row.startswith("dim 1: d_log_var")]
-    mean, std, error, wrong = line.split()[-4:]
-    average = trace.average
-    assert float(mean) == pytest.approx(average.log_var_mean[1], abs=6e-4)
-    assert float(std) == pytest.approx(average.log_var_std[1], abs=6e-4)
-    assert float(error) == pytest.approx(average.log_var_std[1] / np.sqrt(40), abs=6e-4)
-    assert wrong == f"{100 * average.log_var_wrong_sign[1]:.0f}%"
+    *shown, wrong = line.split()[-6:]
+    from_kl, mean = trace.node("log_var", 1).from_kl, average.log_var_mean[1]
+    std = average.log_var_std[1]
+    expected = [from_kl, mean - from_kl, mean, std, std / np.sqrt(40)]
+    assert [float(number) for number in shown] == pytest.approx(expected, abs=6e-4)
+    assert wrong == ("-" if np.isnan(share) else "30%")
     assert "over 40 draws of eps" in text
+    assert "one draw misleads" in " ".join(text.split())
+
+
+def test_where_nothing_varies_no_draw_misleads():
+    text = " ".join(trace_text(make(n_average=40, reparameterized=False)).split())
+    assert "misleads" not in text
+    assert "the KL's part is the same for every draw" in text
 
 
 def test_images():
