@@ -5,6 +5,8 @@ import functools
 import numpy as np
 from scipy.stats import qmc
 
+from npvae.kernels.interrupts import interrupts_held
+
 _SEED = 20131220
 
 
@@ -48,9 +50,10 @@ def shared_noise(n_draws: int, latent_dim: int, seed: int = _SEED) -> np.ndarray
     Owen (1998), Scrambling Sobol' and Niederreiter-Xing points. Buchholz, Wenzel & Mandt (2018), Quasi-Monte
     Carlo variational inference.
     """
-    normal = qmc.MultivariateNormalQMC(np.zeros(latent_dim), rng=np.random.default_rng(seed))
     power_of_two = 1 << (n_draws - 1).bit_length()  # other lengths of a Sobol sequence are less even
-    eps = normal.random(power_of_two)[:n_draws]
+    with interrupts_held():  # SciPy's compiled code prints an exception that is raised within it, and goes on
+        normal = qmc.MultivariateNormalQMC(np.zeros(latent_dim), rng=np.random.default_rng(seed))
+        eps = normal.random(power_of_two)[:n_draws]
     if n_draws >= 4:
         eps = (eps - eps.mean(axis=0)) / eps.std(axis=0)
     eps.flags.writeable = False

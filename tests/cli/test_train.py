@@ -132,7 +132,7 @@ def test_an_autoencoder_draws_nothing(options, images, tmp_path):
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
-        (("vae", "--free-bits", -0.5), ["free_bits", "at least 0"]),
+        (("vae", "--free-bits", -0.5), ["free_bits", "[0.0, inf)"]),
         (("vae", "--free-bits", "nan"), ["free_bits", "nan"]),
         (("vae", "--free-bits", 0.5, "--draws", 2), ["free_bits", "one draw"]),
         (("ae", "--free-bits", 0.5), ["--free-bits", "only a VAE has"]),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from npvae import VAE
+from npvae.estimators import score_draws
 from npvae.kernels import interrupts_held, twins, using_team
 from npvae.kernels.interrupts import SIGNALS, handled_by
 
@@ -51,6 +52,22 @@ def test_it_is_not_lost_behind_an_error():
     with pytest.raises(KeyboardInterrupt), interrupts_held():  # noqa: PT012
         ctrl_c()
         raise ValueError
+
+
+def test_it_is_not_lost_in_code_that_swallows_exceptions(monkeypatch):
+    """SciPy's Sobol sequence, whose compiled part prints an exception and goes on."""
+    done, draw = [], score_draws.qmc.MultivariateNormalQMC
+
+    def interrupted(*args, **options):
+        with contextlib.suppress(KeyboardInterrupt):
+            ctrl_c()
+            done.append("all of it")
+        return draw(*args, **options)
+
+    monkeypatch.setattr(score_draws.qmc, "MultivariateNormalQMC", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        score_draws.shared_noise(5, 3)
+    assert done == ["all of it"]
 
 
 def test_handlers_of_the_program_are_called_later():

@@ -180,8 +180,8 @@ def test_what_is_named_twice_is_done_once():
     )  # fmt: skip
     assert (comparison.latent_dims, comparison.seeds) == ((2,), (1,))
     assert [message for message in told if message.startswith("training ")] == [
-        "training ae-d2-seed1, 1 epochs",
-        "training vae-d2-seed1, 1 epochs",
+        "training ae-d2-seed1, 1 epoch",
+        "training vae-d2-seed1, 1 epoch",
     ]
 
 
