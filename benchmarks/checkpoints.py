@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from npvae.persistence import write_atomically
 from npvae.training import Stepper
+from npvae.writing import write_atomically
 
 
 def write_state(path: Path, stepper: Stepper, figures: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 from tqdm import tqdm
 
-from npvae.persistence import write_atomically
+from npvae.writing import write_atomically
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")

@@ -21,7 +21,7 @@ from npvae.core.objectives import FreeBitsVAENetwork, MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.printable import printable
-from npvae.writing import write_atomically, write_text_atomically
+from npvae.writing import write_atomically
 
 __all__ = [
     "Model",
@@ -31,8 +31,6 @@ __all__ = [
     "load_tensors",
     "save_model",
     "save_tensors",
-    "write_atomically",
-    "write_text_atomically",
 ]
 
 FORMAT_VERSION = 2  # files of version 1 are read too: they have no state of training

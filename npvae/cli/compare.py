@@ -74,7 +74,6 @@ def run(args: argparse.Namespace) -> int:
 def _compare(args: argparse.Namespace) -> int:
     from npvae.cli.opening import open_data
     from npvae.cli.run_folder import RunFolder
-    from npvae.persistence import write_text_atomically
     from npvae.study.comparison import compare
     from npvae.study.experiment.judging import number_compared
     from npvae.study.results import comparison_csv, comparison_numbers
@@ -82,6 +81,7 @@ def _compare(args: argparse.Namespace) -> int:
     from npvae.view.report.page import write_report
     from npvae.view.report.pictures import write_pictures
     from npvae.view.tables.comparison_tables import compare_text
+    from npvae.writing import write_text_atomically
 
     data = open_data(args)
     latent_dims, seeds = args.latent_dim, [args.seed + i for i in range(args.seeds)]

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from npvae.course.derive import derivation_numbers, derivation_text
     from npvae.course.derive_page import derivations_page
     from npvae.course.derive_pairs import NAMES, derive
-    from npvae.persistence import write_text_atomically
+    from npvae.writing import write_text_atomically
 
     if args.html is not None:
         check_file(Path(args.html), ".html")

@@ -256,7 +256,7 @@ def _grade(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from npvae.course.exercises.grading import as_csv, as_table, grade, submissions
-    from npvae.persistence import write_text_atomically
+    from npvae.writing import write_text_atomically
 
     if not args.folder.is_dir():
         raise ValueError(f"{args.folder}: no such folder")

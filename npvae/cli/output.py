@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from npvae.cli.run_folder import check_folder
-from npvae.persistence import write_atomically
+from npvae.writing import write_atomically
 
 
 def check_file(path: Path, *endings: str) -> None:

@@ -62,7 +62,7 @@ def _show_all(items: "list[Item]", args: argparse.Namespace) -> int:
 
     from npvae.course.quiz.measure import measure
     from npvae.course.quiz.words import captions
-    from npvae.persistence import write_text_atomically
+    from npvae.writing import write_text_atomically
 
     outcomes = {}
     for item in tqdm(items, desc="training", file=sys.stderr, disable=None, leave=False):

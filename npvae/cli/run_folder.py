@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from npvae import kernels, version
 from npvae.cli.saving import save_elsewhere
-from npvae.persistence import write_text_atomically
 from npvae.printable import printable
 from npvae.study.experiment.cache import Cell, StudyFolder
+from npvae.writing import write_text_atomically
 
 try:
     import fcntl

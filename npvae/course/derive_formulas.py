@@ -14,6 +14,7 @@ A formula is built of symbols with Python's operators; every symbol has a value:
 
 import html
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SUM, _PRODUCT, _POWER, _ATOM = range(4)  # how tightly a formula holds together
 
 
-class Formula:
+class Formula(ABC):
     """A formula; see the module.
 
     Methods take `filled`: numbers in the place of symbols. `value` takes `rounded`: compute with the
@@ -31,17 +32,17 @@ class Formula:
     binding = _ATOM
     binding_on_page = _ATOM  # a fraction bar needs no brackets
 
+    @abstractmethod
     def text(self, filled: bool = False) -> str:
         """Return the formula as a line of text."""
-        raise NotImplementedError
 
+    @abstractmethod
     def mathml(self, filled: bool = False) -> str:
         """Return the formula as MathML, without the math element."""
-        raise NotImplementedError
 
+    @abstractmethod
     def value(self, rounded: bool = False) -> float:
         """Return the number."""
-        raise NotImplementedError
 
     def __add__(self, other: "Formula | float") -> "Formula":
         return Binary("+", self, as_formula(other))

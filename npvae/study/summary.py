@@ -109,13 +109,18 @@ def describe_shares(shares: np.ndarray, names: Sequence[str], noun: str) -> str:
     >>> describe_shares(np.array([0.3, 0.3, 0.4, 0.0]), "abcd", "letters")
     'three of the four letters'
     """
-    order = np.argsort(-shares, kind="stable")
-    n_main = int(np.searchsorted(np.cumsum(shares[order]), _MOST_OF)) + 1
-    if n_main <= max(_FEW * len(shares), 1):
-        main = [names[i] for i in sorted(order[:n_main])]
-        return "mostly " + (_listed(main) if n_main <= _MOST_NAMED else f"{number(n_main)} {noun}")
+    if (main := _few_classes(shares)) is not None:
+        few = _listed([names[i] for i in main]) if len(main) <= _MOST_NAMED else f"{number(len(main))} {noun}"
+        return f"mostly {few}"
     n_up, n = int(np.sum(shares >= _COMES_UP / len(shares))), len(shares)
     return f"all {number(n)} {noun}" if n_up == n else f"{number(n_up)} of the {number(n)} {noun}"
+
+
+def _few_classes(shares: np.ndarray) -> list[int] | None:
+    """Return the classes that have two thirds of the draws together, in order; None if they are not few."""
+    order = np.argsort(-shares, kind="stable")
+    n_main = int(np.searchsorted(np.cumsum(shares[order]), _MOST_OF)) + 1
+    return sorted(order[:n_main].tolist()) if n_main <= max(_FEW * len(shares), 1) else None
 
 
 def describe_draws(comparison: Comparison, kind: str, latent_dim: int) -> str:
@@ -148,8 +153,9 @@ def contrast(comparison: Comparison, latent_dim: int) -> str:
         ae, vae = (_prior_mean(comparison, kind, latent_dim, "pixel_coverage") for kind in KINDS)
         return f"the VAE's draws cover {percent(vae)} of the real data, the AE's {percent(ae)}"
     ae, vae = (_prior_mean(comparison, kind, latent_dim, "confidence") for kind in KINDS)
-    said = {kind: describe_shares(class_shares(comparison, kind, latent_dim), names, noun) for kind in KINDS}
-    of_few = any(text.startswith("mostly") for text in said.values())
+    shares = {kind: class_shares(comparison, kind, latent_dim) for kind in KINDS}
+    said = {kind: describe_shares(shares[kind], names, noun) for kind in KINDS}
+    of_few = any(_few_classes(shares[kind]) is not None for kind in KINDS)
     if of_few and said["AE"] != said["VAE"] and max(ae, vae) <= _CLEARER * min(ae, vae):
         return f"the VAE produces {said['VAE']}, the AE {said['AE']}"
     return (

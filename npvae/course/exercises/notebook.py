@@ -12,7 +12,7 @@ from typing import Final
 from npvae.course.exercises.answer import Answer
 from npvae.course.exercises.catalogue import EXERCISES
 from npvae.course.exercises.exercise import Exercise
-from npvae.persistence import write_text_atomically
+from npvae.writing import write_text_atomically
 
 NOTEBOOK: Final = ".npvae-exercises.json"
 _MARK: Final = re.compile(r"^# npvae exercise (\w+)\s*$", re.MULTILINE)

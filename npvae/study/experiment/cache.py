@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from npvae.persistence import ModelFileError, write_atomically, write_text_atomically
+from npvae.persistence import ModelFileError
+from npvae.writing import write_atomically, write_text_atomically
 
 if TYPE_CHECKING:
     from npvae.estimators import VAE, Autoencoder

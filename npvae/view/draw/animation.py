@@ -9,9 +9,9 @@ import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from npvae.persistence import write_atomically
 from npvae.view.draw.latent import RADII, draw_plane, picture_axes
 from npvae.view.draw.style import new_figure, set_title
+from npvae.writing import write_atomically
 
 _DPI = 72
 _FRAME, _LAST_FRAME = 120, 2500  # milliseconds

@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from npvae.persistence import write_atomically
+from npvae.writing import write_atomically
 
 _DPI = 150  # 12 inches are 1800 pixels: sharp on a projected slide
 

@@ -5,10 +5,10 @@ import html
 import io
 from pathlib import Path
 
-from npvae.persistence import write_text_atomically
 from npvae.study.trace_record import Trace, pull_texts, shown_dimensions, trace_sections
 from npvae.view.draw.tiles import ImageShape
 from npvae.view.draw.trace import draw_trace
+from npvae.writing import write_text_atomically
 
 _STYLE = """:root{color-scheme:light dark;--ink:#1c1c20;--quiet:#55565e;--page:#fff;--line:#d4d6de}
 @media(prefers-color-scheme:dark){:root{--ink:#ececf1;--quiet:#b3b4be;--page:#16171b;--line:#3c3e48}}

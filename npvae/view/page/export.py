@@ -10,8 +10,8 @@ from string import Template
 
 from npvae.data import Dataset
 from npvae.estimators import VAE, Autoencoder
-from npvae.persistence import write_text_atomically
 from npvae.view.page.contents import explorer_contents
+from npvae.writing import write_text_atomically
 
 SCRIPTS = (
     "engine.js",

@@ -11,7 +11,6 @@ from typing import Any
 
 from PIL import Image
 
-from npvae.persistence import write_text_atomically
 from npvae.study.comparison import Comparison
 from npvae.study.findings import comparison_findings
 from npvae.study.summary import summarise
@@ -21,6 +20,7 @@ from npvae.view.report.first_screen import first_screen, legend
 from npvae.view.report.pictures import value_range_of
 from npvae.view.tables.comparison_tables import heading, tables
 from npvae.view.tables.terms import LATENT_TERMS, ROW_TERMS, SAMPLE_TERMS
+from npvae.writing import write_text_atomically
 
 
 def write_report(

@@ -1,8 +1,6 @@
 """The page as a reader meets it: what it shows, mouse, touch, keys, links, and that it keeps to itself."""
 
-import os
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +12,7 @@ from npvae.estimators import VAE, Autoencoder
 from npvae.study.metrics.small_classifier import fit_small_classifier
 from npvae.view.page.contents import rounded
 from npvae.view.page.export import ExplorerFrame, write_explorer
+from tests.view.accessibility import needs_axe, serious_violations
 from tests.view.page.browsing import train, until
 
 STEPS = [
@@ -35,7 +34,6 @@ CHANGED = {
 INITIAL = (
     "Object.fromEntries(Object.entries(npvae.page.fields).map(([name, field]) => [name, field.initial]))"
 )
-AXE = os.environ.get("NPVAE_AXE")  # the file axe.min.js of the npm package axe-core
 
 
 @pytest.fixture(scope="module")
@@ -436,20 +434,13 @@ def test_three_dimensions_without_labels(open_page, bars):
     page.context.close()
 
 
-@pytest.mark.skipif(not AXE, reason="NPVAE_AXE does not name axe-core's axe.min.js")
+@needs_axe
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(scheme, open_page, explorer):
     page = open_page(explorer, color_scheme=scheme, bypass_csp=True)
-    page.add_script_tag(content=Path(AXE).read_text(encoding="utf-8"))
     for step in STEPS:
         go(page, step)
-        found = page.evaluate("axe.run()")["violations"]
-        serious = [
-            (v["id"], [n["html"][:120] for n in v["nodes"]])
-            for v in found
-            if v["impact"] in ("serious", "critical")
-        ]
-        assert serious == [], step
+        assert serious_violations(page) == [], step
     page.context.close()
 
 
