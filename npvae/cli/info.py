@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     values = _numbers(metadata.get("data_range"))
     trained_on = f"values from {np.min(values):g} to {np.max(values):g}" if values.size else "unknown values"
     print(f"  data       {network.n_features} features, trained on {trained_on}")
-    print(f"  training   epochs: {said('training', 'n_iter')}, ended by {said('training', 'stop_reason')}")
+    print(f"  training   {said('training', 'n_iter')} epochs, ended by {said('training', 'stop_reason')}")
     for name in ("loss", "reconstruction", "kl", "validation_loss"):
         history = _entry(metadata, "training", "history", name)
         losses = _numbers(history)
