@@ -149,6 +149,39 @@ def test_a_network_that_fits_exactly(dtype, seed):
     assert check_network(Fitted(), params, x, t, seed=seed).verdict != "fail"
 
 
+def solve(a, b):
+    x = np.linalg.solve(a, b)
+    return x, (a, x)
+
+
+def solve_backward(dy, cache):
+    a, x = cache
+    db = np.linalg.solve(a.T, dy)
+    return -np.outer(db, x), db
+
+
+@pytest.mark.parametrize("seed", range(3, 96, 4))
+def test_equations_close_to_singular(seed):
+    """The few values that a pivot next to zero can take make some roundings change nothing at all."""
+    rng = np.random.default_rng(seed)
+    n = 2 + seed % 6
+    u, s, v = np.linalg.svd(rng.standard_normal((n, n)))
+    s[-1] = 1e-8 * s[0]
+    args = [u * s @ v, rng.standard_normal(n)]
+    assert check_vjp(solve, solve_backward, args, seed=seed).verdict != "fail"
+
+
+def test_a_small_error_of_equations_close_to_singular():
+    args = [np.diag([1.0, 2.0, 1e-8]) + 0.1 * np.triu(np.ones((3, 3)), 1), draw(3)]
+
+    def slightly_off(dy, cache):
+        da, db = solve_backward(dy, cache)
+        return da, 1.00001 * db
+
+    assert check_vjp(solve, solve_backward, args).verdict != "fail"
+    assert check_vjp(solve, slightly_off, args).verdict == "fail"
+
+
 def test_bars_hold_against_more_digits():
     """The complex step's error bar covers its distance from extended precision."""
     z, t = confident(12, np.float64, 0)
