@@ -104,6 +104,17 @@ def signature_of(f: Callable[..., Any]) -> inspect.Signature:
         return inspect.Signature()
 
 
+def refusal(f: Callable[..., Any], args: Sequence[Any]) -> str:
+    """Say why a function does not take these arguments; empty if it does, or if that is not known."""
+    signature = signature_of(f)
+    try:
+        if signature.parameters:
+            signature.bind(*args)
+    except TypeError as error:
+        return str(error)
+    return ""
+
+
 def name_of(function: Callable[..., Any]) -> str:
     """Return a function's name, a method's with its class, or the name of an object's type."""
     name = getattr(function, "__name__", type(function).__name__)

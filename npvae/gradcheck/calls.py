@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import is_floating, leaves, normal, signature_of
+from .arguments import is_floating, leaves, normal, refusal, signature_of
 from .objects import Place, inside, nodes, same_bits
 from .report import Check
 
@@ -38,31 +38,10 @@ class Upstream(enum.Enum):
 
 
 class Calls:
-    """How to call a layer.
+    """How to call a layer, whose methods have these names if they are unusual.
 
-    Parameters
-    ----------
-    layer : object
-    x : object, or tuple or list of them
-        The input or inputs of its forward; a list may be a single input.
-    forward, backward : str, optional
-        The names of its methods, if they are unusual.
-
-    Attributes
-    ----------
-    inputs : list
-        The inputs of its forward.
-    names : list of str
-        The names that forward gives to them.
-    upstream : Upstream
-        How its backward takes the upstream gradient; `settle` finds out.
-    rate : str
-        The name of the learning rate that backward takes, if it updates the parameters itself.
-
-    Raises
-    ------
-    TypeError
-        If it is not a layer, or does not take these inputs; the message says what was expected.
+    x is the input or a tuple or list of the inputs of its forward; a list may be a single input. Raises a
+    TypeError, which says what was expected, if it is not a layer or does not take these inputs.
     """
 
     def __init__(self, layer: Any, x: Any, forward: str | None = None, backward: str | None = None) -> None:
@@ -79,11 +58,12 @@ class Calls:
                 f"{kind} is not a layer: it needs methods forward(x) and backward(dy). If they have other "
                 "names, pass them:\n    check_layer(layer, x, forward='propagate', backward='backpropagate')"
             )
-        signature = signature_of(layer if self._forward == "__call__" else getattr(layer, self._forward))
+        method = layer if self._forward == "__call__" else getattr(layer, self._forward)
+        signature = signature_of(method)
         alone = isinstance(x, list) and all(map(is_floating, x)) and bool(signature.parameters)
-        alone = alone and not _refusal(signature, [x])
+        alone = alone and not refusal(method, [x])
         self.inputs = list(x) if isinstance(x, tuple | list) and not alone else [x]
-        if error := _refusal(signature, self.inputs):
+        if error := refusal(method, self.inputs):
             count = len(self.inputs)
             raise TypeError(
                 f"forward{signature} does not take {count} input{'s' * (count > 1)} ({error}): "
@@ -91,11 +71,11 @@ class Calls:
             )
         found = [p.name for p in signature.parameters.values() if p.kind in _POSITIONAL]
         others = [f"x{k}" for k in range(len(found), len(self.inputs))] if len(self.inputs) > 1 else ["x"]
-        self.names = [*found, *others][: len(self.inputs)]
-        self.upstream = Upstream.ONE
+        self.names = [*found, *others][: len(self.inputs)]  # those that forward gives to them
+        self.upstream = Upstream.ONE  # until `settle` finds out
+        self.rate = ""  # the learning rate's name if backward takes one, and updates the parameters itself
         self._resets = [(place, name) for place, node in nodes(layer) for name in _methods(node, _ZERO)]
         self._flushes = [(place, name) for place, node in nodes(layer) for name in _methods(node, _FLUSH)]
-        self.rate = ""
         self._by_name: dict[str, int] = {}
 
     def flush(self, layer: Any) -> None:
@@ -104,13 +84,7 @@ class Calls:
             _call(layer, self._flushes)
 
     def forward(self, layer: Any, inputs: Sequence[Any]) -> Any:
-        """Return y.
-
-        Raises
-        ------
-        TypeError
-            If forward returns nothing, or nothing floating.
-        """
+        """Return y; raise a TypeError if forward returns nothing, or nothing floating."""
         y = getattr(layer, self._forward)(*inputs)
         if y is None:  # some keep it in an attribute
             y = getattr(layer, "output", None)
@@ -129,10 +103,7 @@ class Calls:
     def settle(self, ran: Callable[[], Any], y: Any, dy: Any) -> None:
         """Find out how backward takes dy, from copies ``ran()`` of the layer after a forward that returned y.
 
-        Raises
-        ------
-        TypeError
-            If none of the known ways to call it fits.
+        Raises a TypeError if none of the known ways to call it fits.
         """
         method = getattr(ran(), self._backward)
         accepted, needed = _arguments_of(method)
@@ -165,10 +136,11 @@ class Calls:
             )
             ignored = any(np.any(g) for g in once) and all(map(same_bits, once, twice))
             self.upstream = Upstream.IGNORED if ignored else Upstream.ONE
-        elif count > 1 and not self._fits(ran(), dy):
-            if self._fits(ran(), leaves(dy)[0]):
-                self.upstream = Upstream.FIRST
-                return
+        elif takes_first_alone(
+            lambda dy: split(self.backward(ran(), self.inputs, dy), self.inputs)[0], dy, self.inputs
+        ):
+            self.upstream = Upstream.FIRST
+        elif count > 1:
             try:
                 self.backward(ran(), self.inputs, dy)
             except Exception as error:
@@ -217,10 +189,6 @@ class Calls:
                 "dy ignored",
                 "backward ignores its upstream gradient, so it is right only if that is 1",
             ),
-            Upstream.FIRST: (
-                "first result",
-                "backward takes the gradient of the first result only, so only this result was checked",
-            ),
             Upstream.FACTOR: (
                 "derivative",
                 "backward() returns the derivative of each entry; it was multiplied by dy",
@@ -232,7 +200,8 @@ class Calls:
             found.append(("learning rate", text))
         if flushes:
             found.append(("flushed", f"{flushes} was called before each forward"))
-        return [Check(name, "note", text) for name, text in found]
+        notes = [Check(name, "note", text) for name, text in found]
+        return [FIRST_ALONE, *notes] if self.upstream is Upstream.FIRST else notes
 
     def _kept(self, layer: Any, inputs: Sequence[Any]) -> Any:
         """Return the gradients of the inputs that a layer keeps in attributes; None if there is none."""
@@ -251,14 +220,32 @@ class Calls:
             return None
         return gradients[0] if len(inputs) == 1 else tuple(gradients)
 
-    def _fits(self, layer: Any, dy: Any) -> bool:
-        """Say whether backward takes this dy, and returns gradients of the inputs' shapes."""
+
+FIRST_ALONE = Check(
+    "first result",
+    "note",
+    "backward takes the gradient of the first result only, so only this result was checked",
+)
+
+
+def takes_first_alone(pull: Callable[[Any], Any], dy: Any, args: Sequence[Any]) -> bool:
+    """Say whether a backward takes the gradient of the first of several results, but not those of all.
+
+    It takes what it does not refuse, if each gradient that ``pull(dy)`` returns has the shape of an argument.
+    """
+    nested = (Mapping, list, tuple, type(None))
+    shapes = [np.shape(arg) for arg in args if not isinstance(arg, nested)]
+
+    def takes(given: Any) -> bool:
         try:
-            gradients = split(self.backward(layer, self.inputs, dy), self.inputs)[0]
+            gradients = pull(given)
         except Exception:  # user code: it may expect a tuple, or not expect one
             return False
-        pairs = zip(gradients, self.inputs, strict=True)
-        return all(g is None or not is_floating(x) or np.shape(g) == np.shape(x) for g, x in pairs)
+        found = [] if isinstance(gradients, Mapping) else leaves(gradients)
+        return all(np.shape(g) in shapes for g in found if not isinstance(g, nested))
+
+    first = leaves(dy)[0]
+    return len(leaves(dy)) > 1 and not takes(dy) and first is not None and takes(first)
 
 
 def forward_of(layer: Any) -> Callable[..., Any] | None:
@@ -272,15 +259,7 @@ def forward_of(layer: Any) -> Callable[..., Any] | None:
 
 
 def split(returned: Any, inputs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """Separate what backward returned into the gradients of the inputs and of the parameters.
-
-    Returns
-    -------
-    gradients : list
-        One for each input; None for an input without one.
-    rest : list
-        The remaining arrays.
-    """
+    """Separate what backward returned: one gradient or None for each input, and those of the parameters."""
     nested = len(inputs) == 1 and isinstance(inputs[0], tuple | list | Mapping)
     if nested and isinstance(returned, type(inputs[0])) and len(returned) == len(inputs[0]):
         return [returned], []
@@ -356,16 +335,6 @@ _SEVERAL = """forward returns {0} results, so dy is a tuple of {0}. To check the
     class Checked(type(layer)):
         def forward(self, *x):
             return super().forward(*x)[0]"""
-
-
-def _refusal(signature: inspect.Signature, inputs: Sequence[Any]) -> str:
-    """Say why a function does not take these arguments; empty if it does, or if that is not known."""
-    try:
-        if signature.parameters:
-            signature.bind(*inputs)
-    except TypeError as error:
-        return str(error)
-    return ""
 
 
 class Context:

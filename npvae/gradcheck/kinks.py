@@ -27,21 +27,11 @@ _SMOOTH = 1e-3  # relative change of the slope around a point up to which a dire
 
 @dataclass(frozen=True, eq=False)
 class Surroundings:
-    """The slopes along one probe at a point, and close to it.
-
-    Attributes
-    ----------
-    slopes : list of float
-        All slopes that were found.
-    crowded : bool
-        Whether some of them are neither the left nor the right slope at the point.
-    kinked_terms : array of int
-        The terms of the objective that have a kink there.
-    """
+    """The slopes along one probe at a point, and close to it."""
 
     slopes: list[float]
-    crowded: bool = False
-    kinked_terms: Array = field(default_factory=lambda: np.zeros(0, np.intp))
+    crowded: bool = False  # whether some of them are neither the left nor the right slope at the point
+    kinked_terms: Array = field(default_factory=lambda: np.zeros(0, np.intp))  # terms with a kink there
 
 
 def surroundings(

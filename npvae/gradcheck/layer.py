@@ -23,7 +23,7 @@ from .arguments import (
 from .calls import Calls, functions_of, split
 from .case import Pair, draw_like, saved
 from .checks import Options, examine
-from .judge import mismatch
+from .judge import gradients_of, mismatch
 from .layer_parameters import Parameter, Survey, survey
 from .objective import generator
 from .objects import Copies, Noise, Working
@@ -244,7 +244,7 @@ def _reused(run: _Run, args: Sequence[Any], labels: list[str], seed: int, noise:
     text = "a second forward and backward depend on the first: stale cache, or gradients that add up"
     if len(found) != len(expected):
         return Check(name, "fail", text)
-    names = [label for label, g in zip(labels, gradients, strict=True) if g is not None]
+    names = gradients_of(label for label, g in zip(labels, gradients, strict=True) if g is not None)
     where = mismatch(found, expected, names, [max(sizes)] * len(expected), dtype=dtype)
     return Check(name, "fail", f"{text}: {where}") if where else Check(name, "pass")
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .arguments import fits_by_shape, largest, leaves, like, looks_constant, moved, normal, parts_of, quiet
 from .calls import Calls, Upstream, split
-from .judge import mismatch
+from .judge import gradients_of, mismatch
 from .objects import (
     Copies,
     Noise,
@@ -306,7 +306,7 @@ def _add_returned(result: Survey, layer: Any, rest: list[Any], others: list[tupl
             result.parameters.append(Parameter(place, Place((("returned", slot),)), place.read(layer)))
         else:
             stored = np.asarray(kept[place].gradient.read(layer))
-            if where := mismatch([rest[slot]], [stored], [str(place)], [0.0]):
+            if where := mismatch([rest[slot]], [stored], gradients_of([str(place)]), [0.0]):
                 text = f"backward returns another gradient than it keeps in {kept[place].gradient}: {where}"
                 result.checks.append(Check("returned gradients", "fail", text))
     result.parameters.sort(key=lambda p: order.index(p.place))

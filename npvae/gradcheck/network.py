@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .arguments import coarsest, copied, is_floating, kind_of, largest, lengths_of, quiet
-from .checks import noise_check
+from .checks import Options, noise_check
 from .hints import Clues
-from .judge import allowance, compare, judge, mismatch
+from .judge import compare, gradients_of, judge, mismatch
 from .measure import measure_together
 from .objective import Budget, Objective, generator, objectives_of
 from .objects import Noise, Snapshot
@@ -100,35 +100,12 @@ def check_network(
         entries, checks = _look(run, asked, generator(seed), rtol)
     checks += noise_check(run.noise)
     title = f"check_network({type(network).__name__})"
-    settings = "".join(f", {key}={value}" for key, value in asked.items())
-    settings += f", rtol={rtol}" if rtol else ""
-    call = f"check_network(network, params, *args, seed={seed}{settings})"
+    call = Options(seed=seed, rtol=rtol).call("check_network(network, params, *args", **asked)
     return Report(title, entries, seed, call, tuple(checks))
 
 
 class _Run:
-    """A network's two functions, called with parameters by name and with all generators reset.
-
-    Parameters
-    ----------
-    network, params, args
-        As for `check_network`.
-
-    Attributes
-    ----------
-    noise : Noise
-        The generators.
-    params : mapping of str to array, or list of arrays
-        The parameters as they were given.
-    point : mapping of str to array
-        The parameters by name; in a list they are ``params[0]``, ``params[1]``, ...
-    given : mapping of str to array
-        Copies of those that can be differentiated.
-    fixed : list
-        Copies of the other arguments.
-    has_loss : bool
-        Whether the loss is evaluated by ``network.loss``.
-    """
+    """A network's two functions, called with parameters by name and with all generators reset."""
 
     def __init__(self, network: Any, params: Any, args: Sequence[Any]) -> None:
         if not callable(getattr(network, "loss_and_grad", None)):
@@ -137,13 +114,14 @@ class _Run:
                 "loss_and_grad(params, *args) -> (loss, grads)"
             )
         self.noise = Noise(network=network)
-        self.has_loss = callable(getattr(network, "loss", None))
+        self.has_loss = callable(getattr(network, "loss", None))  # whether that evaluates the loss
         self._network, self.params = network, params
         self._listed = isinstance(params, list | tuple)
         if not self._listed and not isinstance(params, Mapping):
             raise TypeError(
                 f"params must map names to arrays, or be a list of arrays, not {_described(params)}"
             )
+        # The parameters by name; those of a list are params[0], params[1], ...
         self.point = {f"params[{k}]": value for k, value in enumerate(params)} if self._listed else params
         for name in self.point:
             if isinstance(self.point[name], Mapping | list | tuple):
@@ -194,7 +172,7 @@ class _Run:
         try:
             with quiet():
                 found = self.loss(self.parameters())
-            if same_loss(found, expected, dtype):
+            if not mismatch([found], [expected], [""], [largest(expected)], dtype):
                 return []
             reason = f"it returns {found:.8g}, but loss_and_grad returns {expected:.8g}"
         except Exception as error:  # it may be another function altogether
@@ -238,13 +216,6 @@ def _converted(params: Any, dtype: npt.DTypeLike | None) -> Any:
     if hasattr(params, "astype"):
         return params.copy() if dtype is None else params.astype(dtype)
     return {name: copied(array, dtype) for name, array in params.items()}
-
-
-def same_loss(a: Any, b: Any, dtype: npt.DTypeLike) -> bool:
-    """Say whether two losses are equal up to rounding in a dtype; NaN equals NaN."""
-    if a == b or (np.isnan(a) and np.isnan(b)):
-        return True
-    return bool(abs(a - b) <= allowance(dtype, abs(b), abs(b)))
 
 
 def _number(loss: Any) -> Any:
@@ -313,7 +284,8 @@ def _compared(
     objectives, together = run.objectives(loss)
     sizes = [array.size for array in run.given.values()]
     dtype = coarsest(run.given.values())
-    budget = Budget.of(max(sizes), **asked)
+    budget = Budget(**asked)
+    budget.require_enough_for(max(sizes))
     entries: dict[str, Entry] = {}
     if not asked and sum(sizes) > _LARGE:
         budget = _SECOND_LOOK
@@ -339,7 +311,7 @@ def _repeatable(run: _Run, loss: Any, grads: Mapping[str, Any], dtype: np.dtype[
         run.loss_and_grad(elsewhere)
     again, found = run.loss_and_grad(run.parameters())
     same = "a second call with the same arguments returns"
-    if not same_loss(again, loss, dtype):
+    if mismatch([again], [loss], [""], [largest(loss)], dtype):
         return Check(
             "repeatable",
             "inconclusive",
@@ -351,7 +323,7 @@ def _repeatable(run: _Run, loss: Any, grads: Mapping[str, Any], dtype: np.dtype[
     floating = [array.dtype for array in expected if array.dtype.kind == "f"]
     kind = min(floating, key=lambda d: d.itemsize, default=None)
     again = [found.get(name) for name in numeric]
-    if where := mismatch(again, expected, numeric, [*map(largest, expected)], dtype=kind):
+    if where := mismatch(again, expected, gradients_of(numeric), [*map(largest, expected)], dtype=kind):
         text = f"{same} other gradients: {where}; fresh noise, gradients that add up, or a stale cache"
         return Check("repeatable", "fail", text)
     return Check("repeatable", "pass")

@@ -71,9 +71,9 @@ def _laid_out(layout: Callable[[Array], Array]) -> Look:
         if mismatch(found, parts, names, [*map(largest, parts)], dtype=case.dtype) and (
             differs := mismatch(found, parts, names, case.sizes_close_by, dtype=case.dtype)
         ):
-            return "fail", f"forward returns something else: {differs.plain}"
+            return "fail", f"forward returns something else: {differs}"
         where = case.differ(case.pair.pull(y, [laid_out(dy) for dy in case.dys], cache), expected)
-        return ("fail", str(where)) if where else None
+        return ("fail", where) if where else None
 
     return look
 
