@@ -106,7 +106,7 @@ class Calls:
         Raises a TypeError if none of the known ways to call it fits.
         """
         method = getattr(ran(), self._backward)
-        accepted, needed = _arguments_of(method)
+        accepted, needed = arguments_of(method)
         count, single = len(leaves(y)), sum(np.size(part) for part in leaves(y)) == 1
         self._by_name = {name: self.names.index(name) for name in needed if name in self.names}
         if len(self._by_name) == len(needed):
@@ -163,7 +163,7 @@ class Calls:
             upstream = iter(given)
             given = [
                 inputs[self._by_name[name]] if name in self._by_name else next(upstream)
-                for name in _arguments_of(method)[1]
+                for name in arguments_of(method)[1]
                 if name != self.rate
             ]
         returned = method(*given, **({self.rate: 1.0} if self.rate else {}))
@@ -293,7 +293,7 @@ def _methods(node: Any, names: set[str]) -> list[str]:
     for name in dir(type(node)):
         if normal(name) in names:
             method = getattr(node, name)
-            if callable(method) and not _arguments_of(method)[1]:
+            if callable(method) and not arguments_of(method)[1]:
                 return [name]
     return []
 
@@ -309,7 +309,7 @@ def _call(layer: Any, methods: list[tuple[Place, str]]) -> None:
                 done.append(place.steps)
 
 
-def _arguments_of(method: Callable[..., Any]) -> tuple[list[str], list[str]]:
+def arguments_of(method: Callable[..., Any]) -> tuple[list[str], list[str]]:
     """Return the positional arguments that a method takes, and those that it requires."""
     try:
         found = list(inspect.signature(method).parameters.values())

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arguments import (
+    Array,
     coarsest,
     copied,
     is_floating,
@@ -29,8 +30,6 @@ from .judge import compare, gradients_of, mismatch
 from .objective import Budget, Objective, objectives_of, points_close_by
 from .objects import GENERATORS, Noise, same_bits, shapes_in
 from .report import Entry, Reason
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -32,7 +31,7 @@ from .arguments import (
     refusal,
     signature_of,
 )
-from .calls import FIRST_ALONE, takes_first_alone
+from .calls import FIRST_ALONE, arguments_of, takes_first_alone
 from .case import Case, Pair, draw_like
 from .objective import Budget, generator
 from .objects import Noise, Snapshot, shapes_in
@@ -165,12 +164,12 @@ def _first_alone(forward: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple
 def _look(case: Case, rng: np.random.Generator, options: Options) -> tuple[tuple[Entry, ...], list[Check]]:
     """Run all checks; only the first if the forward returns something else each time."""
     if noise := fresh_noise(case):
-        entries = _undecided(case, "not compared: the forward does not repeat")
+        entries = undecided(case.names, case.shapes, "not compared: the forward does not repeat")
         return entries, [Check("repeatable forward", "inconclusive", noise)]
     if broken := sum(int(np.sum(~np.isfinite(part))) for part in case.parts):
         size = sum(part.size for part in case.parts)
         text = f"y is not finite at {broken} of {size} places; choose arguments at which it is"
-        return _undecided(case, f"not compared: {text}"), []
+        return undecided(case.names, case.shapes, f"not compared: {text}"), []
     entries = case.entries(options, rng)
     checks: list[Check] = []
     if any(entry.reason is Reason.NOT_COMPARED for entry in entries):
@@ -187,10 +186,11 @@ def _look(case: Case, rng: np.random.Generator, options: Options) -> tuple[tuple
     return entries, checks
 
 
-def _undecided(case: Case, why: str) -> tuple[Entry, ...]:
+def undecided(names: Sequence[str], shapes: Sequence[tuple[int, ...]], why: str) -> tuple[Entry, ...]:
+    """Return entries for gradients that were not compared."""
     return tuple(
         Entry(name, shape, "inconclusive", hint=why, reason=Reason.NOT_COMPARED)
-        for name, shape in zip(case.names, case.shapes, strict=True)
+        for name, shape in zip(names, shapes, strict=True)
     )
 
 
@@ -368,13 +368,11 @@ def _paired(forward: Callable[..., Any], backward: Callable[..., Any] | None) ->
     """Make a pair of a forward and a backward, whose signatures may differ from (dy, cache)."""
     if backward is None:
         return Pair.of(forward, lambda dy, pull: pull(dy))
-    parameters = list(signature_of(backward).parameters.values())
-    names = [normal(p.name) for p in parameters[:2]]
+    names = [normal(name) for name in list(signature_of(backward).parameters)[:2]]
     if len(names) == 2 and names[0] in _CACHES and names[1] not in _CACHES:  # as in JAX's custom_vjp
         return Pair.of(forward, lambda dy, cache: backward(cache, dy))
     pair = Pair.of(forward, backward)
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    count = sum(p.kind in kinds and p.default is p.empty for p in parameters)
+    count = len(arguments_of(backward)[1])
     if count < 3:
         _require_signature(backward)
         return pair

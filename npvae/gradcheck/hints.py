@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from .arguments import Array
 
 _SLIGHT = 5e-4  # relative difference up to which a rounded constant may be the reason
 _SAME = 1e-4  # relative difference up to which two gradients count as the same

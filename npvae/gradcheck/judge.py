@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import largest
+from .arguments import Array, largest
 from .hints import Clues, recognise
 from .measure import Measurement, measure
 from .objective import Budget, Objective
 from .report import Entry, Reason, Verdict, worst_verdict
-
-Array = npt.NDArray[Any]
 
 # The largest rounding error of a correct gradient, relative to its largest entry.
 _ROUNDING = {np.dtype(np.float16): 2e-2, np.dtype(np.float32): 2e-4}

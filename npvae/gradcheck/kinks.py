@@ -7,16 +7,12 @@ measured around the kink.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .arguments import largest, moved
+from .arguments import Array, largest, moved
 from .differences import SMALLEST_SCALE, Difference, Differences
 from .objective import Objective, Probe
-
-Array = npt.NDArray[Any]
 
 _NEIGHBOURHOOD = 1e-4  # relative to the argument: how far from a kink other slopes are looked for
 _N_NEIGHBOURS = 8

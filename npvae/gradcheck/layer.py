@@ -29,8 +29,6 @@ from .objective import generator
 from .objects import Copies, Noise, Working
 from .report import Check, Report
 
-Array = npt.NDArray[Any]
-
 
 def check_layer(
     layer: Any,

@@ -9,7 +9,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .arguments import fits_by_shape, largest, leaves, like, looks_constant, moved, normal, parts_of, quiet
+from .arguments import (
+    fits_by_shape,
+    is_floating,
+    largest,
+    leaves,
+    like,
+    looks_constant,
+    moved,
+    normal,
+    parts_of,
+    quiet,
+)
 from .calls import Calls, Upstream, split
 from .judge import gradients_of, mismatch
 from .objects import (
@@ -19,7 +30,6 @@ from .objects import (
     duplicate,
     follow,
     inside,
-    is_parameter,
     members,
     nodes,
     numbers,
@@ -40,15 +50,7 @@ Found = tuple[Place, Any]
 
 
 class Parameter(NamedTuple):
-    """A parameter that was found, and its gradient.
-
-    Attributes
-    ----------
-    place, gradient : Place
-        Their places in the layer.
-    value : array or number
-        The parameter.
-    """
+    """A parameter that was found, and the places of it and of its gradient in the layer."""
 
     place: Place
     gradient: Place
@@ -65,30 +67,15 @@ class Parameter(NamedTuple):
 
 @dataclass
 class Survey:
-    """What was found in a layer.
+    """What was found in a layer."""
 
-    Attributes
-    ----------
-    template : object
-        The layer to copy for each evaluation. It has run forward if that creates its parameters.
-    parameters : list of Parameter
-        The parameters to check.
-    updated : list of Place
-        Arrays that backward changes although y depends on them.
-    added : list of Place
-        Gradients to which backward adds.
-    held : dict of str to tuple of int
-        The shapes of the constants and targets on which y depends, and of the arrays that methods refer to.
-    checks : list of Check
-        What to report in addition to the gradients.
-    """
-
-    template: Any
-    parameters: list[Parameter] = field(default_factory=list)
-    updated: list[Place] = field(default_factory=list)
-    added: list[Place] = field(default_factory=list)
+    template: Any  # the layer to copy for each evaluation; it has run forward if that creates its parameters
+    parameters: list[Parameter] = field(default_factory=list)  # those to check
+    updated: list[Place] = field(default_factory=list)  # what backward changes although y depends on it
+    added: list[Place] = field(default_factory=list)  # gradients to which backward adds
+    # The shapes of the constants and targets on which y depends, and of the arrays that methods refer to.
     held: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    checks: list[Check] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)  # what to report in addition to the gradients
 
     def zero(self, layer: Any) -> None:
         """Set the gradients to which backward adds to zero."""
@@ -105,12 +92,8 @@ def survey(
 ) -> Survey:
     """Run copies of a layer forward and backward, and find its parameters and their gradients.
 
-    Raises
-    ------
-    TypeError
-        If forward or backward cannot be called, or y is not floating.
-    ValueError
-        If something that was named does not exist, or returned gradients do not fit.
+    Raises a TypeError if forward or backward cannot be called or y is not floating, and a ValueError if
+    something that was named does not exist or returned gradients do not fit.
     """
     template = duplicate(layer)
     calls.flush(template)
@@ -122,19 +105,7 @@ def survey(
     dy = leaves(dy)[0] if calls.upstream is Upstream.FIRST else dy
     returned = calls.backward(ran, calls.inputs, dy)
 
-    named: list[Parameter] = []
-    constants: list[Any] = []
-    if isinstance(params, Mapping):
-        for name, gradient in params.items():
-            place = _named(ran, name)
-            if gradient is None:
-                constants.append(place.read(ran))
-            else:
-                named.append(Parameter(place, _named(ran, gradient), place.read(ran)))
-    elif params is not None:
-        if grads is None:
-            raise ValueError(f"params={params!r} names a dict or a list, so grads must name one too")
-        named = _find_in(ran, params, grads)
+    named, constants = _told(ran, params, grads)
 
     def written(place: Place, value: Any) -> bool:
         return not same_bits(place.read(before), value)
@@ -192,6 +163,26 @@ def survey(
         calls.flush(result.template)
     result.zero(result.template)
     return result
+
+
+def _told(
+    layer: Any, params: Mapping[str, str | None] | str | None, grads: str | None
+) -> tuple[list[Parameter], list[Any]]:
+    """Return the parameters that the caller named, and the values declared to be constants."""
+    named: list[Parameter] = []
+    constants: list[Any] = []
+    if isinstance(params, Mapping):
+        for name, gradient in params.items():
+            place = _named(layer, name)
+            if gradient is None:
+                constants.append(place.read(layer))
+            else:
+                named.append(Parameter(place, _named(layer, gradient), place.read(layer)))
+    elif params is not None:
+        if grads is None:
+            raise ValueError(f"params={params!r} names a dict or a list, so grads must name one too")
+        named = _find_in(layer, params, grads)
+    return named, constants
 
 
 def _first_forward(layer: Any, calls: Calls, noise: Noise) -> tuple[Any, dict[str, tuple[int, ...]]]:
@@ -461,14 +452,14 @@ def _alike(value: Any, gradient: Any) -> bool:
 
 def _couple(place: Place, item: Any) -> Iterator[Parameter]:
     """Yield the parameter if an item of a list of parameters is a pair of a parameter and its gradient."""
-    if isinstance(item, tuple | list) and len(item) == 2 and all(map(is_parameter, item)):
+    if isinstance(item, tuple | list) and len(item) == 2 and all(map(is_floating, item)):
         yield Parameter(place.then(("item", 0)), place.then(("item", 1)), item[0])
 
 
 def _pairs(parameter: Found, gradient: Found) -> Iterator[tuple[Parameter, Any]]:
     """Pair two numbers or arrays, or the items of two dicts or lists."""
     (place, value), (other, g) = parameter, gradient
-    if is_parameter(value):
+    if is_floating(value):
         if isinstance(g, np.ndarray | np.number | float) and g is not value:
             yield Parameter(place, other, value), g
     elif isinstance(value, Mapping) and isinstance(g, Mapping):

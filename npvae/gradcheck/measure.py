@@ -7,14 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .arguments import largest, quiet
+from .arguments import Array, largest, quiet
 from .differences import Difference, Differences, central_difference, complex_step, noise_in_table
 from .kinks import Surroundings, surroundings, tied_directions
 from .objective import Budget, Objective, Probe, choose_probes, nan_where_refused, random_direction
-
-Array = npt.NDArray[Any]
 
 # For the line along which a whole network is moved, relative to its parameters. The steps are short, as a
 # long step crosses many kinks of a large network.

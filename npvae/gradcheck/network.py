@@ -5,22 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import coarsest, copied, is_floating, kind_of, largest, lengths_of, quiet
-from .checks import Options, noise_check
+from .arguments import Array, coarsest, copied, is_floating, kind_of, largest, lengths_of, quiet, rebuilt
+from .checks import Options, noise_check, undecided
 from .hints import Clues
 from .judge import compare, gradients_of, judge, mismatch
 from .measure import measure_together
 from .objective import Budget, Objective, generator, objectives_of
 from .objects import Noise, Snapshot
-from .report import Check, Entry, Reason, Report, one_cause
-
-Array = npt.NDArray[Any]
+from .report import Check, Entry, Report, one_cause
 
 _LARGE = 20_000  # a network with more parameters is checked on one projection of each array
 _SECOND_LOOK = Budget(n_entries=0, n_coordinates=16, n_projections=4)
@@ -182,21 +179,13 @@ class _Run:
 
     def objectives(self, loss: Any) -> tuple[list[Objective], Callable[[Mapping[str, Array]], Any]]:
         """Return the loss as a function of each parameter, and as a function of all of them together."""
-        kept: dict[Any, Any] = {}  # copies of the parameters, in other dtypes
 
         def evaluate(dtype: npt.DTypeLike | None, replaced: Mapping[str, Array]) -> list[Any]:
             kind = np.complex128 if any(map(np.iscomplexobj, replaced.values())) else dtype
-            everything = len(replaced) == len(self.given)  # then there is nothing to put back
-            if (everything, kind) not in kept:
-                kept[everything, kind] = self.parameters(kind)
-            point = kept[everything, kind]
+            point = self.parameters(kind)
             for name, x in replaced.items():
                 point[name] = x
-            try:
-                return [self.loss(point, dtype)]
-            finally:
-                for name in () if everything else replaced:
-                    point[name] = np.array(self.given[name], point[name].dtype if kind is None else kind)
+            return [self.loss(point, dtype)]
 
         names, given = list(self.given), [*self.given.values(), *self.fixed]
         objectives, dtype = objectives_of(evaluate, self.given, names, given, [1.0], [loss], by_term=False)
@@ -204,8 +193,7 @@ class _Run:
 
     def _call(self, function: Any, point: Any, dtype: npt.DTypeLike | None = None) -> Any:
         if self._listed:
-            values, kind = list(point.values()), type(self.params)
-            point = kind(*values) if hasattr(kind, "_fields") else kind(values)
+            point = rebuilt(self.params, list(point.values()))
         self.noise.reset()
         result = function(point, *[copied(arg, dtype) for arg in self.fixed])
         self.noise.look()
@@ -264,9 +252,8 @@ def _look(
     repeated = _repeatable(run, loss, grads, dtype)
     checks.append(repeated)
     if repeated.verdict == "inconclusive":
-        undecided = partial(Entry, verdict="inconclusive", hint="not compared: the loss does not repeat")
-        entries = tuple(undecided(k, x.shape, reason=Reason.NOT_COMPARED) for k, x in given.items())
-        return entries, checks
+        shapes = [x.shape for x in given.values()]
+        return undecided(names, shapes, "not compared: the loss does not repeat"), checks
     checks += run.settle_loss(loss, dtype)
     entries = _compared(run, loss, grads, asked, rng, rtol)
     return entries, checks + one_cause(entries)
@@ -320,10 +307,8 @@ def _repeatable(run: _Run, loss: Any, grads: Mapping[str, Any], dtype: np.dtype[
         )
     numeric = [name for name, g in grads.items() if g is not None and g.dtype.kind in "fiu"]
     expected = [grads[name] for name in numeric]
-    floating = [array.dtype for array in expected if array.dtype.kind == "f"]
-    kind = min(floating, key=lambda d: d.itemsize, default=None)
-    again = [found.get(name) for name in numeric]
-    if where := mismatch(again, expected, gradients_of(numeric), [*map(largest, expected)], dtype=kind):
+    again, sizes = [found.get(name) for name in numeric], [largest(gradient) for gradient in expected]
+    if where := mismatch(again, expected, gradients_of(numeric), sizes, coarsest(expected)):
         text = f"{same} other gradients: {where}; fresh noise, gradients that add up, or a stale cache"
         return Check("repeatable", "fail", text)
     return Check("repeatable", "pass")

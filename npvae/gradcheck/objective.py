@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import copied, is_floating, largest, moved, quiet
-
-Array = npt.NDArray[Any]
-K = TypeVar("K", bound=Hashable)
+from .arguments import Array, copied, is_floating, largest, moved, quiet
 
 _SAME = 1e-9  # relative deviation below which numbers count as equal
 _ENTRIES = np.concatenate([np.linspace(0.5, 1.5, 128), -np.linspace(0.5, 1.5, 128)])
@@ -186,8 +183,8 @@ def nan_where_refused(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def objectives_of(
-    evaluate: Callable[[npt.DTypeLike | None, Mapping[K, Array]], Sequence[Any]],
-    points: Mapping[K, Any],
+    evaluate: Callable[[npt.DTypeLike | None, Mapping[Any, Array]], Sequence[Any]],
+    points: Mapping[Any, Any],
     names: Sequence[str],
     given: Iterable[Any],
     weights: Sequence[Any],
@@ -206,20 +203,20 @@ def objectives_of(
     does not take it.
     """
 
-    def terms(dtype: npt.DTypeLike | None, replaced: Mapping[K, Array]) -> list[Any]:
+    def terms(dtype: npt.DTypeLike | None, replaced: Mapping[Any, Array]) -> list[Any]:
         found = evaluate(dtype, replaced)
         if any(np.asarray(part).dtype == np.complex64 for part in found):  # a complex step underflows there
             raise TypeError("the function computes in complex64")
         return [weight * part for weight, part in zip(weights, found, strict=True)]
 
-    def value(dtype: npt.DTypeLike | None, others: Mapping[K, Array], key: K, x: Array) -> Any:
+    def value(dtype: npt.DTypeLike | None, others: Mapping[Any, Array], key: Any, x: Array) -> Any:
         return sum(np.add.reduce(term, axis=None) for term in terms(dtype, {**others, key: x}))
 
-    def flat(dtype: npt.DTypeLike | None, key: K, x: Array) -> Array:
+    def flat(dtype: npt.DTypeLike | None, key: Any, x: Array) -> Array:
         return np.concatenate([np.ravel(term) for term in terms(dtype, {key: x})])
 
     def beside(
-        dtype: npt.DTypeLike | None, key: K, rng: np.random.Generator, size: float
+        dtype: npt.DTypeLike | None, key: Any, rng: np.random.Generator, size: float
     ) -> Callable[[Array], Any]:
         """Return L with every other argument moved a little."""
         others = {
@@ -255,7 +252,7 @@ def objectives_of(
     return objectives, dtype
 
 
-def in_float64(evaluate: Callable[..., Sequence[Any]], points: Mapping[K, Any]) -> list[Array] | None:
+def in_float64(evaluate: Callable[..., Sequence[Any]], points: Mapping[Any, Any]) -> list[Array] | None:
     """Return the parts that a function returns for float64 arguments; None if it raises."""
     first, point = next(iter(points.items()))
     try:

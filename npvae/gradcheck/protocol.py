@@ -12,15 +12,12 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from .arguments import copied, largest, moved, parts_of, quiet, shuffled
+from .arguments import Array, copied, largest, moved, parts_of, quiet, shuffled
 from .case import Case, draw_like, saved
 from .judge import mismatch
 from .objects import Snapshot, held_in, same_bits
 from .report import Check
-
-Array = npt.NDArray[Any]
 
 
 def check_protocol(case: Case, rng: np.random.Generator) -> list[Check]:
