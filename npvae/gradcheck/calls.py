@@ -184,24 +184,19 @@ class Calls:
     def remarks(self) -> list[Check]:
         """Return notes about how the layer was called."""
         flushes = ", ".join(dict.fromkeys(f"{name}()" for _, name in self._flushes))
-        upstream = {
-            Upstream.IGNORED: (
-                "dy ignored",
-                "backward ignores its upstream gradient, so it is right only if that is 1",
-            ),
-            Upstream.FACTOR: (
-                "derivative",
-                "backward() returns the derivative of each entry; it was multiplied by dy",
-            ),
-        }
-        found = [upstream[self.upstream]] if self.upstream in upstream else []
+        found = [FIRST_ALONE] if self.upstream is Upstream.FIRST else []
+        if self.upstream is Upstream.IGNORED:
+            text = "backward ignores its upstream gradient, so it is right only if that is 1"
+            found.append(Check("dy ignored", "note", text))
+        if self.upstream is Upstream.FACTOR:
+            text = "backward() returns the derivative of each entry; it was multiplied by dy"
+            found.append(Check("derivative", "note", text))
         if self.rate:
             text = f"backward was called with {self.rate}=1, so the gradients are the updates it subtracts"
-            found.append(("learning rate", text))
+            found.append(Check("learning rate", "note", text))
         if flushes:
-            found.append(("flushed", f"{flushes} was called before each forward"))
-        notes = [Check(name, "note", text) for name, text in found]
-        return [FIRST_ALONE, *notes] if self.upstream is Upstream.FIRST else notes
+            found.append(Check("flushed", "note", f"{flushes} was called before each forward"))
+        return found
 
     def _kept(self, layer: Any, inputs: Sequence[Any]) -> Any:
         """Return the gradients of the inputs that a layer keeps in attributes; None if there is none."""

@@ -186,23 +186,20 @@ class Case:
 
     def objectives(self) -> list[Objective]:
         """Return L(arg) = sum(dy * y) for each differentiated argument, with all others held fixed."""
-        converted: dict[Any, list[Any]] = {}  # the arguments, in the dtype of each kind of evaluation
 
         def evaluate(dtype: npt.DTypeLike | None, replaced: Mapping[int, Array]) -> list[Array]:
             kind = np.complex128 if any(map(np.iscomplexobj, replaced.values())) else dtype
-            if kind not in converted:
-                converted[kind] = [
-                    copied(arg, kind if j in self.positions else dtype) for j, arg in enumerate(self.args)
-                ]
-            inputs = [None if j in replaced else copied(arg) for j, arg in enumerate(converted[kind])]
-            for j, x in replaced.items():
-                inputs[j] = x if isinstance(self.args[j], np.ndarray) else x[()]
+            inputs = []
+            for j, arg in enumerate(self.args):
+                if j not in replaced:
+                    inputs.append(copied(arg, kind if j in self.positions else dtype))
+                else:
+                    inputs.append(replaced[j] if isinstance(arg, np.ndarray) else replaced[j][()])
             return parts_of(self.pair.run(inputs)[0])
 
         weights = [np.asarray(dy, np.float64) for dy in self.dys]
-        return objectives_of(evaluate, self.points, self.names, self.args, weights, self.parts, by_term=True)[
-            0
-        ]
+        given, parts = self.args, self.parts
+        return objectives_of(evaluate, self.points, self.names, given, weights, parts, by_term=True)[0]
 
     def differ(
         self,

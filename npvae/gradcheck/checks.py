@@ -89,7 +89,11 @@ def examine(
         y, cache = pair.run(args)
         remarks: list[Check] = []
         ones = like(y, [np.ones_like(part) for part in parts_of(y)])
-        if takes_first_alone(lambda dy: pair.backward(dy, pair.run(mapped(copied, given))[1]), ones, given):
+
+        def pull(dy: Any) -> Any:
+            return pair.backward(dy, pair.run([copied(arg) for arg in given])[1])
+
+        if takes_first_alone(pull, ones, given):
             remarks.append(FIRST_ALONE)
             pair.forward, y = _first_alone(pair.forward), leaves(y)[0]
         parts = [part.copy() for part in parts_of(y)]
