@@ -212,8 +212,6 @@ def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any], rtol:
     The entry's hint says why the verdict is not a plain "pass"; `npvae.gradcheck.hints` adds what kind of
     error a wrong gradient shows.
 
-    Notes
-    -----
     The tolerance is the sum of three parts: the oracle's own error bar, a fraction of the largest numeric
     derivative of this argument, and a few eps of the terms that the function adds up, whose rounding errors
     remain when they cancel. The size of these terms is estimated by the value at the point and, before a

@@ -35,8 +35,6 @@ def surroundings(
 ) -> Surroundings:
     """Find the slopes on both sides of a kink that central differences have seen, and the slopes near it.
 
-    Notes
-    -----
     Along a line through a single kink two slopes occur. Where several kinks meet (a unit of a ReLU layer that
     is zero for the whole batch), each may be taken from its left or from its right, and a correct gradient
     need not lie between the two slopes that one line shows. Kinks in different terms of the sum are separated
@@ -101,8 +99,6 @@ def tied_directions(
 ) -> list[tuple[Probe, Difference]]:
     """Find directions that move tied entries together, along which the function is smooth.
 
-    Notes
-    -----
     If two entries tie for a maximum, each has a kink, with slopes 0 and dy. A correct backward may give dy to
     either of them, or half of it to each. A backward that gives dy to both, or to neither, is wrong, although
     each entry alone looks right. The error shows when both entries are moved at once, each in the direction

@@ -363,8 +363,6 @@ def _find_all(layer: Any, written: Callable[[Place, Any], bool]) -> list[Paramet
     whether the backward wrote the value at a place. A gradient that is a plain number, or whose shape is not
     its parameter's, is accepted only if it was written.
 
-    Notes
-    -----
     An object's parameters are its floating attributes and the items of its dicts and lists of parameters; the
     same is true of gradients. A gradient belongs to the parameter from whose name its own name is formed.
     Methods such as ``parameters()`` and ``gradients()`` are called, and their results are treated as

@@ -113,8 +113,6 @@ def confirm(
 def measure(objective: Objective, budget: Budget, rng: np.random.Generator) -> Measurement:
     """Differentiate an objective with both oracles.
 
-    Notes
-    -----
     If there are complex steps for many entries, central differences are taken only for a sample of entries
     and for random projections. If one of them shows a kink or does not confirm the complex step, central
     differences are taken for every entry.
