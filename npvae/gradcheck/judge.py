@@ -103,7 +103,8 @@ class Comparison:
         self.measurement = m = measurement
         self.analytic = np.array([probe.project(gradient) for probe in m.probes])
         self.scale = max(largest(m.numeric), largest(m.jumps))
-        self.rounding = allowance(dtype, self.scale, terms) + rtol * self.scale  # the largest, and rtol
+        # The largest error that rounding may cause in the gradient, plus what `rtol` allows.
+        self.rounding = allowance(dtype, self.scale, terms) + rtol * self.scale
         self.kink = np.abs(m.jumps) > self.rounding
         self.difference_bars = m.bars + np.where(self.kink, 0.0, np.abs(m.jumps) / 2)
         # How far the gradient lies outside the range of the slopes at and around a kink.
