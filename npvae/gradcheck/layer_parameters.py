@@ -105,7 +105,7 @@ def survey(
     dy = leaves(dy)[0] if calls.upstream is Upstream.FIRST else dy
     returned = calls.backward(ran, calls.inputs, dy)
 
-    named, constants = _told(ran, params, grads)
+    named, constants = _declared(ran, params, grads)
 
     def written(place: Place, value: Any) -> bool:
         return not same_bits(place.read(before), value)
@@ -135,21 +135,7 @@ def survey(
                 others.append((place, value))
     idle = {str(p) for p, _ in numbers(before) if p not in matter and not _among(p.read(ran), constants)}
     result.held = {name: shape for name, shape in held.items() if name not in idle}
-    result.updated = [
-        place
-        for place in [*[p.place for p in result.parameters], *[place for place, _ in others]]
-        if not same_bits(place.read(before), place.read(ran))
-    ]
-    if calls.rate:
-        result.parameters += [
-            Parameter(place, Place((("updated", place),)), value)
-            for place, value in others
-            if place in result.updated
-        ]
-    elif result.updated:
-        names = ", ".join(f"self.{place}" for place in result.updated)
-        text = f"backward changes {names}: it updates parameters, which should happen in another method"
-        result.checks.append(Check("unchanged parameters", "fail", text))
+    _add_updates(result, before, ran, others, calls.rate)
     _add_returned(result, ran, split(returned, calls.inputs)[1], others)
     checked = {p.place for p in result.parameters}
     result.checks += _remarks([(p, v) for p, v in others if p not in checked], states)
@@ -165,7 +151,7 @@ def survey(
     return result
 
 
-def _told(
+def _declared(
     layer: Any, params: Mapping[str, str | None] | str | None, grads: str | None
 ) -> tuple[list[Parameter], list[Any]]:
     """Return the parameters that the caller named, and the values declared to be constants."""
@@ -267,6 +253,25 @@ def _dependence(layer: Any, calls: Calls, noise: Noise) -> Callable[[Place], tup
         return known[place]
 
     return depends
+
+
+def _add_updates(result: Survey, before: Any, ran: Any, others: list[tuple[Place, Any]], rate: str) -> None:
+    """Find what backward changed: parameters if it takes a learning rate, else a fault."""
+    result.updated = [
+        place
+        for place in [*[p.place for p in result.parameters], *[place for place, _ in others]]
+        if not same_bits(place.read(before), place.read(ran))
+    ]
+    if rate:
+        result.parameters += [
+            Parameter(place, Place((("updated", place),)), value)
+            for place, value in others
+            if place in result.updated
+        ]
+    elif result.updated:
+        names = ", ".join(f"self.{place}" for place in result.updated)
+        text = f"backward changes {names}: it updates parameters, which should happen in another method"
+        result.checks.append(Check("unchanged parameters", "fail", text))
 
 
 def _add_returned(result: Survey, layer: Any, rest: list[Any], others: list[tuple[Place, Any]]) -> None:
