@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import is_floating, leaves, normal, refusal, signature_of
+from .arguments import is_floating, leaves, looks_constant, normal, rebuilt, refusal, signature_of
 from .objects import Place, inside, nodes, same_bits
 from .report import Check
 
@@ -19,8 +19,8 @@ _BACKWARD = ("backward", "backward_pass", "bprop", "backprop", "backward_propaga
 _GRADIENTS = ("grad", "grads", "gradient", "gradients", "gradparameters")
 _ZERO = {verb + what for verb in ("zero", "clear", "reset") for what in _GRADIENTS}
 _FLUSH = {"flush", *("flush" + what for what in _GRADIENTS)}
-_TARGETS = {"y", "actual", "expected", "desired", "truth", "groundtruth", "gt", "observed"}
-_RATES = {"lr", "learningrate"}
+_TARGETS = {"y", "true", "actual", "expected", "desired", "truth", "groundtruth", "gt", "observed"}
+_RATES = {"lr", "learningrate", "learnrate"}
 _RATES_WITHOUT_DEFAULT = {"eta", "alpha", "stepsize", "rate"}
 _DX = ("dinputs", "dinput", "gradinput", "gradinputs", "dx")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -31,7 +31,6 @@ class Upstream(enum.Enum):
 
     ONE = "as one argument, a tuple where there are several results"
     EACH = "as one argument for each result"
-    FIRST = "as one argument, for the first result alone"
     NONE = "not at all: it is the gradient of a single number"
     IGNORED = "as an argument with a default, which makes no difference"
     FACTOR = "not at all: it returns the derivative of each entry"
@@ -73,6 +72,8 @@ class Calls:
         others = [f"x{k}" for k in range(len(found), len(self.inputs))] if len(self.inputs) > 1 else ["x"]
         self.names = [*found, *others][: len(self.inputs)]  # those that forward gives to them
         self.upstream = Upstream.ONE  # until `settle` finds out
+        self.alone: int | None = None  # which of several results backward is for, if not for all
+        self.constants: set[str] = set()  # inputs that were declared to need no gradient
         self.rate = ""  # the learning rate's name if backward takes one, and updates the parameters itself
         self._resets = [(place, name) for place, node in nodes(layer) for name in _methods(node, _ZERO)]
         self._flushes = [(place, name) for place, node in nodes(layer) for name in _methods(node, _FLUSH)]
@@ -98,7 +99,7 @@ class Calls:
                 f"forward returned dtype {dtypes[0]}; only floating results have a gradient: "
                 "check the dtypes of the inputs"
             )
-        return leaves(y)[0] if self.upstream is Upstream.FIRST else y
+        return y if self.alone is None else leaves(y)[self.alone]
 
     def settle(self, ran: Callable[[], Any], y: Any, dy: Any) -> None:
         """Find out how backward takes dy, from copies ``ran()`` of the layer after a forward that returned y.
@@ -108,38 +109,45 @@ class Calls:
         method = getattr(ran(), self._backward)
         accepted, needed = arguments_of(method)
         count, single = len(leaves(y)), sum(np.size(part) for part in leaves(y)) == 1
+        is_loss = single and len(self.inputs) > 1
         self._by_name = {name: self.names.index(name) for name in needed if name in self.names}
-        if len(self._by_name) == len(needed):
-            self._by_name = {}
+        targets = [k for k, name in enumerate(self.names) if _is_target(name)]
+        if is_loss and len(targets) == 1:
+            self._by_name |= {name: targets[0] for name in needed if _is_target(name)}
+        if len(self._by_name) == len(needed) and not is_loss:
+            self._by_name = {}  # one of them is the upstream gradient
         rates = [name for name in accepted if normal(name) in _RATES]
         rates += [name for name in needed if normal(name) in _RATES_WITHOUT_DEFAULT]
         self.rate = next(iter(rates), "")
         needs = len(needed) - len(self._by_name) - (self.rate in needed)
+        takes_dy = any(name not in self._by_name and name != self.rate for name in accepted)
         if needs > 1 and needs != count:
             raise TypeError(_too_many(method, needed))
         if needs > 1:
             self.upstream = Upstream.EACH
-        elif not accepted and single:
+        elif not takes_dy and single:
             self.upstream = Upstream.NONE
-        elif not accepted:
+        elif not takes_dy and [np.size(part) for part in leaves(y)].count(1) == 1:
+            self.upstream, self.alone = Upstream.NONE, [np.size(part) for part in leaves(y)].index(1)
+        elif not takes_dy:
             self.upstream = Upstream.FACTOR
             derivative = self.backward(ran(), self.inputs, dy)
             shapes = {np.shape(x) for x in (derivative, y, *filter(is_floating, self.inputs))}
-            if len(shapes) > 1 or isinstance(y, tuple | list):
+            if isinstance(y, tuple | list) or len(shapes) > 1:
                 raise TypeError(
                     f"backward takes no dy, so y must be a single number; it has shape {np.shape(dy)}"
                 )
-        elif not needed and single and not isinstance(y, tuple | list):
+        elif not needs and single and not isinstance(y, tuple | list):
             once, twice = (
-                [g for g in split(self.backward(ran(), self.inputs, f * dy), self.inputs)[0] if g is not None]
+                [g for g in self.split(self.backward(ran(), self.inputs, f * dy))[0] if g is not None]
                 for f in (1.0, 2.0)
             )
             ignored = any(np.any(g) for g in once) and all(map(same_bits, once, twice))
             self.upstream = Upstream.IGNORED if ignored else Upstream.ONE
         elif takes_first_alone(
-            lambda dy: split(self.backward(ran(), self.inputs, dy), self.inputs)[0], dy, self.inputs
+            lambda dy: self.split(self.backward(ran(), self.inputs, dy))[0], dy, self.inputs
         ):
-            self.upstream = Upstream.FIRST
+            self.alone = 0
         elif count > 1:
             try:
                 self.backward(ran(), self.inputs, dy)
@@ -165,9 +173,51 @@ class Calls:
                 inputs[self._by_name[name]] if name in self._by_name else next(upstream)
                 for name in arguments_of(method)[1]
                 if name != self.rate
-            ]
+            ] + list(upstream)
         returned = method(*given, **({self.rate: 1.0} if self.rate else {}))
         return self._kept(layer, inputs) if returned is None else returned
+
+    def split(self, returned: Any) -> tuple[list[Any], list[tuple[str, Any]]]:
+        """Separate what backward returned: one gradient or None for each input, and those of the parameters.
+
+        The latter come with their keys if they were in a dict, else with "".
+        """
+        gradients: list[Any] = [None] * len(self.inputs)
+        if len(self.inputs) == 1 and _of_items(returned, self.inputs[0]):
+            return [returned if isinstance(returned, Mapping) else rebuilt(self.inputs[0], returned)], []
+        if isinstance(returned, Mapping):
+            rest = []
+            for key, item in returned.items():
+                names = [self._gradient_names(k) for k in range(len(self.inputs))]
+                owner = next((k for k, known in enumerate(names) if normal(key) in known), None)
+                if owner is None:
+                    rest += _flat(item, str(key))
+                else:
+                    gradients[owner] = item
+            return gradients, rest
+        found = [returned] if isinstance(returned, np.ndarray) else leaves(returned)
+        if len(self.inputs) > 1 and len(found) > 1 and isinstance(found[0], tuple | list):
+            found = [*found[0], *found[1:]]
+        able = self._able(len(found))
+        if len(found) == len(able) < len(self.inputs):
+            for k, gradient in zip(able, found, strict=True):
+                gradients[k] = gradient
+            return gradients, []
+        gradients[: len(found)] = found[: len(self.inputs)]
+        return gradients, [pair for thing in found[len(self.inputs) :] for pair in _flat(thing)]
+
+    def _able(self, count: int) -> list[int]:
+        """Return the inputs to which this many gradients belong: without constants, or without targets."""
+        floating = [k for k, x in enumerate(self.inputs) if is_floating(x)]
+        open_ = [k for k in floating if self.names[k] not in self.constants]
+        free = [k for k in open_ if not _is_target(self.names[k])]
+        return next((able for able in (floating, open_, free) if len(able) == count), floating)
+
+    def _gradient_names(self, k: int) -> list[str]:
+        """Return the names, as `normal` writes them, that the gradient of an input may have."""
+        own = normal(self.names[k])
+        alone = sum(map(is_floating, self.inputs)) == 1
+        return [f"d{own}", f"grad{own}", f"{own}grad", *(_DX if alone else ())]
 
     def scale(self, dy: Any) -> Any:
         """Return the factor for the gradients of a backward that takes no dy; None for other backwards."""
@@ -179,12 +229,15 @@ class Calls:
     def targets(self) -> list[str]:
         """The inputs of a loss (a backward without dy) that are named like targets."""
         is_loss = self.upstream in (Upstream.NONE, Upstream.IGNORED)
-        return [name for name in self.names[1:] if is_loss and normal(name) in _TARGETS]
+        return [name for name in self.names if is_loss and normal(name) in _TARGETS]
 
     def remarks(self) -> list[Check]:
         """Return notes about how the layer was called."""
         flushes = ", ".join(dict.fromkeys(f"{name}()" for _, name in self._flushes))
-        found = [FIRST_ALONE] if self.upstream is Upstream.FIRST else []
+        found = [FIRST_ALONE] if self.alone == 0 and self.upstream is Upstream.ONE else []
+        if self.alone is not None and self.upstream is Upstream.NONE:
+            text = f"backward takes no dy, so only y[{self.alone}] was checked, the single number in y"
+            found.append(Check("loss", "note", text))
         if self.upstream is Upstream.IGNORED:
             text = "backward ignores its upstream gradient, so it is right only if that is 1"
             found.append(Check("dy ignored", "note", text))
@@ -204,9 +257,7 @@ class Calls:
         floating = [k for k, x in enumerate(inputs) if is_floating(x)]
         gradients: list[Any] = [None] * len(inputs)
         for k in floating:
-            own = normal(self.names[k])
-            names = [f"d{own}", f"grad{own}", f"{own}grad", *(_DX if len(floating) == 1 else ())]
-            for name in names:
+            for name in self._gradient_names(k):
                 found = held.get(name)  # not a plain number, such as a time step dt
                 if isinstance(found, np.ndarray | np.floating) and found.ndim == np.ndim(inputs[k]):
                     gradients[k] = np.asarray(found)
@@ -253,30 +304,30 @@ def forward_of(layer: Any) -> Callable[..., Any] | None:
     return layer if callable(layer) and not isinstance(layer, type) else None
 
 
-def split(returned: Any, inputs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """Separate what backward returned: one gradient or None for each input, and those of the parameters."""
-    nested = len(inputs) == 1 and isinstance(inputs[0], tuple | list | Mapping)
-    if nested and isinstance(returned, type(inputs[0])) and len(returned) == len(inputs[0]):
-        return [returned], []
-    floating = [k for k, x in enumerate(inputs) if is_floating(x)]
-    found = [returned] if isinstance(returned, np.ndarray) else leaves(returned)
-    if isinstance(returned, Mapping):
-        found = [None] * len(inputs) + [returned]
-    if len(inputs) > 1 and len(found) > 1 and isinstance(found[0], tuple | list):
-        found = [*found[0], *found[1:]]
-    gradients: list[Any] = [None] * len(inputs)
-    if len(found) == len(floating) < len(inputs):
-        for k, gradient in zip(floating, found, strict=True):
-            gradients[k] = gradient
-        return gradients, []
-    gradients[: len(found)] = found[: len(inputs)]
-    return gradients, [item for thing in found[len(inputs) :] for item in _flat(thing)]
+def _is_target(name: str) -> bool:
+    return normal(name) in _TARGETS or looks_constant(name)
 
 
-def _flat(thing: Any) -> list[Any]:
+def _of_items(returned: Any, x: Any) -> bool:
+    """Say whether backward returned the gradients of the items of x, a list, tuple or dict."""
+    if isinstance(x, Mapping):
+        return isinstance(returned, Mapping) and len(returned) == len(x)
+    if not isinstance(x, tuple | list) or not isinstance(returned, tuple | list | np.ndarray):
+        return False
+    shapes = [np.shape(item) for item in x if not isinstance(item, tuple | list | Mapping)]
+    fits = len(shapes) == len(x) == len(returned) and all(
+        g is None or np.shape(g) == shape for g, shape in zip(returned, shapes, strict=True)
+    )
+    return fits or (isinstance(returned, type(x)) and len(returned) == len(x))
+
+
+def _flat(thing: Any, name: str = "") -> list[tuple[str, Any]]:
+    """Return the arrays at any depth of what backward returned, with the keys of the dicts they are in."""
     if isinstance(thing, Mapping | tuple | list):
-        return [item for _, value in inside(thing) for item in _flat(value)]
-    return [] if thing is None else [thing]
+        keys = thing.keys() if isinstance(thing, Mapping) else [name] * len(thing)
+        values = thing.values() if isinstance(thing, Mapping) else thing
+        return [pair for key, value in zip(keys, values, strict=True) for pair in _flat(value, str(key))]
+    return [] if thing is None else [(name, thing)]
 
 
 def _first_of(layer: Any, names: Sequence[str]) -> str:
@@ -335,9 +386,15 @@ _SEVERAL = """forward returns {0} results, so dy is a tuple of {0}. To check the
 class Context:
     """The context of PyTorch's functions, in which a forward saves arrays for its backward."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, args: Sequence[Any]) -> None:
+        self.__args__ = args
         self.saved_tensors: tuple[Any, ...] = ()
-        self.needs_input_grad = (True,) * count
+        self.needs_input_grad = (True,) * len(args)
+
+    @property
+    def saved_variables(self) -> tuple[Any, ...]:
+        """The older name of `saved_tensors`."""
+        return self.saved_tensors
 
     def save_for_backward(self, *arrays: Any) -> None:
         """Keep arrays."""
@@ -346,23 +403,54 @@ class Context:
     def mark_non_differentiable(self, *arrays: Any) -> None:
         """Do nothing: results that are not floating have no gradient anyway."""
 
+    def mark_dirty(self, *arrays: Any) -> None:
+        """Do nothing: forward was given copies."""
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Do nothing: there is an upstream gradient for each result."""
+
 
 def functions_of(function: Any) -> tuple[Callable[..., Any], Callable[[Any, Any], Any]] | None:
-    """Return the two functions of a class with static methods forward(ctx, x) and backward(ctx, dy)."""
+    """Return the two functions of a class with static methods forward(ctx, x) and backward(ctx, dy).
+
+    They may be class methods. With ``setup_context(ctx, inputs, output)``, forward takes no context.
+    """
     methods = [inspect.getattr_static(function, name, None) for name in ("forward", "backward")]
-    if not all(isinstance(method, staticmethod) for method in methods):
+    if not all(isinstance(method, staticmethod | classmethod) for method in methods):
         return None
-    firsts = {next(iter(signature_of(method.__func__).parameters), "") for method in methods}
+    kinds = getattr(function, "__mro__", ())
+    in_torch = [kind.__module__.partition(".")[0] == "torch" for kind in kinds]
+    set_up = any("setup_context" in vars(kind) for kind, its in zip(kinds, in_torch, strict=True) if not its)
+    parameters = list(signature_of(function.forward).parameters.values())
+    firsts = {next(iter(signature_of(function.backward).parameters), "")}
+    if not set_up:
+        firsts |= {parameter.name for parameter in parameters[:1]}
+        parameters = parameters[1:]
     if len(firsts) != 1 or not firsts <= {"ctx", "context", "self", "cache", "c"}:
         return None
 
     def forward(*args: Any) -> tuple[Any, Context]:
-        context = Context(len(args))
-        return function.forward(context, *args), context
+        context = Context(args)
+        if not set_up:
+            return function.forward(context, *args), context
+        y = function.forward(*args)
+        function.setup_context(context, args, y)
+        return y, context
 
     def backward(dy: Any, context: Context) -> Any:
-        return function.backward(context, *leaves(dy))
+        found = function.backward(context, *leaves(dy))
+        if not any(in_torch):
+            return found
+        pairs = zip(leaves(found), context.__args__, strict=False)
+        return tuple(_summed(gradient, arg) for gradient, arg in pairs)
 
-    parameters = list(signature_of(function.forward).parameters.values())[1:]
     forward.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return forward, backward
+
+
+def _summed(gradient: Any, arg: Any) -> Any:
+    """Sum a gradient over the axes along which its argument was broadcast, as PyTorch does itself."""
+    try:
+        return gradient.sum_to_size(arg.shape)
+    except (AttributeError, RuntimeError):  # it is no tensor, or has another shape altogether
+        return gradient

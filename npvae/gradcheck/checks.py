@@ -71,6 +71,7 @@ def examine(
     The arguments named in `constants` need no gradient although y depends on them. `advice` is the option
     that declares that: a format string, filled with the names that have a gradient and the one that has none.
     """
+    pair.noise.include(dict(zip(labels, args, strict=True)))
     args = _bridged(pair, args)
     wanted = [wrt] if isinstance(wrt, int | str) else wrt
     flattening = Flattening(args, labels)
@@ -468,42 +469,33 @@ def check_gradient(
 
 def _gradient_pair(f: Callable[..., Any], gradient: Callable[..., Any] | None, args: list[Any]) -> Pair:
     """Make a forward and a backward of a function and its gradient."""
-    value, slopes = (f, gradient) if gradient is not None else _value_and_gradient(f)
 
     def forward(*arguments: Any) -> tuple[Any, tuple[Any, ...]]:
-        y = in_numpy(value(*arguments))
+        y, slopes = f(*arguments), None
+        if gradient is None:
+            if not isinstance(y, tuple) or len(y) < 2:
+                raise TypeError(
+                    "gradient is None, so f must return its value and its gradient: (number, array)"
+                )
+            y, slopes = y[0], y[1] if len(y) == 2 else y[1:]
+        y = in_numpy(y)
         if isinstance(y, tuple | list):
             raise TypeError(
                 f"f returns {len(y)} values; it must return a number. If it returns its gradient too:\n"
                 "    check_gradient(f, None, x)"
             )
-        return np.reshape(y, ())[()] if np.size(y) == 1 else np.asarray(y), arguments
+        return np.reshape(y, ())[()] if np.size(y) == 1 else np.asarray(y), (slopes, arguments)
 
-    def backward(dy: Any, arguments: tuple[Any, ...]) -> Any:
-        found = in_numpy(slopes(*arguments))
+    def backward(dy: Any, cache: tuple[Any, tuple[Any, ...]]) -> Any:
+        slopes, arguments = cache
+        found = in_numpy(slopes if gradient is None else gradient(*arguments))
         if isinstance(found, list) and len(args) == 1 and not isinstance(args[0], list):
             found = np.asarray(found)
         shapes = [np.shape(arg) for arg in arguments]
         return mapped(lambda g: None if g is None else _times(np.asarray(dy), np.asarray(g), shapes), found)
 
-    noise = Noise(f=value, gradient=slopes)
-    return Pair(forward, backward, held=shapes_in((value, slopes)), noise=noise)
-
-
-def _value_and_gradient(f: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Split a function that returns its value and its gradient into two functions."""
-
-    def value(*x: Any) -> Any:
-        returned = f(*x)
-        if not isinstance(returned, tuple) or len(returned) < 2:
-            raise TypeError("gradient is None, so f must return its value and its gradient: (number, array)")
-        return returned[0]
-
-    def gradient(*x: Any) -> Any:
-        returned = f(*x)
-        return returned[1] if len(returned) == 2 else returned[1:]
-
-    return value, gradient
+    noise = Noise(f=f, gradient=gradient)
+    return Pair(forward, backward, held=shapes_in((f, gradient)), noise=noise)
 
 
 def _times(dy: Any, gradient: Any, shapes: Sequence[tuple[int, ...]]) -> Any:

@@ -20,7 +20,7 @@ from .arguments import (
     quiet,
     shuffled,
 )
-from .calls import Calls, functions_of, split
+from .calls import Calls, functions_of
 from .case import Pair, draw_like, saved
 from .checks import Options, examine
 from .judge import gradients_of, mismatch
@@ -137,8 +137,8 @@ def check_layer(
     named, constants = params, []
     if isinstance(params, Mapping):
         constants = [name for name, gradient in params.items() if gradient is None]
-        of_inputs = set(constants) & set(calls.names)
-        named = {name: gradient for name, gradient in params.items() if name not in of_inputs}
+        calls.constants = set(constants) & set(calls.names)
+        named = {name: gradient for name, gradient in params.items() if name not in calls.constants}
     noise = Noise(layer=layer)
     with noise.kept():
         found = survey(layer, calls, named, grads, noise)
@@ -182,13 +182,13 @@ class _Run:
         found, layer = self._found, working.layer
         before = [(place, np.array(place.read(layer))) for place in found.updated]
         found.zero(layer)
-        gradients, rest = split(self.calls.backward(layer, working.inputs, dy), working.inputs)
+        gradients, rest = self.calls.split(self.calls.backward(layer, working.inputs, dy))
         for p in found.parameters:
             kind, key = p.gradient.steps[0]
             if kind == "updated":
                 gradient = dict(before)[key] - p.place.read(layer)
             else:
-                gradient = rest[key] if kind == "returned" else p.gradient.read(layer)
+                gradient = rest[key][1] if kind == "returned" else p.gradient.read(layer)
             gradients.append(None if gradient is None else np.array(gradient))
         for place, value in before:
             place.write(layer, value[()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from .arguments import (
     parts_of,
     quiet,
 )
-from .calls import Calls, Upstream, split
+from .calls import Calls
 from .judge import gradients_of, mismatch
 from .objects import (
     Copies,
@@ -45,6 +46,8 @@ _SHORT = {"weight": "w", "weights": "w", "bias": "b", "biases": "b"}
 _PARAMS = ("params", "parameters", "getparams", "getparameters", "param", "weights", "theta")
 _GRADS = ("grads", "gradients", "getgrads", "getgradients", "grad", "gradient", "dparams")
 _VALUES = ("value", "data", "val", "array", "tensor", "v", "w", "param", "weight")  # of a parameter object
+
+_LISTED = 8  # how many arrays a message names
 
 Found = tuple[Place, Any]
 
@@ -102,7 +105,7 @@ def survey(
     before = duplicate(ran)
     dy = like(y, [np.ones_like(part) for part in parts_of(y)])
     calls.settle(lambda: duplicate(before), y, dy)
-    dy = leaves(dy)[0] if calls.upstream is Upstream.FIRST else dy
+    dy = dy if calls.alone is None else leaves(dy)[calls.alone]
     returned = calls.backward(ran, calls.inputs, dy)
 
     named, constants = _declared(ran, params, grads)
@@ -136,7 +139,7 @@ def survey(
     idle = {str(p) for p, _ in numbers(before) if p not in matter and not _among(p.read(ran), constants)}
     result.held = {name: shape for name, shape in held.items() if name not in idle}
     _add_updates(result, before, ran, others, calls.rate)
-    _add_returned(result, ran, split(returned, calls.inputs)[1], others)
+    _add_returned(result, ran, calls.split(returned)[1], others)
     checked = {p.place for p in result.parameters}
     result.checks += _remarks([(p, v) for p, v in others if p not in checked], states)
     result.added = _added(before, calls, dy, result.parameters)
@@ -274,38 +277,77 @@ def _add_updates(result: Survey, before: Any, ran: Any, others: list[tuple[Place
         result.checks.append(Check("unchanged parameters", "fail", text))
 
 
-def _add_returned(result: Survey, layer: Any, rest: list[Any], others: list[tuple[Place, Any]]) -> None:
-    """Match by shape the gradients that backward returned after the gradients of the inputs."""
+def _add_returned(
+    result: Survey, layer: Any, rest: list[tuple[str, Any]], others: list[tuple[Place, Any]]
+) -> None:
+    """Match the gradients that backward returned after those of the inputs: by their keys, or by shape."""
     if not rest:
         return
     order = [place for place, _ in numbers(layer)]
     arrays = [place for place, value in others if isinstance(value, np.ndarray)]
     arrays = sorted([*arrays, *[p.place for p in result.parameters]], key=order.index)
     places = sorted({*arrays, *[p for p, _ in others]}, key=order.index)
-    own = [np.shape(gradient) for gradient in rest]
-    fits = []
-    for candidates in (arrays, places):
-        shapes = [np.shape(place.read(layer)) for place in candidates]
-        if len(fits := fits_by_shape(own, shapes)) == 1:
-            break
-    else:
-        listed = ", ".join(f"{place} {shape}" for place, shape in zip(candidates, shapes, strict=True))
-        raise ValueError(
-            f"after the gradients of its inputs, backward returned shapes {own}, which fit the parameters "
-            f"({listed or 'none found'}) in no way or in several: store each gradient in an attribute, "
-            "self.dW for self.W"
-        )
+    chosen = _by_key(rest, places)
+    if len(chosen) < len(rest):
+        chosen = _by_shape([np.shape(gradient) for _, gradient in rest], layer, arrays, places)
+        names = ", ".join(map(str, chosen))
+        if len({np.shape(place.read(layer)) for place in chosen}) < len(chosen):
+            text = f"taken in the order in which the layer holds the parameters: {names}"
+            result.checks.append(Check("returned gradients", "note", text))
     kept = {p.place: p for p in result.parameters}
-    for slot, k in enumerate(fits[0]):
-        place = candidates[k]
+    for slot, place in enumerate(chosen):
         if place not in kept:
             result.parameters.append(Parameter(place, Place((("returned", slot),)), place.read(layer)))
         else:
             stored = np.asarray(kept[place].gradient.read(layer))
-            if where := mismatch([rest[slot]], [stored], gradients_of([str(place)]), [0.0]):
+            if where := mismatch([rest[slot][1]], [stored], gradients_of([str(place)]), [0.0]):
                 text = f"backward returns another gradient than it keeps in {kept[place].gradient}: {where}"
                 result.checks.append(Check("returned gradients", "fail", text))
     result.parameters.sort(key=lambda p: order.index(p.place))
+
+
+def _by_key(rest: list[tuple[str, Any]], places: list[Place]) -> list[Place]:
+    """Return the parameter of each gradient, if all gradients are in dicts under their parameters' names."""
+    named: dict[str, Found] = {}
+    for slot, (key, gradient) in enumerate(rest):
+        for name in (key, f"grad_{key}") if key else ():
+            named.setdefault(name, (Place((("returned", slot),)), gradient))
+    found: dict[int, Place] = {}
+    for n_steps, exact in itertools.product((None, 1), (True, False)):  # "layer_W" or "W" for layer.W
+        for place in places:
+            name = "_".join(str(key) for _, key in place.steps[-(n_steps or 0) :])
+            for gradient, _ in _candidates(name, named, exact):
+                if place not in found.values():
+                    found.setdefault(gradient.steps[0][1], place)
+    return [found[slot] for slot in range(len(rest)) if slot in found] if len(found) == len(rest) else []
+
+
+def _by_shape(
+    shapes: list[tuple[int, ...]], layer: Any, arrays: list[Place], places: list[Place]
+) -> list[Place]:
+    """Return the place of each gradient; gradients of wrong shapes are matched too if that is possible."""
+
+    def without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(n for n in shape if n != 1)
+
+    ways = 0
+    for alike in (tuple, without_ones, lambda shape: tuple(sorted(without_ones(shape)))):
+        for candidates in (arrays, places):
+            held = [alike(np.shape(place.read(layer))) for place in candidates]
+            fits = fits_by_shape([alike(shape) for shape in shapes], held)
+            if len(fits) == 1:
+                return [candidates[k] for k in fits[0]]
+            ways = ways or len(fits)
+    if len(shapes) == len(arrays):
+        return arrays
+    listed = [f"{place} {np.shape(place.read(layer))}" for place in places] or ["none was found"]
+    more = [", ..." if len(items) > _LISTED else "" for items in (shapes, listed)]
+    raise ValueError(
+        f"after the gradients of its inputs, backward returned shapes "
+        f"{', '.join(map(str, shapes[:_LISTED]))}{more[0]}, which fit the parameters "
+        f"({', '.join(listed[:_LISTED])}{more[1]}) in {'several ways' if ways else 'no way'}: return a dict "
+        "with the parameters' names as keys, or keep each gradient in an attribute, self.dW for self.W"
+    )
 
 
 def _remarks(others: list[tuple[Place, Any]], states: list[Place]) -> list[Check]:

@@ -358,15 +358,19 @@ class Noise:
 
     def __init__(self, **things: Any) -> None:
         self._held: dict[str, tuple[Any, Any]] = {}
+        self._drawn: dict[str, tuple[Any, Any]] = {}
+        self._looks = 0
+        self._held["NumPy's global generator"] = np.random, _state_of(np.random)
+        self._held["Python's global generator"] = random, _state_of(random)
+        self.include(things)
+
+    def include(self, things: Mapping[str, Any]) -> None:
+        """Include the generators in more things."""
         for name, thing in things.items():
             for path, generator in held_in(thing, GENERATORS).items():
                 if all(generator is not held for held, _ in self._held.values()):
                     with contextlib.suppress(NotImplementedError):  # random.SystemRandom has no state
                         self._held[name + path] = generator, _state_of(generator)
-        self._held["NumPy's global generator"] = np.random, _state_of(np.random)
-        self._held["Python's global generator"] = random, _state_of(random)
-        self._drawn: dict[str, tuple[Any, Any]] = {}
-        self._looks = 0
 
     @property
     def drawn(self) -> list[str]:
