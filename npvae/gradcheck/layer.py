@@ -49,16 +49,19 @@ def check_layer(
     layer : object
         An object with ``forward(x) -> y`` (or ``layer(x)``) and ``backward(dy) -> dx``. If it, or a layer
         inside it, has a method ``zero_grad()`` or one of a similar name, that is called before each backward.
-        Gradients to which backward adds are set to zero. A backward that takes no dy, or ignores it (a loss),
-        is checked for dy = 1. If forward returns several results, backward takes their upstream gradients as
-        one tuple or as separate arguments. The layer itself is not changed: everything runs on copies. A
-        class with static methods ``forward(ctx, x)`` and ``backward(ctx, dy)``, as in PyTorch, is accepted
-        too.
+        Gradients to which backward adds are set to zero. If forward returns several results, backward takes
+        their upstream gradients as one tuple or as separate arguments. A backward that takes no dy, or
+        ignores it, is that of a loss and checked for dy = 1: y, or the only number among several results. Its
+        arguments that are named like inputs of forward, or like targets, get these inputs. The layer itself
+        is not changed: everything runs on copies. A class with static methods ``forward(ctx, x)`` and
+        ``backward(ctx, dy)``, as in PyTorch, is accepted too.
     x : array, or tuple of arrays
         The input, or all inputs of forward; a list if forward takes one list. backward returns dx, or a tuple
-        with the gradient of each input, None for an input without one. Gradients of parameters may follow.
-        backward may return None if only the parameters have gradients, or if the layer keeps the gradients of
-        its inputs in attributes: ``dinputs``, ``dx``, or ``d`` and the name that forward gives to the input.
+        with the gradient of each input, None for an input without one; the target of a loss needs none.
+        Gradients of parameters may follow: in a dict under the parameters' names (``W``, ``dW``,
+        ``layer_dW``), or in the order in which the layer holds the parameters. backward may return None if
+        only the parameters have gradients, or if the layer keeps the gradients of its inputs in attributes:
+        ``dinputs``, ``dx``, or ``d`` and the name that forward gives to the input.
     params, grads : mapping of str to str or None, or str, optional
         The places of parameters and gradients that are not found automatically: see Notes.
         ``params={"W": "step"}`` names an attribute and its gradient, and
