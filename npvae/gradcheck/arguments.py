@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import random
 import re
 import sys
 import warnings
@@ -15,9 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .objects import GENERATORS
-
 Array = npt.NDArray[Any]
+GENERATORS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random)
 
 # Arrays whose names, without underscores, are in the set or begin with one of the words are not parameters.
 _CONSTANTS = {"t", "pe", "causal", "tril", "triu", "positions", "ytrue"}
@@ -104,6 +104,17 @@ def signature_of(f: Callable[..., Any]) -> inspect.Signature:
         return inspect.Signature()
 
 
+def refusal(f: Callable[..., Any], args: Sequence[Any]) -> str:
+    """Say why a function does not take these arguments; empty if it does, or if that is not known."""
+    signature = signature_of(f)
+    try:
+        if signature.parameters:
+            signature.bind(*args)
+    except TypeError as error:
+        return str(error)
+    return ""
+
+
 def name_of(function: Callable[..., Any]) -> str:
     """Return a function's name, a method's with its class, or the name of an object's type."""
     name = getattr(function, "__name__", type(function).__name__)
@@ -171,13 +182,7 @@ def leaves(y: Any) -> list[Any]:
 
 
 def parts_of(y: Any) -> list[Array]:
-    """Return the floating arrays, real or complex, that y consists of.
-
-    Raises
-    ------
-    TypeError
-        If there is none.
-    """
+    """Return the floating arrays, real or complex, that y consists of; raise a TypeError if it has none."""
     if isinstance(y, Mapping):
         raise TypeError("y is a dict; return its items as a tuple")
     parts = [np.asarray(part) for part in leaves(y)]
@@ -193,10 +198,10 @@ def like(y: Any, parts: Sequence[Any]) -> Any:
     if not isinstance(y, tuple | list):
         return next(found)
     items: list[Any] = [next(found) if np.asarray(part).dtype.kind in "fc" else None for part in y]
-    return _rebuilt(y, items)
+    return rebuilt(y, items)
 
 
-def _rebuilt(value: Any, items: Sequence[Any]) -> Any:
+def rebuilt(value: Any, items: Sequence[Any]) -> Any:
     """Return a tuple, NamedTuple or list of the same type with other items."""
     return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
 
@@ -206,7 +211,7 @@ def mapped(function: Callable[[Any], Any], value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: mapped(function, item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return _rebuilt(value, [mapped(function, item) for item in value])
+        return rebuilt(value, [mapped(function, item) for item in value])
     return function(value)
 
 
@@ -237,34 +242,13 @@ def _is_foreign(value: Any) -> bool:
 def assign_gradients(
     returned: Any, args: Sequence[Any], candidates: Sequence[int], chosen: bool
 ) -> list[tuple[int, int]]:
-    """Find out which returned gradient belongs to which argument.
+    """Return, for each returned gradient, the position of its argument and its own position.
 
-    Parameters
-    ----------
-    returned : object
-        What backward returned: an array, or a tuple or list of arrays and None.
-    args : sequence
-        All arguments of forward.
-    candidates : sequence of int
-        Positions of the arguments that may have a gradient, in order.
-    chosen : bool
-        Whether the caller chose the candidates, so that there must be one gradient for each.
-
-    Returns
-    -------
-    list of (int, int)
-        For each gradient, the position of its argument and its own position in what was returned.
-
-    Raises
-    ------
-    ValueError
-        If the gradients do not fit the arguments, or fit them in more than one way.
-
-    Notes
-    -----
-    If there are as many gradients as floating arguments, or as arguments, they are assigned in order. If
-    there are fewer, they are matched by shape, in the order of the arguments if possible, provided that there
-    is only one way to do so. None stands for an argument that is not differentiable.
+    The candidates are the positions of the arguments that may have a gradient. If the caller has `chosen`
+    them, there must be one gradient for each. Otherwise, if there are as many gradients as floating
+    arguments, or as arguments, they are assigned in order. If there are fewer, they are matched by shape, in
+    the order of the arguments if possible, provided that there is only one way to do so; if not, a ValueError
+    is raised. None stands for an argument that is not differentiable.
     """
     gradients = leaves(returned)
     count = len(gradients)
@@ -298,13 +282,9 @@ def assign_gradients(
 def fits_by_shape(
     shapes: Sequence[tuple[int, ...]], available: Sequence[tuple[int, ...]]
 ) -> list[tuple[int, ...]]:
-    """Return the ways to match gradients with arrays by shape.
+    """Return the ways to match gradients with arrays by shape: the position of each gradient's array.
 
-    Returns
-    -------
-    list of tuple of int
-        For each way, the position of each gradient's array. If some ways keep the order of the arrays, only
-        these are returned.
+    If some ways keep the order of the arrays, only these are returned.
     """
     for choices in (combinations, permutations):
         if len(shapes) > len(available) or (choices is permutations and len(available) > 7):
@@ -332,24 +312,7 @@ def other_order(gradients: Sequence[Any], args: Sequence[Any], pairs: Sequence[t
 
 
 class Flattening:
-    """Turns the arrays inside nested arguments into arguments of their own.
-
-    Parameters
-    ----------
-    args : sequence
-        The arguments as they were given.
-    labels : sequence of str
-        Their names.
-
-    Attributes
-    ----------
-    args : list
-        The arguments with each nested one replaced by the floating arrays in it.
-    labels : list of str
-        Their names: ``params['W']``.
-    nested : bool
-        Whether there is anything to flatten.
-    """
+    """Turns the arrays inside nested arguments into arguments of their own, named ``params['W']``."""
 
     def __init__(self, args: Sequence[Any], labels: Sequence[str]) -> None:
         self._given = list(args)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arguments import (
+    Array,
     coarsest,
     copied,
     is_floating,
@@ -25,40 +26,23 @@ from .arguments import (
     quiet,
 )
 from .hints import Clues
-from .judge import Mismatch, compare, mismatch
+from .judge import compare, gradients_of, mismatch
 from .objective import Budget, Objective, objectives_of, points_close_by
 from .objects import GENERATORS, Noise, same_bits, shapes_in
 from .report import Entry, Reason
 
-Array = npt.NDArray[Any]
-
 
 @dataclass(eq=False)
 class Pair:
-    """A forward and its backward, run so that their results depend only on what they are given.
+    """A forward and its backward, run so that their results depend only on what they are given."""
 
-    Attributes
-    ----------
-    forward : callable
-        ``forward(*args) -> (y, cache)``.
-    backward : callable
-        ``backward(dy, cache) -> gradients``.
-    slots : list of int
-        The positions, in what backward returns, of the gradients to check.
-    held : mapping of str to tuple of int
-        The shapes of the arrays that forward and backward held before they ran.
-    owner : object or None
-        A copy of the object whose methods both are, made before they ran.
-    noise : Noise
-        The random generators that they draw from.
-    """
-
-    forward: Callable[..., tuple[Any, Any]]
-    backward: Callable[[Any, Any], Any]
-    slots: Sequence[int] = ()
+    forward: Callable[..., tuple[Any, Any]]  # forward(*args) -> (y, cache)
+    backward: Callable[[Any, Any], Any]  # backward(dy, cache) -> gradients
+    slots: Sequence[int] = ()  # the positions, in what backward returns, of the gradients to check
+    # The shapes of the arrays that forward and backward held before they ran.
     held: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    owner: Any = None
-    noise: Noise = field(default_factory=Noise)
+    owner: Any = None  # a copy of the object whose methods both are, made before they ran
+    noise: Noise = field(default_factory=Noise)  # the random generators that they draw from
 
     @classmethod
     def of(cls, forward: Callable[..., Any], backward: Callable[[Any, Any], Any]) -> Pair:
@@ -75,12 +59,8 @@ class Pair:
     def run(self, args: Sequence[Any]) -> tuple[Any, Any]:
         """Run forward with all random generators in their original state; return y and the cache.
 
-        The arguments are passed as they are, except for generators, which are copied.
-
-        Raises
-        ------
-        TypeError
-            If forward does not return a pair.
+        The arguments are passed as they are, except for generators, which are copied. Raises a TypeError if
+        forward does not return a pair.
         """
         self.noise.reset()
         result = self.forward(*[copy.deepcopy(a) if isinstance(a, GENERATORS) else a for a in args])
@@ -137,39 +117,20 @@ _ROUNDINGS = 64.0  # multiples of the change in the gradient when the arguments 
 
 @dataclass(eq=False)
 class Case:
-    """A pair, a point, and what its backward returned there.
-
-    Attributes
-    ----------
-    pair : Pair
-        Forward and backward.
-    args : list
-        The arguments of forward; they must not be changed.
-    positions : list of int
-        The arguments that are differentiated.
-    labels : list of str
-        The names of all arguments.
-    parts, dys, gradients : lists of arrays
-        The parts of y, an upstream gradient for each, and the gradient of each position.
-    right : bool
-        Whether the oracles found the gradients right at the given point. If not, the gradients at other
-        points are not compared with the oracles.
-    vacuous : bool
-        Whether some gradient was zero there, so that the point says nothing about it.
-    rtol : float
-        Additional tolerance, relative to a gradient's largest entry.
-    """
+    """A pair, a point, and what its backward returned there."""
 
     pair: Pair
-    args: list[Any]
-    positions: list[int]
-    labels: list[str]
-    parts: list[Array]
-    dys: list[Array]
-    gradients: list[Array]
+    args: list[Any]  # the arguments of forward; they must not be changed
+    positions: list[int]  # of the arguments that are differentiated
+    labels: list[str]  # the names of all arguments
+    parts: list[Array]  # the parts of y
+    dys: list[Array]  # an upstream gradient for each part
+    gradients: list[Array]  # the gradient of each position
+    # Whether the oracles found the gradients right at the given point. If not, the gradients at other points
+    # are not compared with the oracles.
     right: bool = True
-    vacuous: bool = False
-    rtol: float = 0.0
+    vacuous: bool = False  # whether some gradient was zero there, so that the point says nothing about it
+    rtol: float = 0.0  # additional tolerance, relative to a gradient's largest entry
 
     @property
     def points(self) -> dict[int, Any]:
@@ -225,35 +186,33 @@ class Case:
 
     def objectives(self) -> list[Objective]:
         """Return L(arg) = sum(dy * y) for each differentiated argument, with all others held fixed."""
-        converted: dict[Any, list[Any]] = {}  # the arguments, in the dtype of each kind of evaluation
 
         def evaluate(dtype: npt.DTypeLike | None, replaced: Mapping[int, Array]) -> list[Array]:
             kind = np.complex128 if any(map(np.iscomplexobj, replaced.values())) else dtype
-            if kind not in converted:
-                converted[kind] = [
-                    copied(arg, kind if j in self.positions else dtype) for j, arg in enumerate(self.args)
-                ]
-            inputs = [None if j in replaced else copied(arg) for j, arg in enumerate(converted[kind])]
-            for j, x in replaced.items():
-                inputs[j] = x if isinstance(self.args[j], np.ndarray) else x[()]
+            inputs = []
+            for j, arg in enumerate(self.args):
+                if j not in replaced:
+                    inputs.append(copied(arg, kind if j in self.positions else dtype))
+                else:
+                    inputs.append(replaced[j] if isinstance(arg, np.ndarray) else replaced[j][()])
             return parts_of(self.pair.run(inputs)[0])
 
         weights = [np.asarray(dy, np.float64) for dy in self.dys]
-        return objectives_of(evaluate, self.points, self.names, self.args, weights, self.parts, by_term=True)[
-            0
-        ]
+        given, parts = self.args, self.parts
+        return objectives_of(evaluate, self.points, self.names, given, weights, parts, by_term=True)[0]
 
     def differ(
         self,
         found: Sequence[Any],
         expected: Sequence[Array] | None = None,
         terms: Sequence[float] | None = None,
-    ) -> Mismatch | None:
-        """Return where gradients differ from the expected ones by more than rounding."""
-        expected = self.gradients if expected is None else expected
-        where = mismatch(found, expected, self.names, terms or self.terms, dtype=self.dtype)
+        **words: str,
+    ) -> str:
+        """Say where gradients differ from the expected ones by more than rounding: see `mismatch`."""
+        expected, names = self.gradients if expected is None else expected, gradients_of(self.names)
+        where = mismatch(found, expected, names, terms or self.terms, self.dtype, **words)
         if where and terms is None:
-            where = mismatch(found, expected, self.names, self.terms_close_by, dtype=self.dtype)
+            where = mismatch(found, expected, names, self.terms_close_by, self.dtype, **words)
         return where
 
     def at(self, args: list[Any], rng: np.random.Generator) -> Case | None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -29,8 +28,10 @@ from .arguments import (
     parts_of,
     position_of,
     positions_of,
+    refusal,
     signature_of,
 )
+from .calls import FIRST_ALONE, arguments_of, takes_first_alone
 from .case import Case, Pair, draw_like
 from .objective import Budget, generator
 from .objects import Noise, Snapshot, shapes_in
@@ -40,16 +41,13 @@ from .variations import check_variations
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Budget):
     """The options of a check: see `check_vjp`."""
 
     seed: int = 0
     protocol: bool = True
     variations: bool = True
     rtol: float = 0.0
-    n_entries: int = Budget().n_entries
-    n_coordinates: int = Budget().n_coordinates
-    n_projections: int = Budget().n_projections
 
     def call(self, start: str, **others: Any) -> str:
         """Return the call that repeats a check, with the seed and every option that was given."""
@@ -70,18 +68,10 @@ def examine(
 ) -> tuple[tuple[Entry, ...], list[Check]]:
     """Run all checks of a pair at a point: the gradients' values, the protocol and the variations.
 
-    Parameters
-    ----------
-    pair, args, labels
-        The functions, the point and the names of its arguments.
-    wrt, options
-        As for `check_vjp`.
-    constants : collection of str
-        Arguments that need no gradient although y depends on them.
-    advice : str
-        The option that declares that an argument needs no gradient: a format string, filled with the names
-        that have a gradient and the name that has none.
+    The arguments named in `constants` need no gradient although y depends on them. `advice` is the option
+    that declares that: a format string, filled with the names that have a gradient and the one that has none.
     """
+    pair.noise.include(dict(zip(labels, args, strict=True)))
     args = _bridged(pair, args)
     wanted = [wrt] if isinstance(wrt, int | str) else wrt
     flattening = Flattening(args, labels)
@@ -92,20 +82,21 @@ def examine(
         wanted = None if outer is None else [j for k in outer for j in flattening.positions(k)]
     args, labels = flattening.args, flattening.labels
     candidates = positions_of(args, labels, wanted)
-    counts = {name: getattr(options, name) for name in Budget._fields}
-    budget = Budget.of(max(np.size(args[k]) for k in candidates), **counts)
+    options.require_enough_for(max(np.size(args[k]) for k in candidates))
     given = [copied(arg) for arg in args]  # before anyone can change them
     rng = generator(options.seed)
     with pair.noise.kept():
         before = Snapshot(args=args)
         y, cache = pair.run(args)
         remarks: list[Check] = []
-        if len(leaves(y)) > 1 and not _fits(pair, given):
-            alone = replace(pair, forward=_first_alone(pair.forward))
-            if _fits(alone, given):
-                text = "backward takes the gradient of the first result only, so only this result was checked"
-                remarks.append(Check("first result", "note", text))
-                pair.forward, y = alone.forward, leaves(y)[0]
+        ones = like(y, [np.ones_like(part) for part in parts_of(y)])
+
+        def pull(dy: Any) -> Any:
+            return pair.backward(dy, pair.run([copied(arg) for arg in given])[1])
+
+        if takes_first_alone(pull, ones, given):
+            remarks.append(FIRST_ALONE)
+            pair.forward, y = _first_alone(pair.forward), leaves(y)[0]
         parts = [part.copy() for part in parts_of(y)]
         dys = draw_like(parts, rng)
         try:
@@ -125,7 +116,7 @@ def examine(
         before.restore()
 
         case = Case(pair, given, positions, labels, parts, dys, raw, rtol=options.rtol)
-        entries, checks = _look(case, budget, rng, options)
+        entries, checks = _look(case, rng, options)
         if order := other_order(found, given, matched):
             text = f"gradients fit the arguments by shape in the order {', '.join(labels[k] for k in order)}"
             checks.append(Check("order", "note", text))
@@ -175,30 +166,16 @@ def _first_alone(forward: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple
     return first
 
 
-def _fits(pair: Pair, args: Sequence[Any]) -> bool:
-    """Say whether backward takes the gradients of all results, and returns gradients of arguments."""
-    try:
-        y, cache = pair.run([copied(arg) for arg in args])
-        returned = pair.backward(like(y, [np.ones_like(part) for part in parts_of(y)]), cache)
-    except Exception:  # user code: it may not expect a tuple
-        return False
-    shapes = [np.shape(arg) for arg in args]
-    found = [] if isinstance(returned, Mapping) else leaves(returned)
-    return all(gradient is None or np.shape(gradient) in shapes for gradient in found)
-
-
-def _look(
-    case: Case, budget: Budget, rng: np.random.Generator, options: Options
-) -> tuple[tuple[Entry, ...], list[Check]]:
+def _look(case: Case, rng: np.random.Generator, options: Options) -> tuple[tuple[Entry, ...], list[Check]]:
     """Run all checks; only the first if the forward returns something else each time."""
     if noise := fresh_noise(case):
-        entries = _undecided(case, "not compared: the forward does not repeat")
+        entries = undecided(case.names, case.shapes, "not compared: the forward does not repeat")
         return entries, [Check("repeatable forward", "inconclusive", noise)]
     if broken := sum(int(np.sum(~np.isfinite(part))) for part in case.parts):
         size = sum(part.size for part in case.parts)
         text = f"y is not finite at {broken} of {size} places; choose arguments at which it is"
-        return _undecided(case, f"not compared: {text}"), []
-    entries = case.entries(budget, rng)
+        return undecided(case.names, case.shapes, f"not compared: {text}"), []
+    entries = case.entries(options, rng)
     checks: list[Check] = []
     if any(entry.reason is Reason.NOT_COMPARED for entry in entries):
         return entries, checks
@@ -214,10 +191,11 @@ def _look(
     return entries, checks
 
 
-def _undecided(case: Case, why: str) -> tuple[Entry, ...]:
+def undecided(names: Sequence[str], shapes: Sequence[tuple[int, ...]], why: str) -> tuple[Entry, ...]:
+    """Return entries for gradients that were not compared."""
     return tuple(
         Entry(name, shape, "inconclusive", hint=why, reason=Reason.NOT_COMPARED)
-        for name, shape in zip(case.names, case.shapes, strict=True)
+        for name, shape in zip(names, shapes, strict=True)
     )
 
 
@@ -285,9 +263,9 @@ def check_vjp(
     protocol: bool = True,
     variations: bool = True,
     rtol: float = 0.0,
-    n_entries: int = Budget().n_entries,
-    n_coordinates: int = Budget().n_coordinates,
-    n_projections: int = Budget().n_projections,
+    n_entries: int = Budget.n_entries,
+    n_coordinates: int = Budget.n_coordinates,
+    n_projections: int = Budget.n_projections,
 ) -> Report:
     """Check that a backward function is the vector-Jacobian product of its forward.
 
@@ -365,7 +343,7 @@ def check_vjp(
     """
     if not isinstance(args, list | tuple):
         raise TypeError(f"args is a {type(args).__name__}; it must be a list of the arguments: [x]")
-    options = Options(seed, protocol, variations, rtol, n_entries, n_coordinates, n_projections)
+    options = Options(n_entries, n_coordinates, n_projections, seed, protocol, variations, rtol)
     pair = _paired(forward, backward)
     return _reported("check_vjp", (forward, backward), "args", pair, args, names, wrt, options)
 
@@ -395,13 +373,11 @@ def _paired(forward: Callable[..., Any], backward: Callable[..., Any] | None) ->
     """Make a pair of a forward and a backward, whose signatures may differ from (dy, cache)."""
     if backward is None:
         return Pair.of(forward, lambda dy, pull: pull(dy))
-    parameters = list(signature_of(backward).parameters.values())
-    names = [normal(p.name) for p in parameters[:2]]
+    names = [normal(name) for name in list(signature_of(backward).parameters)[:2]]
     if len(names) == 2 and names[0] in _CACHES and names[1] not in _CACHES:  # as in JAX's custom_vjp
         return Pair.of(forward, lambda dy, cache: backward(cache, dy))
     pair = Pair.of(forward, backward)
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    count = sum(p.kind in kinds and p.default is p.empty for p in parameters)
+    count = len(arguments_of(backward)[1])
     if count < 3:
         _require_signature(backward)
         return pair
@@ -422,17 +398,12 @@ def _paired(forward: Callable[..., Any], backward: Callable[..., Any] | None) ->
 
 def _require_signature(backward: Callable[..., Any]) -> None:
     """Raise a TypeError if backward cannot be called with dy and cache."""
-    signature = signature_of(backward)
-    if not signature.parameters:
-        return
-    try:
-        signature.bind(None, None)
-    except TypeError as error:
+    if error := refusal(backward, (None, None)):
         raise TypeError(
-            f"backward{signature} cannot be called as backward(dy, cache) ({error}): dy is one argument, "
-            "a tuple if y is a tuple, and cache is the second result of forward:\n"
+            f"backward{signature_of(backward)} cannot be called as backward(dy, cache) ({error}): dy is one "
+            "argument, a tuple if y is a tuple, and cache is the second result of forward:\n"
             "    check_vjp(forward, lambda dy, cache: backward(...), args)"
-        ) from None
+        )
 
 
 def check_gradient(
@@ -487,49 +458,44 @@ def check_gradient(
     """
     chosen = Options(seed=seed, **options)
     args = list(x) if isinstance(x, tuple | list) else [x]
-    _require_arguments(f, args)
+    if error := refusal(f, args):
+        raise TypeError(
+            f"x holds {len(args)} arguments, but f{signature_of(f)} does not take them ({error}). A list "
+            "holds one item for each argument; pass a single point as an array, np.array(x)"
+        )
     pair = _gradient_pair(f, gradient, args)
     return _reported("check_gradient", (f, gradient), "x", pair, args, names, wrt, chosen)
 
 
 def _gradient_pair(f: Callable[..., Any], gradient: Callable[..., Any] | None, args: list[Any]) -> Pair:
     """Make a forward and a backward of a function and its gradient."""
-    value, slopes = (f, gradient) if gradient is not None else _value_and_gradient(f)
 
     def forward(*arguments: Any) -> tuple[Any, tuple[Any, ...]]:
-        y = in_numpy(value(*arguments))
+        y, slopes = f(*arguments), None
+        if gradient is None:
+            if not isinstance(y, tuple) or len(y) < 2:
+                raise TypeError(
+                    "gradient is None, so f must return its value and its gradient: (number, array)"
+                )
+            y, slopes = y[0], y[1] if len(y) == 2 else y[1:]
+        y = in_numpy(y)
         if isinstance(y, tuple | list):
             raise TypeError(
                 f"f returns {len(y)} values; it must return a number. If it returns its gradient too:\n"
                 "    check_gradient(f, None, x)"
             )
-        return np.reshape(y, ())[()] if np.size(y) == 1 else np.asarray(y), arguments
+        return np.reshape(y, ())[()] if np.size(y) == 1 else np.asarray(y), (slopes, arguments)
 
-    def backward(dy: Any, arguments: tuple[Any, ...]) -> Any:
-        found = in_numpy(slopes(*arguments))
+    def backward(dy: Any, cache: tuple[Any, tuple[Any, ...]]) -> Any:
+        slopes, arguments = cache
+        found = in_numpy(slopes if gradient is None else gradient(*arguments))
         if isinstance(found, list) and len(args) == 1 and not isinstance(args[0], list):
             found = np.asarray(found)
         shapes = [np.shape(arg) for arg in arguments]
         return mapped(lambda g: None if g is None else _times(np.asarray(dy), np.asarray(g), shapes), found)
 
-    noise = Noise(f=value, gradient=slopes)
-    return Pair(forward, backward, held=shapes_in((value, slopes)), noise=noise)
-
-
-def _value_and_gradient(f: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Split a function that returns its value and its gradient into two functions."""
-
-    def value(*x: Any) -> Any:
-        returned = f(*x)
-        if not isinstance(returned, tuple) or len(returned) < 2:
-            raise TypeError("gradient is None, so f must return its value and its gradient: (number, array)")
-        return returned[0]
-
-    def gradient(*x: Any) -> Any:
-        returned = f(*x)
-        return returned[1] if len(returned) == 2 else returned[1:]
-
-    return value, gradient
+    noise = Noise(f=f, gradient=gradient)
+    return Pair(forward, backward, held=shapes_in((f, gradient)), noise=noise)
 
 
 def _times(dy: Any, gradient: Any, shapes: Sequence[tuple[int, ...]]) -> Any:
@@ -546,19 +512,6 @@ def _times(dy: Any, gradient: Any, shapes: Sequence[tuple[int, ...]]) -> Any:
         f"f returns shape {dy.shape}, not a single number, so gradient must return its Jacobian, of shape "
         f"{dy.shape} followed by the shape of x. It returns shape {gradient.shape}"
     )
-
-
-def _require_arguments(f: Callable[..., Any], args: list[Any]) -> None:
-    """Raise a TypeError if f does not take this many arguments."""
-    try:
-        signature_of(f).bind(*args)
-    except TypeError as error:
-        if not signature_of(f).parameters:
-            return
-        raise TypeError(
-            f"x holds {len(args)} arguments, but f{signature_of(f)} does not take them ({error}). A list "
-            "holds one item for each argument; pass a single point as an array, np.array(x)"
-        ) from None
 
 
 def check_hvp(

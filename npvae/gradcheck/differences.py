@@ -31,21 +31,11 @@ _JUMP_NOISE = 100.0
 
 
 class Difference(NamedTuple):
-    """A slope by central differences.
+    """A slope by central differences."""
 
-    Attributes
-    ----------
-    value : float
-        The slope; at a kink the mean of the two one-sided slopes. NaN where f is not finite.
-    bar : float
-        Error bar of `value`, and of both one-sided slopes.
-    jump : float
-        Right slope minus left slope; 0 where the function is smooth.
-    """
-
-    value: float
-    bar: float
-    jump: float = 0.0
+    value: float  # at a kink the mean of the two one-sided slopes; NaN where the function is not finite
+    bar: float  # error bar of the value, and of both one-sided slopes
+    jump: float = 0.0  # right slope minus left slope; 0 where the function is smooth
 
     @property
     def sides(self) -> tuple[float, float]:
@@ -58,22 +48,10 @@ class Difference(NamedTuple):
 
 
 def complex_step(phi: Callable[[complex], Any]) -> float:
-    """Differentiate at 0 by Im(phi(ih)) / h.
+    """Differentiate phi, real on the real axis and analytic around 0, at 0: by Im(phi(ih)) / h.
 
-    Parameters
-    ----------
-    phi : callable
-        Function of one complex number, real on the real axis and analytic around 0.
-
-    Returns
-    -------
-    float
-        phi'(0), to rounding.
-
-    Raises
-    ------
-    TypeError
-        If phi returns a real number for a complex one, as np.abs does: the imaginary part was discarded.
+    Raises a TypeError if phi returns a real number for a complex one, as np.abs does: the imaginary part was
+    discarded.
 
     Notes
     -----
@@ -96,20 +74,10 @@ def complex_step(phi: Callable[[complex], Any]) -> float:
 
 
 def rounding_noise(phi: Callable[[float], Any], spacing: float) -> float:
-    """Estimate the standard deviation of phi's rounding errors around 0.
+    """Estimate the standard deviation of phi's rounding errors around 0; 0 if it shows none or is not finite.
 
-    Parameters
-    ----------
-    phi : callable
-        Function of one real number.
-    spacing : float
-        Distance between neighbouring evaluations. It should be so small that phi is a polynomial of low
-        degree over a few of them, and so large that rounding differs from one to the next.
-
-    Returns
-    -------
-    float
-        The estimate; 0 if phi shows no noise, or is not finite.
+    The spacing between neighbouring evaluations should be so small that phi is a polynomial of low degree
+    over a few of them, and so large that rounding differs from one to the next.
 
     Notes
     -----
@@ -145,22 +113,9 @@ def central_difference(
 ) -> Difference:
     """Differentiate at 0 by central differences, extrapolated to step zero.
 
-    Parameters
-    ----------
-    phi : callable
-        Function of one real number.
-    phi_0 : float
-        phi(0).
-    step, smallest_step : float
-        The first step, and the smallest at which a finer level may start. The first suffices for a smooth
-        function; finer ones are tried as long as the estimate has not settled or a kink is seen.
-    noise : float
-        Standard deviation of phi's rounding errors.
-
-    Returns
-    -------
-    Difference
-        The slope with its error bar and the jump of the slope.
+    The first step suffices for a smooth function; finer levels, down to the smallest step, are tried as long
+    as the estimate has not settled or a kink is seen. `phi_0` is phi(0), and `noise` the standard deviation
+    of phi's rounding errors.
 
     Notes
     -----
@@ -257,14 +212,7 @@ _LARGEST_NOISE = 1e-2  # relative to the function
 
 
 class Differences:
-    """Central differences of an objective, whose scale and noise are estimated only once.
-
-    Parameters
-    ----------
-    objective : Objective
-    rng : numpy.random.Generator
-        Draws the line on which the noise is estimated.
-    """
+    """Central differences of an objective, whose scale and noise are estimated once, on a random line."""
 
     def __init__(self, objective: Objective, rng: np.random.Generator) -> None:
         self.objective = objective

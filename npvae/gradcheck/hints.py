@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from .arguments import Array
 
 _SLIGHT = 5e-4  # relative difference up to which a rounded constant may be the reason
 _SAME = 1e-4  # relative difference up to which two gradients count as the same
@@ -18,40 +16,18 @@ _SAME = 1e-4  # relative difference up to which two gradients count as the same
 
 @dataclass(frozen=True)
 class Clues:
-    """The information from which the error in a wrong gradient may be recognised.
+    """The information from which the error in a wrong gradient may be recognised."""
 
-    Attributes
-    ----------
-    lengths : sequence of int
-        Lengths of axes and sizes of arrays of the arguments and results, among them the batch size.
-    upstream : sequence of arrays
-        The upstream gradients.
-    gradients : mapping of str to array
-        The complete right gradients of the arguments, as far as they are known.
-    """
-
-    lengths: Sequence[int]
-    upstream: Sequence[Array] = ()
-    gradients: Mapping[str, Array] = field(default_factory=dict)
+    lengths: Sequence[int]  # of axes and sizes of arrays of the arguments and results, among them the batch
+    upstream: Sequence[Array] = ()  # the upstream gradients
+    gradients: Mapping[str, Array] = field(default_factory=dict)  # complete and right, as far as known
 
 
 def recognise(name: str, analytic: Array, numeric: Array, clues: Clues) -> tuple[bool, str]:
-    """Describe how a wrong gradient differs from the right one.
+    """Describe how a wrong gradient (`analytic`) differs from the right one (`numeric`).
 
-    Parameters
-    ----------
-    name : str
-        The argument's name.
-    analytic, numeric : arrays of one shape
-        The wrong and the right gradient: complete, or the sampled entries as a vector.
-    clues : Clues
-
-    Returns
-    -------
-    slight : bool
-        Whether it is off by so little that a rounded constant may be the reason.
-    hint : str
-        One sentence; empty if nothing is recognised.
+    Both are complete, or the sampled entries as vectors. Returns whether the gradient is off by so little
+    that a rounded constant may be the reason, and one sentence, empty if nothing is recognised.
 
     Examples
     --------

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import largest
+from .arguments import Array, largest
 from .hints import Clues, recognise
 from .measure import Measurement, measure
 from .objective import Budget, Objective
 from .report import Entry, Reason, Verdict, worst_verdict
-
-Array = npt.NDArray[Any]
 
 # The largest rounding error of a correct gradient, relative to its largest entry.
 _ROUNDING = {np.dtype(np.float16): 2e-2, np.dtype(np.float32): 2e-4}
@@ -25,54 +23,18 @@ CANCELLATION = 32.0
 
 
 def allowance(dtype: npt.DTypeLike, scale: float, terms: float) -> float:
-    """Return the largest absolute error that rounding may cause in a gradient.
+    """Return the largest absolute error that rounding may cause in a gradient computed in a dtype.
 
-    Parameters
-    ----------
-    dtype : dtype
-        The dtype that the gradient is computed in.
-    scale : float
-        Its largest entry.
-    terms : float
-        Size of the terms that add up to it; if they cancel, their rounding errors remain.
+    `scale` is its largest entry, and `terms` the size of the terms that add up to it; if they cancel, their
+    rounding errors remain.
     """
     dtype = np.dtype(dtype)
     return _ROUNDING.get(dtype, _ROUNDING_FLOAT64) * scale + CANCELLATION * float(np.finfo(dtype).eps) * terms
 
 
-@dataclass(frozen=True)
-class Mismatch:
-    """Where two arrays that should be equal differ.
-
-    Attributes
-    ----------
-    place : str
-        The array, or an entry of it.
-    text : str
-        What differs, and how.
-    values : pair of str
-        The two numbers there; empty where something else differs.
-    """
-
-    place: str
-    text: str
-    values: tuple[str, str] = ("", "")
-
-    def __str__(self) -> str:
-        return f"the gradient of {self.plain}"
-
-    @property
-    def between_calls(self) -> str:
-        """The same text for a gradient of which neither value is known to be right."""
-        if not all(self.values):
-            return str(self)
-        second, first = self.values
-        return f"the gradient of {self.place} is {first} in one call and {second} in the next"
-
-    @property
-    def plain(self) -> str:
-        """The same text for an array that is not a gradient."""
-        return f"{self.place} {self.text}"
+def gradients_of(names: Iterable[str]) -> list[str]:
+    """Return what the gradients of these arguments are called in a report."""
+    return [f"the gradient of {name}" for name in names]
 
 
 def mismatch(
@@ -81,27 +43,19 @@ def mismatch(
     names: Sequence[str],
     terms: Sequence[float],
     dtype: npt.DTypeLike | None = None,
-) -> Mismatch | None:
-    """Return where arrays differ by more than rounding; None if they do not.
+    words: str = "{name} is {found}, not {expected}",
+) -> str:
+    """Say where arrays that should be equal differ by more than rounding; empty if they do not.
 
-    Parameters
-    ----------
-    found, expected : sequences of arrays
-        Arrays that should be equal.
-    names : sequence of str
-        The name of each array, or of the argument whose gradient it is.
-    terms : sequence of float
-        See `allowance`.
-    dtype : dtype, optional
-        The dtype of the coarser computation; by default that of `expected`.
+    For the terms, see `allowance`. The dtype is that of the coarser computation, by default of `expected`.
     """
     for a, b, name, size in zip(found, expected, names, terms, strict=True):
         a, b = np.asarray(a), np.asarray(b)
         if a.shape != b.shape:
-            return Mismatch(name, f"has shape {a.shape}, not {b.shape}")
+            return f"{name} has shape {a.shape}, not {b.shape}"
         if a.dtype.kind not in "fiu" or b.dtype.kind not in "fiu":
             if a.dtype != b.dtype:
-                return Mismatch(name, f"has dtype {a.dtype}, not {b.dtype}")
+                return f"{name} has dtype {a.dtype}, not {b.dtype}"
             continue
         with np.errstate(all="ignore"):
             distance = np.asarray(np.abs(a.astype(np.float64) - b.astype(np.float64)))
@@ -110,9 +64,9 @@ def mismatch(
         if not np.all(distance <= allowance(kind, largest(b), size)):
             at = np.unravel_index(int(np.argmax(np.nan_to_num(distance, nan=np.inf))), distance.shape)
             place = f"{name}[{', '.join(str(int(i)) for i in at)}]" if at else name
-            values = _apart(float(a[at]), float(b[at]))
-            return Mismatch(place, f"is {values[0]}, not {values[1]}", values)
-    return None
+            one, other = _apart(float(a[at]), float(b[at]))
+            return words.format(name=place, found=one, expected=other)
+    return ""
 
 
 def _apart(a: float, b: float) -> tuple[str, str]:
@@ -131,29 +85,9 @@ _LIES = "it contradicts differences (np.abs, np.linalg.norm, np.var, a branch, a
 
 
 class Comparison:
-    """An analytic gradient compared with its measurement along P probes.
+    """An analytic gradient compared with its measurement along P probes, given the size of its terms.
 
-    The parameters are those of `judge`, and the size of the terms that add up to the gradient.
-
-    Attributes
-    ----------
-    measurement : Measurement
-        The measurement, without the complex steps if central differences contradict them at most places.
-    analytic : (P,) array
-        The gradient along the probes.
-    scale : float
-        The largest numeric derivative, or jump.
-    rounding : float
-        The largest error that rounding may cause in the gradient, plus what `rtol` allows.
-    kink, contradiction : (P,) arrays of bool
-        Where the slopes from the left and from the right differ, and where the oracles contradict each other.
-    difference_bars, bars : (P,) arrays
-        Error bars of the differences, and of the oracle that decides.
-    outside : (P,) array
-        How far the gradient lies outside the range of the slopes at and around a kink.
-    target, distance : (P,) arrays
-        The value with which the gradient is compared (at a kink, the mean of both slopes), and the distance
-        from it (at a kink, `outside`).
+    The complex steps do not count if central differences contradict them at most places.
     """
 
     def __init__(
@@ -165,13 +99,15 @@ class Comparison:
         rtol: float = 0.0,
     ) -> None:
         if _complex_step_lies(measurement, dtype, terms):
-            measurement = replace(measurement, by_complex=None, complex_error=_LIES)
+            measurement = measurement.without_complex_step(_LIES)
         self.measurement = m = measurement
         self.analytic = np.array([probe.project(gradient) for probe in m.probes])
         self.scale = max(largest(m.numeric), largest(m.jumps))
+        # The largest error that rounding may cause in the gradient, plus what `rtol` allows.
         self.rounding = allowance(dtype, self.scale, terms) + rtol * self.scale
         self.kink = np.abs(m.jumps) > self.rounding
         self.difference_bars = m.bars + np.where(self.kink, 0.0, np.abs(m.jumps) / 2)
+        # How far the gradient lies outside the range of the slopes at and around a kink.
         self.outside = np.maximum(0.0, np.maximum(m.low - self.analytic, self.analytic - m.high))
 
         self._defined = np.isfinite(m.by_difference)
@@ -183,8 +119,9 @@ class Comparison:
             bars = CANCELLATION * m.objective.eps * (np.abs(m.by_complex) + terms)
             self._near_complex = self._near(m.by_complex, bars)
             apart = np.abs(m.by_complex - m.by_difference) > bars + self.difference_bars + self.rounding
-            self.contradiction = ~self.kink & apart
-            self.bars = np.where(self.kink, self.difference_bars, bars)
+            self.contradiction = ~self.kink & apart  # of the two oracles
+            self.bars = np.where(self.kink, self.difference_bars, bars)  # of the oracle that decides
+        # What the gradient is compared with (at a kink, the mean of both slopes), and the distance from it.
         self.target = np.where(self.kink, m.by_difference, m.numeric)
         self.distance = np.where(self.kink, self.outside, np.abs(self.analytic - m.numeric))
 
@@ -276,8 +213,6 @@ def judge(measurement: Measurement, gradient: Array, dtype: np.dtype[Any], rtol:
     The entry's hint says why the verdict is not a plain "pass"; `npvae.gradcheck.hints` adds what kind of
     error a wrong gradient shows.
 
-    Notes
-    -----
     The tolerance is the sum of three parts: the oracle's own error bar, a fraction of the largest numeric
     derivative of this argument, and a few eps of the terms that the function adds up, whose rounding errors
     remain when they cancel. The size of these terms is estimated by the value at the point and, before a

@@ -7,16 +7,12 @@ measured around the kink.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .arguments import largest, moved
+from .arguments import Array, largest, moved
 from .differences import SMALLEST_SCALE, Difference, Differences
 from .objective import Objective, Probe
-
-Array = npt.NDArray[Any]
 
 _NEIGHBOURHOOD = 1e-4  # relative to the argument: how far from a kink other slopes are looked for
 _N_NEIGHBOURS = 8
@@ -27,21 +23,11 @@ _SMOOTH = 1e-3  # relative change of the slope around a point up to which a dire
 
 @dataclass(frozen=True, eq=False)
 class Surroundings:
-    """The slopes along one probe at a point, and close to it.
-
-    Attributes
-    ----------
-    slopes : list of float
-        All slopes that were found.
-    crowded : bool
-        Whether some of them are neither the left nor the right slope at the point.
-    kinked_terms : array of int
-        The terms of the objective that have a kink there.
-    """
+    """The slopes along one probe at a point, and close to it."""
 
     slopes: list[float]
-    crowded: bool = False
-    kinked_terms: Array = field(default_factory=lambda: np.zeros(0, np.intp))
+    crowded: bool = False  # whether some of them are neither the left nor the right slope at the point
+    kinked_terms: Array = field(default_factory=lambda: np.zeros(0, np.intp))  # terms with a kink there
 
 
 def surroundings(
@@ -49,8 +35,6 @@ def surroundings(
 ) -> Surroundings:
     """Find the slopes on both sides of a kink that central differences have seen, and the slopes near it.
 
-    Notes
-    -----
     Along a line through a single kink two slopes occur. Where several kinks meet (a unit of a ReLU layer that
     is zero for the whole batch), each may be taken from its left or from its right, and a correct gradient
     need not lie between the two slopes that one line shows. Kinks in different terms of the sum are separated
@@ -115,8 +99,6 @@ def tied_directions(
 ) -> list[tuple[Probe, Difference]]:
     """Find directions that move tied entries together, along which the function is smooth.
 
-    Notes
-    -----
     If two entries tie for a maximum, each has a kink, with slopes 0 and dy. A correct backward may give dy to
     either of them, or half of it to each. A backward that gives dy to both, or to neither, is wrong, although
     each entry alone looks right. The error shows when both entries are moved at once, each in the direction

@@ -20,16 +20,14 @@ from .arguments import (
     quiet,
     shuffled,
 )
-from .calls import Calls, functions_of, split
+from .calls import Calls, functions_of
 from .case import Pair, draw_like, saved
 from .checks import Options, examine
-from .judge import mismatch
+from .judge import gradients_of, mismatch
 from .layer_parameters import Parameter, Survey, survey
 from .objective import generator
 from .objects import Copies, Noise, Working
 from .report import Check, Report
-
-Array = npt.NDArray[Any]
 
 
 def check_layer(
@@ -51,16 +49,19 @@ def check_layer(
     layer : object
         An object with ``forward(x) -> y`` (or ``layer(x)``) and ``backward(dy) -> dx``. If it, or a layer
         inside it, has a method ``zero_grad()`` or one of a similar name, that is called before each backward.
-        Gradients to which backward adds are set to zero. A backward that takes no dy, or ignores it (a loss),
-        is checked for dy = 1. If forward returns several results, backward takes their upstream gradients as
-        one tuple or as separate arguments. The layer itself is not changed: everything runs on copies. A
-        class with static methods ``forward(ctx, x)`` and ``backward(ctx, dy)``, as in PyTorch, is accepted
-        too.
+        Gradients to which backward adds are set to zero. If forward returns several results, backward takes
+        their upstream gradients as one tuple or as separate arguments. A backward that takes no dy, or
+        ignores it, is that of a loss and checked for dy = 1: y, or the only number among several results. Its
+        arguments that are named like inputs of forward, or like targets, get these inputs. The layer itself
+        is not changed: everything runs on copies. A class with static methods ``forward(ctx, x)`` and
+        ``backward(ctx, dy)``, as in PyTorch, is accepted too.
     x : array, or tuple of arrays
         The input, or all inputs of forward; a list if forward takes one list. backward returns dx, or a tuple
-        with the gradient of each input, None for an input without one. Gradients of parameters may follow.
-        backward may return None if only the parameters have gradients, or if the layer keeps the gradients of
-        its inputs in attributes: ``dinputs``, ``dx``, or ``d`` and the name that forward gives to the input.
+        with the gradient of each input, None for an input without one; the target of a loss needs none.
+        Gradients of parameters may follow: in a dict under the parameters' names (``W``, ``dW``,
+        ``layer_dW``), or in the order in which the layer holds the parameters. backward may return None if
+        only the parameters have gradients, or if the layer keeps the gradients of its inputs in attributes:
+        ``dinputs``, ``dx``, or ``d`` and the name that forward gives to the input.
     params, grads : mapping of str to str or None, or str, optional
         The places of parameters and gradients that are not found automatically: see Notes.
         ``params={"W": "step"}`` names an attribute and its gradient, and
@@ -139,8 +140,8 @@ def check_layer(
     named, constants = params, []
     if isinstance(params, Mapping):
         constants = [name for name, gradient in params.items() if gradient is None]
-        of_inputs = set(constants) & set(calls.names)
-        named = {name: gradient for name, gradient in params.items() if name not in of_inputs}
+        calls.constants = set(constants) & set(calls.names)
+        named = {name: gradient for name, gradient in params.items() if name not in calls.constants}
     noise = Noise(layer=layer)
     with noise.kept():
         found = survey(layer, calls, named, grads, noise)
@@ -184,13 +185,13 @@ class _Run:
         found, layer = self._found, working.layer
         before = [(place, np.array(place.read(layer))) for place in found.updated]
         found.zero(layer)
-        gradients, rest = split(self.calls.backward(layer, working.inputs, dy), working.inputs)
+        gradients, rest = self.calls.split(self.calls.backward(layer, working.inputs, dy))
         for p in found.parameters:
             kind, key = p.gradient.steps[0]
             if kind == "updated":
                 gradient = dict(before)[key] - p.place.read(layer)
             else:
-                gradient = rest[key] if kind == "returned" else p.gradient.read(layer)
+                gradient = rest[key][1] if kind == "returned" else p.gradient.read(layer)
             gradients.append(None if gradient is None else np.array(gradient))
         for place, value in before:
             place.write(layer, value[()])
@@ -244,7 +245,7 @@ def _reused(run: _Run, args: Sequence[Any], labels: list[str], seed: int, noise:
     text = "a second forward and backward depend on the first: stale cache, or gradients that add up"
     if len(found) != len(expected):
         return Check(name, "fail", text)
-    names = [label for label, g in zip(labels, gradients, strict=True) if g is not None]
+    names = gradients_of(label for label, g in zip(labels, gradients, strict=True) if g is not None)
     where = mismatch(found, expected, names, [max(sizes)] * len(expected), dtype=dtype)
     return Check(name, "fail", f"{text}: {where}") if where else Check(name, "pass")
 

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .arguments import fits_by_shape, largest, leaves, like, looks_constant, moved, normal, parts_of, quiet
-from .calls import Calls, Upstream, split
-from .judge import mismatch
+from .arguments import (
+    fits_by_shape,
+    is_floating,
+    largest,
+    leaves,
+    like,
+    looks_constant,
+    moved,
+    normal,
+    parts_of,
+    quiet,
+)
+from .calls import Calls
+from .judge import gradients_of, mismatch
 from .objects import (
     Copies,
     Noise,
@@ -19,7 +31,6 @@ from .objects import (
     duplicate,
     follow,
     inside,
-    is_parameter,
     members,
     nodes,
     numbers,
@@ -36,19 +47,13 @@ _PARAMS = ("params", "parameters", "getparams", "getparameters", "param", "weigh
 _GRADS = ("grads", "gradients", "getgrads", "getgradients", "grad", "gradient", "dparams")
 _VALUES = ("value", "data", "val", "array", "tensor", "v", "w", "param", "weight")  # of a parameter object
 
+_LISTED = 8  # how many arrays a message names
+
 Found = tuple[Place, Any]
 
 
 class Parameter(NamedTuple):
-    """A parameter that was found, and its gradient.
-
-    Attributes
-    ----------
-    place, gradient : Place
-        Their places in the layer.
-    value : array or number
-        The parameter.
-    """
+    """A parameter that was found, and the places of it and of its gradient in the layer."""
 
     place: Place
     gradient: Place
@@ -65,30 +70,15 @@ class Parameter(NamedTuple):
 
 @dataclass
 class Survey:
-    """What was found in a layer.
+    """What was found in a layer."""
 
-    Attributes
-    ----------
-    template : object
-        The layer to copy for each evaluation. It has run forward if that creates its parameters.
-    parameters : list of Parameter
-        The parameters to check.
-    updated : list of Place
-        Arrays that backward changes although y depends on them.
-    added : list of Place
-        Gradients to which backward adds.
-    held : dict of str to tuple of int
-        The shapes of the constants and targets on which y depends, and of the arrays that methods refer to.
-    checks : list of Check
-        What to report in addition to the gradients.
-    """
-
-    template: Any
-    parameters: list[Parameter] = field(default_factory=list)
-    updated: list[Place] = field(default_factory=list)
-    added: list[Place] = field(default_factory=list)
+    template: Any  # the layer to copy for each evaluation; it has run forward if that creates its parameters
+    parameters: list[Parameter] = field(default_factory=list)  # those to check
+    updated: list[Place] = field(default_factory=list)  # what backward changes although y depends on it
+    added: list[Place] = field(default_factory=list)  # gradients to which backward adds
+    # The shapes of the constants and targets on which y depends, and of the arrays that methods refer to.
     held: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    checks: list[Check] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)  # what to report in addition to the gradients
 
     def zero(self, layer: Any) -> None:
         """Set the gradients to which backward adds to zero."""
@@ -105,12 +95,8 @@ def survey(
 ) -> Survey:
     """Run copies of a layer forward and backward, and find its parameters and their gradients.
 
-    Raises
-    ------
-    TypeError
-        If forward or backward cannot be called, or y is not floating.
-    ValueError
-        If something that was named does not exist, or returned gradients do not fit.
+    Raises a TypeError if forward or backward cannot be called or y is not floating, and a ValueError if
+    something that was named does not exist or returned gradients do not fit.
     """
     template = duplicate(layer)
     calls.flush(template)
@@ -119,22 +105,10 @@ def survey(
     before = duplicate(ran)
     dy = like(y, [np.ones_like(part) for part in parts_of(y)])
     calls.settle(lambda: duplicate(before), y, dy)
-    dy = leaves(dy)[0] if calls.upstream is Upstream.FIRST else dy
+    dy = dy if calls.alone is None else leaves(dy)[calls.alone]
     returned = calls.backward(ran, calls.inputs, dy)
 
-    named: list[Parameter] = []
-    constants: list[Any] = []
-    if isinstance(params, Mapping):
-        for name, gradient in params.items():
-            place = _named(ran, name)
-            if gradient is None:
-                constants.append(place.read(ran))
-            else:
-                named.append(Parameter(place, _named(ran, gradient), place.read(ran)))
-    elif params is not None:
-        if grads is None:
-            raise ValueError(f"params={params!r} names a dict or a list, so grads must name one too")
-        named = _find_in(ran, params, grads)
+    named, constants = _declared(ran, params, grads)
 
     def written(place: Place, value: Any) -> bool:
         return not same_bits(place.read(before), value)
@@ -164,22 +138,8 @@ def survey(
                 others.append((place, value))
     idle = {str(p) for p, _ in numbers(before) if p not in matter and not _among(p.read(ran), constants)}
     result.held = {name: shape for name, shape in held.items() if name not in idle}
-    result.updated = [
-        place
-        for place in [*[p.place for p in result.parameters], *[place for place, _ in others]]
-        if not same_bits(place.read(before), place.read(ran))
-    ]
-    if calls.rate:
-        result.parameters += [
-            Parameter(place, Place((("updated", place),)), value)
-            for place, value in others
-            if place in result.updated
-        ]
-    elif result.updated:
-        names = ", ".join(f"self.{place}" for place in result.updated)
-        text = f"backward changes {names}: it updates parameters, which should happen in another method"
-        result.checks.append(Check("unchanged parameters", "fail", text))
-    _add_returned(result, ran, split(returned, calls.inputs)[1], others)
+    _add_updates(result, before, ran, others, calls.rate)
+    _add_returned(result, ran, calls.split(returned)[1], others)
     checked = {p.place for p in result.parameters}
     result.checks += _remarks([(p, v) for p, v in others if p not in checked], states)
     result.added = _added(before, calls, dy, result.parameters)
@@ -192,6 +152,26 @@ def survey(
         calls.flush(result.template)
     result.zero(result.template)
     return result
+
+
+def _declared(
+    layer: Any, params: Mapping[str, str | None] | str | None, grads: str | None
+) -> tuple[list[Parameter], list[Any]]:
+    """Return the parameters that the caller named, and the values declared to be constants."""
+    named: list[Parameter] = []
+    constants: list[Any] = []
+    if isinstance(params, Mapping):
+        for name, gradient in params.items():
+            place = _named(layer, name)
+            if gradient is None:
+                constants.append(place.read(layer))
+            else:
+                named.append(Parameter(place, _named(layer, gradient), place.read(layer)))
+    elif params is not None:
+        if grads is None:
+            raise ValueError(f"params={params!r} names a dict or a list, so grads must name one too")
+        named = _find_in(layer, params, grads)
+    return named, constants
 
 
 def _first_forward(layer: Any, calls: Calls, noise: Noise) -> tuple[Any, dict[str, tuple[int, ...]]]:
@@ -278,38 +258,96 @@ def _dependence(layer: Any, calls: Calls, noise: Noise) -> Callable[[Place], tup
     return depends
 
 
-def _add_returned(result: Survey, layer: Any, rest: list[Any], others: list[tuple[Place, Any]]) -> None:
-    """Match by shape the gradients that backward returned after the gradients of the inputs."""
+def _add_updates(result: Survey, before: Any, ran: Any, others: list[tuple[Place, Any]], rate: str) -> None:
+    """Find what backward changed: parameters if it takes a learning rate, else a fault."""
+    result.updated = [
+        place
+        for place in [*[p.place for p in result.parameters], *[place for place, _ in others]]
+        if not same_bits(place.read(before), place.read(ran))
+    ]
+    if rate:
+        result.parameters += [
+            Parameter(place, Place((("updated", place),)), value)
+            for place, value in others
+            if place in result.updated
+        ]
+    elif result.updated:
+        names = ", ".join(f"self.{place}" for place in result.updated)
+        text = f"backward changes {names}: it updates parameters, which should happen in another method"
+        result.checks.append(Check("unchanged parameters", "fail", text))
+
+
+def _add_returned(
+    result: Survey, layer: Any, rest: list[tuple[str, Any]], others: list[tuple[Place, Any]]
+) -> None:
+    """Match the gradients that backward returned after those of the inputs: by their keys, or by shape."""
     if not rest:
         return
     order = [place for place, _ in numbers(layer)]
     arrays = [place for place, value in others if isinstance(value, np.ndarray)]
     arrays = sorted([*arrays, *[p.place for p in result.parameters]], key=order.index)
     places = sorted({*arrays, *[p for p, _ in others]}, key=order.index)
-    own = [np.shape(gradient) for gradient in rest]
-    fits = []
-    for candidates in (arrays, places):
-        shapes = [np.shape(place.read(layer)) for place in candidates]
-        if len(fits := fits_by_shape(own, shapes)) == 1:
-            break
-    else:
-        listed = ", ".join(f"{place} {shape}" for place, shape in zip(candidates, shapes, strict=True))
-        raise ValueError(
-            f"after the gradients of its inputs, backward returned shapes {own}, which fit the parameters "
-            f"({listed or 'none found'}) in no way or in several: store each gradient in an attribute, "
-            "self.dW for self.W"
-        )
+    chosen = _by_key(rest, places)
+    if len(chosen) < len(rest):
+        chosen = _by_shape([np.shape(gradient) for _, gradient in rest], layer, arrays, places)
+        names = ", ".join(map(str, chosen))
+        if len({np.shape(place.read(layer)) for place in chosen}) < len(chosen):
+            text = f"taken in the order in which the layer holds the parameters: {names}"
+            result.checks.append(Check("returned gradients", "note", text))
     kept = {p.place: p for p in result.parameters}
-    for slot, k in enumerate(fits[0]):
-        place = candidates[k]
+    for slot, place in enumerate(chosen):
         if place not in kept:
             result.parameters.append(Parameter(place, Place((("returned", slot),)), place.read(layer)))
         else:
             stored = np.asarray(kept[place].gradient.read(layer))
-            if where := mismatch([rest[slot]], [stored], [str(place)], [0.0]):
+            if where := mismatch([rest[slot][1]], [stored], gradients_of([str(place)]), [0.0]):
                 text = f"backward returns another gradient than it keeps in {kept[place].gradient}: {where}"
                 result.checks.append(Check("returned gradients", "fail", text))
     result.parameters.sort(key=lambda p: order.index(p.place))
+
+
+def _by_key(rest: list[tuple[str, Any]], places: list[Place]) -> list[Place]:
+    """Return the parameter of each gradient, if all gradients are in dicts under their parameters' names."""
+    named: dict[str, Found] = {}
+    for slot, (key, gradient) in enumerate(rest):
+        for name in (key, f"grad_{key}") if key else ():
+            named.setdefault(name, (Place((("returned", slot),)), gradient))
+    found: dict[int, Place] = {}
+    for n_steps, exact in itertools.product((None, 1), (True, False)):  # "layer_W" or "W" for layer.W
+        for place in places:
+            name = "_".join(str(key) for _, key in place.steps[-(n_steps or 0) :])
+            for gradient, _ in _candidates(name, named, exact):
+                if place not in found.values():
+                    found.setdefault(gradient.steps[0][1], place)
+    return [found[slot] for slot in range(len(rest)) if slot in found] if len(found) == len(rest) else []
+
+
+def _by_shape(
+    shapes: list[tuple[int, ...]], layer: Any, arrays: list[Place], places: list[Place]
+) -> list[Place]:
+    """Return the place of each gradient; gradients of wrong shapes are matched too if that is possible."""
+
+    def without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(n for n in shape if n != 1)
+
+    ways = 0
+    for alike in (tuple, without_ones, lambda shape: tuple(sorted(without_ones(shape)))):
+        for candidates in (arrays, places):
+            held = [alike(np.shape(place.read(layer))) for place in candidates]
+            fits = fits_by_shape([alike(shape) for shape in shapes], held)
+            if len(fits) == 1:
+                return [candidates[k] for k in fits[0]]
+            ways = ways or len(fits)
+    if len(shapes) == len(arrays):
+        return arrays
+    listed = [f"{place} {np.shape(place.read(layer))}" for place in places] or ["none was found"]
+    more = [", ..." if len(items) > _LISTED else "" for items in (shapes, listed)]
+    raise ValueError(
+        f"after the gradients of its inputs, backward returned shapes "
+        f"{', '.join(map(str, shapes[:_LISTED]))}{more[0]}, which fit the parameters "
+        f"({', '.join(listed[:_LISTED])}{more[1]}) in {'several ways' if ways else 'no way'}: return a dict "
+        "with the parameters' names as keys, or keep each gradient in an attribute, self.dW for self.W"
+    )
 
 
 def _remarks(others: list[tuple[Place, Any]], states: list[Place]) -> list[Check]:
@@ -372,8 +410,6 @@ def _find_all(layer: Any, written: Callable[[Place, Any], bool]) -> list[Paramet
     whether the backward wrote the value at a place. A gradient that is a plain number, or whose shape is not
     its parameter's, is accepted only if it was written.
 
-    Notes
-    -----
     An object's parameters are its floating attributes and the items of its dicts and lists of parameters; the
     same is true of gradients. A gradient belongs to the parameter from whose name its own name is formed.
     Methods such as ``parameters()`` and ``gradients()`` are called, and their results are treated as
@@ -461,14 +497,14 @@ def _alike(value: Any, gradient: Any) -> bool:
 
 def _couple(place: Place, item: Any) -> Iterator[Parameter]:
     """Yield the parameter if an item of a list of parameters is a pair of a parameter and its gradient."""
-    if isinstance(item, tuple | list) and len(item) == 2 and all(map(is_parameter, item)):
+    if isinstance(item, tuple | list) and len(item) == 2 and all(map(is_floating, item)):
         yield Parameter(place.then(("item", 0)), place.then(("item", 1)), item[0])
 
 
 def _pairs(parameter: Found, gradient: Found) -> Iterator[tuple[Parameter, Any]]:
     """Pair two numbers or arrays, or the items of two dicts or lists."""
     (place, value), (other, g) = parameter, gradient
-    if is_parameter(value):
+    if is_floating(value):
         if isinstance(g, np.ndarray | np.number | float) and g is not value:
             yield Parameter(place, other, value), g
     elif isinstance(value, Mapping) and isinstance(g, Mapping):

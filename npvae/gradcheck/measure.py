@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .arguments import largest, quiet
-from .differences import (
-    COMPLEX_STEP,
-    Difference,
-    Differences,
-    central_difference,
-    complex_step,
-    noise_in_table,
-)
+from .arguments import Array, largest, quiet
+from .differences import Difference, Differences, central_difference, complex_step, noise_in_table
 from .kinks import Surroundings, surroundings, tied_directions
-from .objective import Budget, Objective, Probe, choose_probes, random_direction
-
-Array = npt.NDArray[Any]
+from .objective import Budget, Objective, Probe, choose_probes, nan_where_refused, random_direction
 
 # For the line along which a whole network is moved, relative to its parameters. The steps are short, as a
 # long step crosses many kinks of a large network.
@@ -34,70 +24,41 @@ _AGREES = 1e-7
 _TRUSTED = 1e-4
 
 
-@dataclass(frozen=True, eq=False)
 class Measurement:
     """The numeric derivatives of an objective along its probes, P of them.
 
-    Attributes
-    ----------
-    objective : Objective
-        What was differentiated.
-    probes : list of Probe
-        The directions. Where every entry was probed they come first, in C order.
-    by_complex : (P,) array or None
-        Slopes by complex step; None if the function cannot be evaluated at complex numbers.
-    complex_error : str
-        Why `by_complex` is None.
-    differenced : (P,) array of bool
-        Where central differences were taken. Elsewhere `by_difference` repeats `by_complex`, and the bars and
-        jumps are zero.
-    by_difference, bars, jumps : (P,) arrays
-        By central differences: slopes, their error bars, and the jumps of the slope at kinks.
-    low, high : (P,) arrays
-        The smallest and largest slope found at a kink and beside it; where there is no kink, the slope.
-    crowded : (P,) array of bool
-        Whether several kinks meet there, so that slopes nearby are neither the left nor the right one.
+    Where every entry was probed, these probes come first, in C order. Central differences may have been taken
+    along some of the probes only; elsewhere the complex steps take their place.
     """
 
-    objective: Objective
-    probes: list[Probe]
-    by_complex: Array | None
-    complex_error: str
-    differenced: Array
-    by_difference: Array
-    bars: Array
-    jumps: Array
-    low: Array
-    high: Array
-    crowded: Array
-
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         objective: Objective,
         probes: list[Probe],
         by_complex: Array | None,
         complex_error: str,
         differences: Mapping[int, Difference],
         around: Mapping[int, Surroundings],
-    ) -> Measurement:
-        """Combine what was found along all probes, or along some of them."""
+    ) -> None:
+        self.objective, self.probes = objective, probes
+        self.by_complex, self.complex_error = by_complex, complex_error  # (P,) slopes; or None, and why
         slopes = by_complex if by_complex is not None else np.full(len(probes), np.nan)
         found = [differences.get(k, Difference(float(slope), 0.0)) for k, slope in enumerate(slopes)]
         beside = [around.get(k, Surroundings([d.value])) for k, d in enumerate(found)]
-        return cls(
-            objective,
-            probes,
-            by_complex,
-            complex_error,
-            differenced=np.array([k in differences for k in range(len(probes))], dtype=bool),
-            by_difference=np.array([d.value for d in found]),
-            bars=np.array([d.bar for d in found]),
-            jumps=np.array([d.jump for d in found]),
-            low=np.array([min(b.slopes) for b in beside]),
-            high=np.array([max(b.slopes) for b in beside]),
-            crowded=np.array([b.crowded for b in beside], dtype=bool),
-        )
+        self.differenced = np.array([k in differences for k in range(len(probes))], dtype=bool)
+        self.by_difference = np.array([d.value for d in found])
+        self.bars = np.array([d.bar for d in found])
+        self.jumps = np.array([d.jump for d in found])
+        # The smallest and largest slope at a kink and beside it; where there is no kink, the slope.
+        self.low = np.array([min(b.slopes) for b in beside])
+        self.high = np.array([max(b.slopes) for b in beside])
+        self.crowded = np.array([b.crowded for b in beside], dtype=bool)
+
+    def without_complex_step(self, reason: str) -> Measurement:
+        """Return the same with central differences alone."""
+        result = copy.copy(self)
+        result.by_complex, result.complex_error = None, reason
+        return result
 
     @property
     def numeric(self) -> Array:
@@ -140,14 +101,8 @@ def confirm(
 ) -> bool:
     """Say whether central differences are precise enough and agree with complex steps.
 
-    Parameters
-    ----------
-    differences, slopes : sequences
-        By central differences and by complex step.
-    scale : float
-        The largest slope, or the size of the terms that add up to it.
-    agrees, trusted : float
-        Relative to the scale: the distance allowed beyond the error bar, and the largest error bar.
+    Relative to the scale (the largest slope, or the size of the terms that add up to it), `agrees` is the
+    distance allowed beyond the error bar, and `trusted` the largest error bar.
     """
     return all(
         not d.jump and abs(d.value - slope) <= d.bar + agrees * scale and d.bar <= trusted * scale
@@ -158,8 +113,6 @@ def confirm(
 def measure(objective: Objective, budget: Budget, rng: np.random.Generator) -> Measurement:
     """Differentiate an objective with both oracles.
 
-    Notes
-    -----
     If there are complex steps for many entries, central differences are taken only for a sample of entries
     and for random projections. If one of them shows a kink or does not confirm the complex step, central
     differences are taken for every entry.
@@ -176,7 +129,7 @@ def measure(objective: Objective, budget: Budget, rng: np.random.Generator) -> M
             found = [*some.values(), *[oracle.along(probe) for probe in across]]
             slopes = [*[float(by_complex[k]) for k in some], *[probe.project(whole) for probe in across]]
             if confirm(found, slopes, largest(slopes)):
-                return Measurement.of(objective, probes, by_complex, "", some, {})
+                return Measurement(objective, probes, by_complex, "", some, {})
         differences = [oracle.along(probe) for probe in probes]
         around = [surroundings(objective, p, d, rng) for p, d in zip(probes, differences, strict=True)]
         joint = tied_directions(oracle, probes, differences, around, rng)
@@ -185,7 +138,7 @@ def measure(objective: Objective, budget: Budget, rng: np.random.Generator) -> M
             by_complex = None if more is None else np.concatenate([by_complex, more])
     probes += [probe for probe, _ in joint]
     differences += [difference for _, difference in joint]
-    return Measurement.of(
+    return Measurement(
         objective, probes, by_complex, complex_error, dict(enumerate(differences)), dict(enumerate(around))
     )
 
@@ -209,68 +162,32 @@ def measure_together(
 ) -> list[Measurement]:
     """Measure the gradient of a large network in the time of a few dozen evaluations.
 
-    Parameters
-    ----------
-    objectives : sequence of Objective
-        One for each parameter.
-    together : callable
-        ``together(arrays) -> number``: the function with all parameters replaced.
-    rng : numpy.random.Generator
-        Draws the directions.
-
-    Returns
-    -------
-    list of Measurement
-        The slope of each parameter along one random direction, by complex step. Empty if the complex step
-        fails or cannot be confirmed.
-
-    Notes
-    -----
-    Central differences along one line that moves all parameters at once confirm the complex steps: the slope
-    there is the sum of the parameters' own slopes.
+    Each parameter is measured along one random direction, by complex step. ``together(arrays)`` is the
+    function with all parameters replaced: central differences along one line that moves all of them at once
+    confirm the complex steps, as the slope there is the sum of the parameters' own slopes. Empty if the
+    complex step fails or is not confirmed.
     """
     probes = [random_direction(o.point, rng) for o in objectives]
     with quiet():
-        try:
-            slopes = [_slope_in_place(o, probe) for o, probe in zip(objectives, probes, strict=True)]
-            if not np.all(np.isfinite(slopes)) or not _add_up(objectives, probes, slopes, together):
-                return []
-        except Exception:  # user code may raise anything for complex numbers
+        found = [_by_complex_step(o, [probe])[0] for o, probe in zip(objectives, probes, strict=True)]
+        slopes = np.array([np.nan if slope is None else slope[0] for slope in found])
+        most = largest(slopes)
+        if not np.all(np.isfinite(slopes)) or most == 0:
             return []
-    found = zip(objectives, probes, slopes, strict=True)
-    return [Measurement.of(o, [probe], np.array([slope]), "", {}, {}) for o, probe, slope in found]
-
-
-def _slope_in_place(objective: Objective, probe: Probe) -> float:
-    """Take a complex step with only one additional array, to save memory for large networks."""
-    point = np.empty(objective.point.shape, np.complex128)
-    point.real, point.imag = objective.point, np.asarray(probe.direction)
-    point.imag *= COMPLEX_STEP
-    return complex_step(lambda _: objective.value(point))
-
-
-def _add_up(
-    objectives: Sequence[Objective],
-    probes: Sequence[Probe],
-    slopes: Sequence[float],
-    together: Callable[[Mapping[str, Array]], Any],
-) -> bool:
-    """Say whether central differences along the sum of all directions give the sum of their slopes."""
-    most = largest(slopes)
-    if most == 0:
-        return False
-    # Parameters with a small slope are moved further, so that their share of the sum is not negligible.
-    weights = [float(np.clip(most / max(abs(slope), 1e-300), 1, 100)) for slope in slopes]
-    places = {o.name: np.empty_like(o.point) for o in objectives}
-
-    def phi(t: float) -> float:
-        for o, probe, weight in zip(objectives, probes, weights, strict=True):
-            np.multiply(np.asarray(probe.direction), t * weight, out=places[o.name])
-            places[o.name] += o.point
-        return float(together(places))
-
-    value = phi(0.0)
-    noise = max(noise_in_table(phi, _LINE_SPACING), objectives[0].eps * abs(value))
-    found = central_difference(phi, value, _LINE_STEP, _SMALLEST_LINE_STEP, noise)
-    shares = [weight * slope for weight, slope in zip(weights, slopes, strict=True)]
-    return confirm([found], [sum(shares)], float(np.sum(np.abs(shares))))
+        # Parameters with a small slope are moved further, so that their share of the sum is not negligible.
+        weights = np.clip(most / np.maximum(np.abs(slopes), 1e-300), 1, 100)
+        steps = [
+            (o.name, o.point, weight * np.asarray(probe.direction))
+            for o, probe, weight in zip(objectives, probes, weights, strict=True)
+        ]
+        phi = nan_where_refused(lambda t: together({name: x + t * step for name, x, step in steps}))
+        value = float(phi(0.0))
+        noise = max(noise_in_table(phi, _LINE_SPACING), objectives[0].eps * abs(value))
+        line = central_difference(phi, value, _LINE_STEP, _SMALLEST_LINE_STEP, noise)
+    shares = weights * slopes
+    if not confirm([line], [np.sum(shares)], float(np.sum(np.abs(shares)))):
+        return []
+    return [
+        Measurement(o, [probe], np.array([slope]), "", {}, {})
+        for o, probe, slope in zip(objectives, probes, slopes, strict=True)
+    ]

@@ -5,22 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import coarsest, copied, is_floating, kind_of, largest, lengths_of, quiet
-from .checks import noise_check
+from .arguments import Array, coarsest, copied, is_floating, kind_of, largest, lengths_of, quiet, rebuilt
+from .checks import Options, noise_check, undecided
 from .hints import Clues
-from .judge import allowance, compare, judge, mismatch
+from .judge import compare, gradients_of, judge, mismatch
 from .measure import measure_together
 from .objective import Budget, Objective, generator, objectives_of
 from .objects import Noise, Snapshot
-from .report import Check, Entry, Reason, Report, one_cause
-
-Array = npt.NDArray[Any]
+from .report import Check, Entry, Report, one_cause
 
 _LARGE = 20_000  # a network with more parameters is checked on one projection of each array
 _SECOND_LOOK = Budget(n_entries=0, n_coordinates=16, n_projections=4)
@@ -100,35 +97,12 @@ def check_network(
         entries, checks = _look(run, asked, generator(seed), rtol)
     checks += noise_check(run.noise)
     title = f"check_network({type(network).__name__})"
-    settings = "".join(f", {key}={value}" for key, value in asked.items())
-    settings += f", rtol={rtol}" if rtol else ""
-    call = f"check_network(network, params, *args, seed={seed}{settings})"
+    call = Options(seed=seed, rtol=rtol).call("check_network(network, params, *args", **asked)
     return Report(title, entries, seed, call, tuple(checks))
 
 
 class _Run:
-    """A network's two functions, called with parameters by name and with all generators reset.
-
-    Parameters
-    ----------
-    network, params, args
-        As for `check_network`.
-
-    Attributes
-    ----------
-    noise : Noise
-        The generators.
-    params : mapping of str to array, or list of arrays
-        The parameters as they were given.
-    point : mapping of str to array
-        The parameters by name; in a list they are ``params[0]``, ``params[1]``, ...
-    given : mapping of str to array
-        Copies of those that can be differentiated.
-    fixed : list
-        Copies of the other arguments.
-    has_loss : bool
-        Whether the loss is evaluated by ``network.loss``.
-    """
+    """A network's two functions, called with parameters by name and with all generators reset."""
 
     def __init__(self, network: Any, params: Any, args: Sequence[Any]) -> None:
         if not callable(getattr(network, "loss_and_grad", None)):
@@ -137,13 +111,14 @@ class _Run:
                 "loss_and_grad(params, *args) -> (loss, grads)"
             )
         self.noise = Noise(network=network)
-        self.has_loss = callable(getattr(network, "loss", None))
+        self.has_loss = callable(getattr(network, "loss", None))  # whether that evaluates the loss
         self._network, self.params = network, params
         self._listed = isinstance(params, list | tuple)
         if not self._listed and not isinstance(params, Mapping):
             raise TypeError(
                 f"params must map names to arrays, or be a list of arrays, not {_described(params)}"
             )
+        # The parameters by name; those of a list are params[0], params[1], ...
         self.point = {f"params[{k}]": value for k, value in enumerate(params)} if self._listed else params
         for name in self.point:
             if isinstance(self.point[name], Mapping | list | tuple):
@@ -194,7 +169,7 @@ class _Run:
         try:
             with quiet():
                 found = self.loss(self.parameters())
-            if same_loss(found, expected, dtype):
+            if not mismatch([found], [expected], [""], [largest(expected)], dtype):
                 return []
             reason = f"it returns {found:.8g}, but loss_and_grad returns {expected:.8g}"
         except Exception as error:  # it may be another function altogether
@@ -204,21 +179,13 @@ class _Run:
 
     def objectives(self, loss: Any) -> tuple[list[Objective], Callable[[Mapping[str, Array]], Any]]:
         """Return the loss as a function of each parameter, and as a function of all of them together."""
-        kept: dict[Any, Any] = {}  # copies of the parameters, in other dtypes
 
         def evaluate(dtype: npt.DTypeLike | None, replaced: Mapping[str, Array]) -> list[Any]:
             kind = np.complex128 if any(map(np.iscomplexobj, replaced.values())) else dtype
-            everything = len(replaced) == len(self.given)  # then there is nothing to put back
-            if (everything, kind) not in kept:
-                kept[everything, kind] = self.parameters(kind)
-            point = kept[everything, kind]
+            point = self.parameters(kind)
             for name, x in replaced.items():
                 point[name] = x
-            try:
-                return [self.loss(point, dtype)]
-            finally:
-                for name in () if everything else replaced:
-                    point[name] = np.array(self.given[name], point[name].dtype if kind is None else kind)
+            return [self.loss(point, dtype)]
 
         names, given = list(self.given), [*self.given.values(), *self.fixed]
         objectives, dtype = objectives_of(evaluate, self.given, names, given, [1.0], [loss], by_term=False)
@@ -226,8 +193,7 @@ class _Run:
 
     def _call(self, function: Any, point: Any, dtype: npt.DTypeLike | None = None) -> Any:
         if self._listed:
-            values, kind = list(point.values()), type(self.params)
-            point = kind(*values) if hasattr(kind, "_fields") else kind(values)
+            point = rebuilt(self.params, list(point.values()))
         self.noise.reset()
         result = function(point, *[copied(arg, dtype) for arg in self.fixed])
         self.noise.look()
@@ -238,13 +204,6 @@ def _converted(params: Any, dtype: npt.DTypeLike | None) -> Any:
     if hasattr(params, "astype"):
         return params.copy() if dtype is None else params.astype(dtype)
     return {name: copied(array, dtype) for name, array in params.items()}
-
-
-def same_loss(a: Any, b: Any, dtype: npt.DTypeLike) -> bool:
-    """Say whether two losses are equal up to rounding in a dtype; NaN equals NaN."""
-    if a == b or (np.isnan(a) and np.isnan(b)):
-        return True
-    return bool(abs(a - b) <= allowance(dtype, abs(b), abs(b)))
 
 
 def _number(loss: Any) -> Any:
@@ -293,9 +252,8 @@ def _look(
     repeated = _repeatable(run, loss, grads, dtype)
     checks.append(repeated)
     if repeated.verdict == "inconclusive":
-        undecided = partial(Entry, verdict="inconclusive", hint="not compared: the loss does not repeat")
-        entries = tuple(undecided(k, x.shape, reason=Reason.NOT_COMPARED) for k, x in given.items())
-        return entries, checks
+        shapes = [x.shape for x in given.values()]
+        return undecided(names, shapes, "not compared: the loss does not repeat"), checks
     checks += run.settle_loss(loss, dtype)
     entries = _compared(run, loss, grads, asked, rng, rtol)
     return entries, checks + one_cause(entries)
@@ -313,7 +271,8 @@ def _compared(
     objectives, together = run.objectives(loss)
     sizes = [array.size for array in run.given.values()]
     dtype = coarsest(run.given.values())
-    budget = Budget.of(max(sizes), **asked)
+    budget = Budget(**asked)
+    budget.require_enough_for(max(sizes))
     entries: dict[str, Entry] = {}
     if not asked and sum(sizes) > _LARGE:
         budget = _SECOND_LOOK
@@ -339,7 +298,7 @@ def _repeatable(run: _Run, loss: Any, grads: Mapping[str, Any], dtype: np.dtype[
         run.loss_and_grad(elsewhere)
     again, found = run.loss_and_grad(run.parameters())
     same = "a second call with the same arguments returns"
-    if not same_loss(again, loss, dtype):
+    if mismatch([again], [loss], [""], [largest(loss)], dtype):
         return Check(
             "repeatable",
             "inconclusive",
@@ -348,10 +307,8 @@ def _repeatable(run: _Run, loss: Any, grads: Mapping[str, Any], dtype: np.dtype[
         )
     numeric = [name for name, g in grads.items() if g is not None and g.dtype.kind in "fiu"]
     expected = [grads[name] for name in numeric]
-    floating = [array.dtype for array in expected if array.dtype.kind == "f"]
-    kind = min(floating, key=lambda d: d.itemsize, default=None)
-    again = [found.get(name) for name in numeric]
-    if where := mismatch(again, expected, numeric, [*map(largest, expected)], dtype=kind):
+    again, sizes = [found.get(name) for name in numeric], [largest(gradient) for gradient in expected]
+    if where := mismatch(again, expected, gradients_of(numeric), sizes, coarsest(expected)):
         text = f"{same} other gradients: {where}; fresh noise, gradients that add up, or a stale cache"
         return Check("repeatable", "fail", text)
     return Check("repeatable", "pass")

@@ -2,73 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import copied, is_floating, largest, moved, quiet
-
-Array = npt.NDArray[Any]
-K = TypeVar("K", bound=Hashable)
+from .arguments import Array, copied, is_floating, largest, moved, quiet
 
 _SAME = 1e-9  # relative deviation below which numbers count as equal
 _ENTRIES = np.concatenate([np.linspace(0.5, 1.5, 128), -np.linspace(0.5, 1.5, 128)])
 
 
-class Budget(NamedTuple):
-    """How many derivatives to measure for each argument.
+@dataclass(frozen=True)
+class Budget:
+    """How many derivatives to measure for each argument."""
 
-    Attributes
-    ----------
-    n_entries : int
-        An array with up to this many entries is checked entry by entry.
-    n_coordinates, n_projections : int
-        For a larger array, how many randomly drawn entries and how many random projections are checked.
-    """
+    n_entries: int = 2000  # an array with up to this many entries is checked entry by entry
+    n_coordinates: int = 64  # of a larger array, so many randomly drawn entries ...
+    n_projections: int = 8  # ... and random projections are checked
 
-    n_entries: int = 2000
-    n_coordinates: int = 64
-    n_projections: int = 8
-
-    @classmethod
-    def of(cls, largest: int, **counts: int) -> Budget:
-        """Return a budget with these counts, for arrays of which the largest has `largest` entries.
-
-        Raises
-        ------
-        ValueError
-            If a count is negative, or nothing of the largest array would be checked.
-        """
-        for name, count in counts.items():
-            if count < 0:
-                raise ValueError(f"{name} is {count}; it must be 0 or more")
-        budget = cls(**counts)
-        if largest > budget.n_entries and not budget.n_coordinates + budget.n_projections:
+    def require_enough_for(self, size: int) -> None:
+        """Raise a ValueError if a count is negative, or nothing of an array of this size would be checked."""
+        for name in ("n_entries", "n_coordinates", "n_projections"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
+        if size > self.n_entries and not self.n_coordinates + self.n_projections:
             raise ValueError(
-                f"n_coordinates and n_projections are 0, and n_entries={budget.n_entries} is less than the "
-                f"largest array's {largest} entries: nothing would be compared"
+                f"n_coordinates and n_projections are 0, and n_entries={self.n_entries} is less than the "
+                f"largest array's {size} entries: nothing would be compared"
             )
-        return budget
 
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """A direction of unit length in an argument's space.
+    """A direction of unit length in an argument's space."""
 
-    Attributes
-    ----------
-    index : tuple of int or None
-        The entry that the direction moves; None for a projection.
-    direction : array or None
-        The direction, with the argument's shape; None for a single entry.
-    """
-
-    index: tuple[int, ...] | None
-    direction: Array | None = None
+    index: tuple[int, ...] | None  # the entry that the direction moves; None for a projection
+    direction: Array | None = None  # with the argument's shape; None for a single entry
 
     def move(self, x: Array, t: complex) -> Array:
         """Return a copy of x moved by t along the direction."""
@@ -141,37 +114,19 @@ def choose_probes(x: Array, budget: Budget, rng: np.random.Generator) -> list[Pr
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """A scalar function of one argument, with all others held fixed.
+    """A scalar function of one argument, with all others held fixed."""
 
-    Attributes
-    ----------
-    name : str
-        The argument's name.
-    point : array
-        The point at which the derivative is wanted, in float64 if the function takes it.
-    value : callable
-        ``value(array) -> scalar``. For a complex array it evaluates in complex arithmetic. An evaluation
-        must not influence later ones.
-    magnitude : float
-        Size of the terms that are summed to the scalar; its rounding errors are proportional to it.
-    eps : float
-        Machine epsilon of the function's results.
-    upstream : float
-        The largest entry of the upstream gradient; 1 for a loss.
-    terms : callable or None
-        ``terms(array) -> vector`` that sums to the value: at a kink, each term may take its own side.
-    beside : callable or None
-        ``beside(rng, size) -> callable``, a function like `value` but with all other arguments moved at
-        random by the relative amount `size`, which separates kinks that meet at the point.
-    """
-
-    name: str
-    point: Array
+    name: str  # the argument's
+    point: Array  # where the derivative is wanted, in float64 if the function takes it
+    # In complex arithmetic for a complex array. An evaluation must not influence later ones.
     value: Callable[[Array], Any]
-    magnitude: float
-    eps: float
-    upstream: float = 1.0
+    magnitude: float  # size of the terms that are summed to the scalar, and of its rounding errors
+    eps: float  # machine epsilon of the function's results
+    upstream: float = 1.0  # the largest entry of the upstream gradient; 1 for a loss
+    # The terms that sum to the value: at a kink, each may take its own side.
     terms: Callable[[Array], Array] | None = None
+    # beside(rng, size) is like `value`, but with all other arguments moved at random by a relative amount,
+    # which separates kinks that meet at the point.
     beside: Callable[[np.random.Generator, float], Callable[[Array], Any]] | None = None
 
     def along(self, probe: Probe, point: Array) -> Callable[[complex], Any]:
@@ -228,8 +183,8 @@ def nan_where_refused(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def objectives_of(
-    evaluate: Callable[[npt.DTypeLike | None, Mapping[K, Array]], Sequence[Any]],
-    points: Mapping[K, Any],
+    evaluate: Callable[[npt.DTypeLike | None, Mapping[Any, Array]], Sequence[Any]],
+    points: Mapping[Any, Any],
     names: Sequence[str],
     given: Iterable[Any],
     weights: Sequence[Any],
@@ -239,41 +194,29 @@ def objectives_of(
 ) -> tuple[list[Objective], type[np.float64] | None]:
     """Return the number L = sum(weights * parts) as a function of each of several arguments.
 
-    Parameters
-    ----------
-    evaluate : callable
-        ``evaluate(dtype, replaced) -> parts`` with some arguments replaced. All other floating arguments have
-        `dtype`, or their own dtype if that is None. If a replaced one is complex, so is the arithmetic.
-    points, names
-        The arguments by their keys, and their names.
-    given : iterable
-        All floating values on which the parts depend.
-    weights, parts : sequences
-        A weight for each part, and the parts at the point.
-    by_term : bool
-        Whether each entry of the parts is a term that may have kinks of its own.
+    ``evaluate(dtype, replaced)`` returns the parts with some of the `points` replaced. All other floating
+    arguments have `dtype`, or their own dtype if that is None. If a replaced one is complex, so is the
+    arithmetic. `given` are all values on which the parts depend, `parts` those at the point. `by_term` says
+    whether each entry of the parts is a term that may have kinks of its own.
 
-    Returns
-    -------
-    objectives : list of Objective
-    dtype : dtype or None
-        float64 if the function takes it; None, for the given dtypes, if it raises.
+    Also returned is the dtype of the evaluations: float64, or None, for the given dtypes, if the function
+    does not take it.
     """
 
-    def terms(dtype: npt.DTypeLike | None, replaced: Mapping[K, Array]) -> list[Any]:
+    def terms(dtype: npt.DTypeLike | None, replaced: Mapping[Any, Array]) -> list[Any]:
         found = evaluate(dtype, replaced)
         if any(np.asarray(part).dtype == np.complex64 for part in found):  # a complex step underflows there
             raise TypeError("the function computes in complex64")
         return [weight * part for weight, part in zip(weights, found, strict=True)]
 
-    def value(dtype: npt.DTypeLike | None, others: Mapping[K, Array], key: K, x: Array) -> Any:
+    def value(dtype: npt.DTypeLike | None, others: Mapping[Any, Array], key: Any, x: Array) -> Any:
         return sum(np.add.reduce(term, axis=None) for term in terms(dtype, {**others, key: x}))
 
-    def flat(dtype: npt.DTypeLike | None, key: K, x: Array) -> Array:
+    def flat(dtype: npt.DTypeLike | None, key: Any, x: Array) -> Array:
         return np.concatenate([np.ravel(term) for term in terms(dtype, {key: x})])
 
     def beside(
-        dtype: npt.DTypeLike | None, key: K, rng: np.random.Generator, size: float
+        dtype: npt.DTypeLike | None, key: Any, rng: np.random.Generator, size: float
     ) -> Callable[[Array], Any]:
         """Return L with every other argument moved a little."""
         others = {
@@ -309,7 +252,7 @@ def objectives_of(
     return objectives, dtype
 
 
-def in_float64(evaluate: Callable[..., Sequence[Any]], points: Mapping[K, Any]) -> list[Array] | None:
+def in_float64(evaluate: Callable[..., Sequence[Any]], points: Mapping[Any, Any]) -> list[Array] | None:
     """Return the parts that a function returns for float64 arguments; None if it raises."""
     first, point = next(iter(points.items()))
     try:

@@ -22,10 +22,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-Step = tuple[str, Any]  # ("attribute", name), ("item", key or index), ("call", method) or ("name", variable)
+from .arguments import GENERATORS, Array, is_floating, rebuilt
 
-GENERATORS = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random)
+Step = tuple[str, Any]  # ("attribute", name), ("item", key or index), ("call", method) or ("name", variable)
 
 _MOST = 4096  # how many objects are visited
 _MISSING = object()
@@ -35,14 +34,7 @@ _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, f
 
 @dataclass(frozen=True)
 class Place:
-    """Where something is in an object.
-
-    Attributes
-    ----------
-    steps : tuple of (str, object)
-        How to get there: "attribute" with a name, "item" with a key or an index, "call" with a method's name,
-        "name" with the name of a variable that a function refers to.
-    """
+    """Where something is in an object: the steps that lead there."""
 
     steps: tuple[Step, ...] = ()
 
@@ -74,10 +66,7 @@ class Place:
     def write(self, thing: Any, value: Any) -> None:
         """Write a number or an array there, and in all places that hold the same array.
 
-        Raises
-        ------
-        TypeError
-            If the array must be replaced, but cannot be replaced in all places that hold it.
+        Raises a TypeError if the array must be replaced, but cannot be in all places that hold it.
         """
         held = self.read(thing)
         if not isinstance(held, np.ndarray):
@@ -96,8 +85,7 @@ class Place:
         if isinstance(holder, tuple):
             key = key if kind == "item" else getattr(holder, "_fields", ()).index(key)
             items = [*holder[:key], value, *holder[key + 1 :]]
-            named = hasattr(holder, "_fields")
-            Place(self.steps[:-1]).replace(thing, type(holder)(*items) if named else type(holder)(items))
+            Place(self.steps[:-1]).replace(thing, rebuilt(holder, items))
         elif kind == "item":
             holder[key] = value
         else:
@@ -118,11 +106,8 @@ def follow(holder: Any, kind: str, key: Any) -> Any:
 def nodes(thing: Any, functions: bool = False) -> Iterator[tuple[Place, Any]]:
     """Yield the objects, dicts, lists and tuples that a thing consists of, each once, the outer ones first.
 
-    Parameters
-    ----------
-    thing : object
-    functions : bool
-        Whether to look into functions too, and to include what they and the methods of objects refer to.
+    `functions` says whether to look into functions too, and to include what they and the methods of objects
+    refer to.
     """
     queue: collections.deque[tuple[Place, Any]] = collections.deque([(Place(), thing)])
     closed: tuple[type, ...] = (*ATOMS, np.ndarray, *GENERATORS, types.BuiltinFunctionType)
@@ -245,23 +230,15 @@ def _is_array(value: Any) -> bool:
     return hasattr(type(value), "shape") and hasattr(type(value), "dtype")
 
 
-def is_parameter(value: Any) -> bool:
-    """Say whether something may be a parameter: a floating array or number."""
-    return isinstance(value, np.ndarray | np.floating | float) and np.asarray(value).dtype.kind == "f"
-
-
 def numbers(thing: Any) -> Iterator[tuple[Place, Any]]:
     """Yield every real floating array or number with its place, or with each of its places."""
-    return ((place, value) for place, value in members(thing) if place.steps and is_parameter(value))
+    return ((place, value) for place, value in members(thing) if place.steps and is_floating(value))
 
 
 def held_in(thing: Any, kinds: type | tuple[type, ...], functions: bool = True) -> dict[str, Any]:
     """Find the values of some types inside a thing: items, attributes, and what functions refer to.
 
-    Returns
-    -------
-    dict
-        Each value once, by its path as it is written after the thing's name.
+    Each is returned once, by its path as it is written after the thing's name.
 
     Examples
     --------
@@ -287,13 +264,7 @@ def shapes_in(thing: Any) -> dict[str, tuple[int, ...]]:
 
 
 class Snapshot:
-    """A copy of all arrays inside some things, to find out later which were changed.
-
-    Parameters
-    ----------
-    **things
-        The things, under the names that the report uses.
-    """
+    """A copy of all arrays inside some things, given by name, to find out later which were changed."""
 
     def __init__(self, **things: Any) -> None:
         self._kept = [
@@ -379,26 +350,27 @@ def _root_of(array: Array) -> Array:
 class Noise:
     """The state of all generators that some things may draw from, restored before each evaluation.
 
-    Parameters
-    ----------
-    **things
-        The things, under the names that the report uses. Their attributes, what they hold, and what their
-        functions refer to are searched for generators. NumPy's and Python's global generators are included.
+    The things are given by name. Their attributes, what they hold, and what their functions refer to are
+    searched for generators. NumPy's and Python's global generators are included.
     """
 
     _LOOKS = 3  # finding out which generators were drawn from takes as long as a small network
 
     def __init__(self, **things: Any) -> None:
         self._held: dict[str, tuple[Any, Any]] = {}
+        self._drawn: dict[str, tuple[Any, Any]] = {}
+        self._looks = 0
+        self._held["NumPy's global generator"] = np.random, _state_of(np.random)
+        self._held["Python's global generator"] = random, _state_of(random)
+        self.include(things)
+
+    def include(self, things: Mapping[str, Any]) -> None:
+        """Include the generators in more things."""
         for name, thing in things.items():
             for path, generator in held_in(thing, GENERATORS).items():
                 if all(generator is not held for held, _ in self._held.values()):
                     with contextlib.suppress(NotImplementedError):  # random.SystemRandom has no state
                         self._held[name + path] = generator, _state_of(generator)
-        self._held["NumPy's global generator"] = np.random, _state_of(np.random)
-        self._held["Python's global generator"] = random, _state_of(random)
-        self._drawn: dict[str, tuple[Any, Any]] = {}
-        self._looks = 0
 
     @property
     def drawn(self) -> list[str]:
@@ -456,14 +428,7 @@ class Copies:
     """Copies of a layer, each in the layer's own state when `take` returns it.
 
     Copying a tree of objects takes many times as long as its forward pass, so a copy that is no longer in use
-    is restored and used again.
-
-    Parameters
-    ----------
-    layer : object
-        The layer to copy; it must not change.
-    places : sequence of Place
-        The places in the copies at which other values are written.
+    is restored and used again. The layer must not change. At the places, other values are written.
     """
 
     def __init__(self, layer: Any, places: Sequence[Place] = ()) -> None:

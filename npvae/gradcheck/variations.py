@@ -11,14 +11,12 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .arguments import copied, largest, parts_of, quiet
+from .arguments import Array, copied, largest, parts_of, quiet
 from .case import Case, saved
 from .judge import CANCELLATION, mismatch
 from .report import Check
 
-Array = npt.NDArray[Any]
 Finding = tuple[Any, str] | None  # a verdict, "fail" or "note", and what was found; None for "pass"
 Look = Callable[[Case, np.random.Generator], Finding]
 
@@ -71,9 +69,9 @@ def _laid_out(layout: Callable[[Array], Array]) -> Look:
         if mismatch(found, parts, names, [*map(largest, parts)], dtype=case.dtype) and (
             differs := mismatch(found, parts, names, case.sizes_close_by, dtype=case.dtype)
         ):
-            return "fail", f"forward returns something else: {differs.plain}"
+            return "fail", f"forward returns something else: {differs}"
         where = case.differ(case.pair.pull(y, [laid_out(dy) for dy in case.dys], cache), expected)
-        return ("fail", str(where)) if where else None
+        return ("fail", where) if where else None
 
     return look
 
@@ -118,13 +116,7 @@ def _broadcast(case: Case, rng: np.random.Generator) -> Finding:
 
 
 def _batch(case: Case, rng: np.random.Generator) -> tuple[int, list[int]]:
-    """Return the batch size, and the arguments whose first axis is the batch.
-
-    Raises
-    ------
-    _Refused
-        If the shapes do not show them.
-    """
+    """Return the batch size and the arguments whose first axis is the batch, unless the shapes hide them."""
     tall = [part for part in case.parts if part.ndim]
     firsts = [np.asarray(x) for x in case.points.values() if np.ndim(x)]
     if not tall and not firsts:
@@ -208,11 +200,8 @@ def _with_rows(
 def _wrong_shape(case: Case, other: Case) -> str:
     """Name a gradient whose shape is not its argument's.
 
-    Raises
-    ------
-    _Refused
-        If it has the shape that it had with all rows: something that the function holds, such as targets,
-        was broadcast against the remaining rows.
+    If that is the shape it had with all rows, something that the function holds, such as targets, was
+    broadcast against the remaining rows.
     """
     for label, gradient, shape, before in zip(
         case.names, other.gradients, other.shapes, case.shapes, strict=True

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.gradcheck.strangers import books, courses, frameworks, habits, science
+from tests.gradcheck.strangers import books, courses, frameworks, habits, losses, returned, science
 
-STRANGERS = [s for place in (books, courses, frameworks, science, habits) for s in place.STRANGERS]
+PLACES = (books, courses, frameworks, science, habits, losses, returned)
+STRANGERS = [s for place in PLACES for s in place.STRANGERS]
 RIGHT = "right"
 
 VERSIONS = [
