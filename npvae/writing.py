@@ -8,10 +8,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # on Windows
-    fcntl = None  # type: ignore[assignment]
+from npvae.locks import lock
 
 _MARK = "npvae-"  # in the names of temporary files
 
@@ -52,11 +49,11 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
             os.fsync(handle)
             if mode is not None:
                 temporary.chmod(stat.S_IMODE(mode))
-            if fcntl is not None:  # while it is locked: nobody may take it for a leftover
+            if os.name != "nt":  # while it is locked: nobody may take it for a leftover
                 temporary.replace(path)
         finally:
             os.close(handle)
-        if fcntl is None:  # Windows does not rename an open file
+        if os.name == "nt":  # where an open file cannot be renamed
             temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
@@ -81,23 +78,16 @@ def _create_temporary(path: Path) -> tuple[Path, int]:
     while True:
         temporary = path.with_name(f".{path.name}.{_MARK}{secrets.token_hex(4)}{path.suffix}")
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        if fcntl is None:
+        if lock(handle, wait=True) is None:
             return temporary, handle
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):  # another process removed it before it was locked
             if os.path.samestat(os.fstat(handle), temporary.stat()):
                 return temporary, handle
-        except FileNotFoundError:  # another process removed it before it was locked
-            pass
-        except OSError:  # there are no locks on this file system
-            return temporary, handle
         os.close(handle)
 
 
 def _remove_leftovers(path: Path) -> None:
     """Remove temporary files of this path that no process is writing."""
-    if fcntl is None:
-        return
     pattern = re.compile(re.escape(f".{path.name}.{_MARK}") + "[0-9a-f]{8}" + re.escape(path.suffix))
     for name in os.listdir(path.parent):
         if not pattern.fullmatch(name):
@@ -106,13 +96,10 @@ def _remove_leftovers(path: Path) -> None:
             handle = os.open(path.parent / name, os.O_RDWR)
         except OSError:  # of another user, or gone already
             continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            (path.parent / name).unlink(missing_ok=True)
-        except OSError:  # being written
-            pass
-        finally:
-            os.close(handle)
+        with contextlib.suppress(OSError):  # it, or its folder, has changed
+            if lock(handle):
+                (path.parent / name).unlink(missing_ok=True)
+        os.close(handle)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,14 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from npvae import kernels, version
 from npvae.cli.saving import save_elsewhere
+from npvae.locks import lock
 from npvae.printable import printable
 from npvae.study.experiment.cache import Cell, StudyFolder
 from npvae.writing import write_text_atomically
-
-try:
-    import fcntl
-except ImportError:  # on Windows
-    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from npvae.data import Dataset
@@ -137,34 +133,34 @@ def held_folder(path: Path) -> Iterator[None]:
     check_folder(path)
     is_new = not path.exists()
     path.mkdir(parents=True, exist_ok=True)
-    lock = path / ".lock"
-    handle = _lock(lock)
+    lock_file = path / ".lock"
+    handle = _hold(lock_file)
     try:
         yield
     finally:
         if handle is not None:
-            lock.unlink(missing_ok=True)
+            lock_file.unlink(missing_ok=True)
             os.close(handle)
         if is_new:
             with suppress(OSError):  # it holds something by now
                 path.rmdir()
 
 
-def _lock(path: Path) -> int | None:
+def _hold(path: Path) -> int | None:
     """Return a handle that holds the lock, or None if there are no locks."""
-    while fcntl is not None:
+    while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        locked = lock(handle)
+        if locked is False:
             holder = printable(os.read(handle, 100).decode(errors="replace") or "unknown")
             os.close(handle)
             raise ValueError(
                 f"another run is writing into {path.parent}/ (process {holder}); wait for its end, or choose "
                 "another --out"
-            ) from None
-        except OSError:  # not on this file system
+            )
+        if locked is None:
             os.close(handle)
+            path.unlink(missing_ok=True)
             return None
         with suppress(FileNotFoundError):  # the process before removed it just now
             if os.path.samestat(os.fstat(handle), path.stat()):
@@ -172,7 +168,6 @@ def _lock(path: Path) -> int | None:
                 os.write(handle, f"{os.getpid()} on {platform.node()}".encode())
                 return handle
         os.close(handle)
-    return None
 
 
 def check_folder(path: Path) -> None:
