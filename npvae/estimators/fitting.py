@@ -588,7 +588,7 @@ class TrainableModel(LatentVariableModel):
     def _new_generator(self) -> np.random.Generator:
         """Return the generator of a new training, in the same state on all ranks under mpirun."""
         rng = make_generator(self.random_state)
-        share_state(rng)
+        share_state(rng, self.random_state if isinstance(self.random_state, int | np.integer) else None)
         return rng
 
     def _make_stepper(
