@@ -174,7 +174,11 @@ def _draw(file: Path, answer: "Answer") -> Path | None:
     from npvae.view.draw.training import draw_training
 
     path = file.with_suffix(".png")
-    save_figure(draw_training(answer.losses, np.array(answer.samples), (8, 8)), path)
+    try:
+        save_figure(draw_training(answer.losses, np.array(answer.samples), (8, 8)), path)
+    except OSError as error:  # the answer is given all the same
+        print(f"npvae exercise: the picture could not be written: {error}", file=sys.stderr)
+        return None
     return path
 
 
@@ -256,8 +260,10 @@ def _grade(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from npvae.course.exercises.grading import as_csv, as_table, grade, submissions
-    from npvae.writing import write_text_atomically
+    from npvae.writing import check_writable, write_text_atomically
 
+    if args.csv is not None:
+        check_writable(args.csv)
     if not args.folder.is_dir():
         raise ValueError(f"{args.folder}: no such folder")
     found = submissions(args.folder)

@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +14,7 @@ from npvae.cli.saving import save_elsewhere
 from npvae.locks import lock
 from npvae.printable import printable
 from npvae.study.experiment.cache import Cell, StudyFolder
-from npvae.writing import write_text_atomically
+from npvae.writing import check_folder, check_writable, write_text_atomically
 
 if TYPE_CHECKING:
     from npvae.data import Dataset
@@ -70,6 +70,13 @@ class RunFolder(StudyFolder):
         }
         self._pictures: list[str] = []
         self._check_earlier_run()
+
+    def check_writable(self, names: Iterable[str]) -> None:
+        """Raise an OSError unless files of these names, models and measurements can be written."""
+        for name in ("run.json", *names):
+            check_writable(self.path / name)
+        for folder in ("models", "measured"):
+            check_folder(self.path / folder)
 
     def save_model(self, cell: Cell, key: str, model: "VAE | Autoencoder") -> None:
         """Save a model; before the first, and before one that run.json tells of is replaced, run.json."""
@@ -131,6 +138,7 @@ def held_folder(path: Path) -> Iterator[None]:
         The folder cannot be made or written to.
     """
     check_folder(path)
+    path = Path(os.path.realpath(path))  # mkdir does not follow a link to a folder that is missing
     is_new = not path.exists()
     path.mkdir(parents=True, exist_ok=True)
     lock_file = path / ".lock"
@@ -168,12 +176,3 @@ def _hold(path: Path) -> int | None:
                 os.write(handle, f"{os.getpid()} on {platform.node()}".encode())
                 return handle
         os.close(handle)
-
-
-def check_folder(path: Path) -> None:
-    """Raise an OSError unless `path` is a folder to write into, or one that can be made."""
-    nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
-    if not nearest.is_dir():
-        raise NotADirectoryError(f"{nearest} is a file, not a folder")
-    if not os.access(nearest, os.W_OK):
-        raise PermissionError(f"{nearest} cannot be written to")

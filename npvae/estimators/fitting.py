@@ -45,6 +45,7 @@ from npvae.training.schedules import kl_weight
 from npvae.training.state import CheckpointSchedule, TrainingState, generator_with
 from npvae.training.step import Network
 from npvae.training.units import Units
+from npvae.writing import check_writable
 
 # Limits if max_epochs is None: 40 epochs or 20,000 steps, whichever is more.
 _FEWEST_EPOCHS, _MOST_STEPS = 40, 20_000
@@ -341,10 +342,14 @@ class TrainableModel(LatentVariableModel):
         ValueError
             `every` is not a positive integer, a hyperparameter cannot be stored, or there is a file at `path`
             that is no checkpoint.
+        OSError
+            No file can be written at `path`.
         """
         if not is_count(every):
             raise ValueError(f"checkpoint_every must be an integer of at least 1, got {every!r}")
         file = Path(path)
+        if is_first_rank():
+            check_writable(file)
         if file.exists() and not is_checkpoint(file):
             raise ValueError(f"checkpoint={str(path)!r} exists and is no checkpoint; give another path")
         settings = encoded_settings(self)
