@@ -13,6 +13,7 @@ from npvae import kernels, version
 from npvae.cli.saving import save_elsewhere
 from npvae.locks import lock
 from npvae.printable import printable
+from npvae.reading import reading
 from npvae.study.experiment.cache import Cell, StudyFolder
 from npvae.writing import check_folder, check_writable, write_text_atomically
 
@@ -111,7 +112,8 @@ class RunFolder(StudyFolder):
                 )
             return
         try:
-            earlier = json.loads(path.read_text(encoding="utf-8"))
+            with reading(path):
+                earlier = json.loads(path.read_text(encoding="utf-8"))
             same = earlier["settings"] == self.record["settings"]
             same = same and earlier["data"]["sha256"] == self.record["data"]["sha256"]
             self._pictures = [Path(name).name for name in earlier.get("pictures", [])]
