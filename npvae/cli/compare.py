@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from npvae.cli.options import add_data_options, add_model_options, at_least, make_estimator
+from npvae.cli.options import MOST_SEEDS, add_data_options, add_model_options, at_least, make_estimator
 
 if TYPE_CHECKING:
     from npvae.study.comparison import Comparison
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", default="npvae-compare", metavar="DIR", help="default: npvae-compare")
     parser.add_argument(
         "--seeds",
-        type=at_least(1),
+        type=at_least(1, MOST_SEEDS),
         default=1,
         metavar="N",
         help="train N models of each kind, with consecutive seeds from --seed (default: 1)",

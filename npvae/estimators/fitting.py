@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 import os
 import warnings
 from abc import abstractmethod
@@ -16,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from npvae.core.architecture import is_count
 from npvae.core.init import init_parameters, output_bias
 from npvae.core.parameters import Parameters
+from npvae.core.vae import VAENetwork
 from npvae.estimators.base import LatentVariableModel
 from npvae.estimators.checkpoints import Checkpoint, DataIdentity, encoded_settings, is_checkpoint
 from npvae.estimators.columns import (
@@ -34,6 +36,7 @@ from npvae.estimators.inputs import (
     remember_features,
 )
 from npvae.kernels import interrupts_held
+from npvae.memory import check_fits
 from npvae.persistence import ModelFileError
 from npvae.printable import printable
 from npvae.training import Stepper, Training, TrainingDivergedError, TrainingSettings, train
@@ -71,6 +74,18 @@ class TrainableModel(LatentVariableModel):
         settings = {name: getattr(self, name) for name in names}
         return settings | {"n_features": n_features, "hidden": hidden}
 
+    def _new_network(self, n_features: int) -> Network:
+        """Return `_make_network`'s, after checking that its training fits into memory.
+
+        Training holds the parameters as the estimator and the stepper have them, their gradient, and one or
+        two vectors of the optimizer.
+        """
+        network = self._make_network(n_features)
+        n_params = sum(map(math.prod, network.shapes().values()))
+        what = f"training a network with latent_dim={network.latent_dim} and hidden={network.hidden}"
+        check_fits(4 * 4 * n_params, what)
+        return network
+
     def _warmup_epochs(self) -> int:
         return 0
 
@@ -78,7 +93,7 @@ class TrainableModel(LatentVariableModel):
         """Raise a ValueError unless `fit` could train on data with `n_features` features."""
         self._validate_params()
         self._settings(1)
-        self._make_network(n_features)
+        self._new_network(n_features)
         get_optimizer(self.optimizer)
 
     def fit(
@@ -516,7 +531,12 @@ class TrainableModel(LatentVariableModel):
         `columns` are the statistics of all rows, or None for pixels, for which they are computed only if
         needed.
         """
-        network = self._make_network(data.shape[1])
+        network = self._new_network(data.shape[1])
+        if isinstance(network, VAENetwork):
+            n_rows = min(self.batch_size, len(rows))
+            what = f"the noise of a step with {n_rows} rows, n_draws={network.n_draws} and "
+            what += f"latent_dim={network.latent_dim}"
+            check_fits(4 * math.prod(network.noise_shape(n_rows)), what)
         pixels, gaussian = columns is None, self.likelihood == "gaussian"
         data_range = np.array([[0.0], [1.0]]).repeat(data.shape[1], axis=1)
         if columns is not None:
