@@ -363,10 +363,10 @@ class TrainableModel(LatentVariableModel):
         if not is_count(every):
             raise ValueError(f"checkpoint_every must be an integer of at least 1, got {every!r}")
         file = Path(path)
-        if is_first_rank():
-            check_writable(file)
         if file.exists() and not is_checkpoint(file):
             raise ValueError(f"checkpoint={str(path)!r} exists and is no checkpoint; give another path")
+        if is_first_rank():
+            check_writable(file)
         settings = encoded_settings(self)
 
         def write(state: TrainingState) -> None:
