@@ -7,6 +7,8 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from npvae.counted import counted
+
 if TYPE_CHECKING:
     from npvae.course.exercises.answer import Answer
     from npvae.course.exercises.exercise import Exercise
@@ -246,14 +248,10 @@ def _status(args: argparse.Namespace) -> int:
     words = {"changed": "changed since it passed", "passed": "solved"}
     for number, row in enumerate(rows, 1):
         state = words.get(str(row["state"]), str(row["state"]))
-        used = f"{_count(row['checks'], 'check')}, {_count(row['hints'], 'hint')}" if row["checks"] else ""
+        used = f"{counted(row['checks'], 'check')}, {counted(row['hints'], 'hint')}" if row["checks"] else ""
         print(f"{number:>3}  {row['exercise']:<16}{state:<26}{used}".rstrip())
     print(f"\n{sum(row['state'] == 'passed' for row in rows)} of {len(rows)} solved")
     return 0
-
-
-def _count(number: object, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _grade(args: argparse.Namespace) -> int:

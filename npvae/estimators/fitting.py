@@ -18,6 +18,7 @@ from npvae.core.architecture import is_count
 from npvae.core.init import init_parameters, output_bias
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
+from npvae.counted import counted
 from npvae.estimators.base import LatentVariableModel
 from npvae.estimators.checkpoints import Checkpoint, DataIdentity, encoded_settings, is_checkpoint
 from npvae.estimators.columns import (
@@ -556,8 +557,8 @@ class TrainableModel(LatentVariableModel):
         stepper = Stepper(network, params, optimizer, rng, self.max_grad_norm, least, units)
         if hasattr(self, "params_"):
             warnings.warn(
-                f"fit starts from scratch: the parameters of {self.n_iter_} earlier epochs are replaced. "
-                "To continue training, set warm_start=True, or call partial_fit",
+                f"fit starts from scratch: the parameters of {counted(self.n_iter_, 'earlier epoch')} are "
+                "replaced. To continue training, set warm_start=True, or call partial_fit",
                 UserWarning,
                 stacklevel=3,
             )
@@ -649,7 +650,8 @@ class TrainableModel(LatentVariableModel):
     def _warn_of_the_end(self, settings: TrainingSettings, fall: float, window: int) -> None:
         if self.stop_reason_ == "interrupted":
             warnings.warn(
-                f"training was interrupted after {self.n_iter_} complete epochs; what was learned is kept",
+                f"training was interrupted after {counted(self.n_iter_, 'complete epoch')}; what was "
+                "learned is kept",
                 UserWarning,
                 stacklevel=4,
             )
