@@ -1,9 +1,10 @@
 """Numbers with their nouns."""
 
 from collections.abc import Callable
+from typing import Any
 
 
-def counted(n: int, noun: str, written: Callable[[int], str] = str) -> str:
+def counted(n: object, noun: str, written: Callable[[Any], str] = str) -> str:
     """Return a number with its noun, whose plural ends in s; `written` writes the number.
 
     Examples

@@ -62,8 +62,12 @@ def _pictures(latent_dims: Sequence[int]) -> dict[str, Callable[[Comparison], Ax
     for latent_dim in latent_dims:
         suffix = f"-d{latent_dim}.png" if several else ".png"
         for name, draw in _pictures_of(latent_dim).items():
-            pictures[name + suffix] = partial(draw, latent_dim=latent_dim)
+            pictures[name + suffix] = _with_dimension(draw, latent_dim)
     return pictures
+
+
+def _with_dimension(draw: Callable[[Comparison, int], Axes], latent_dim: int) -> Callable[[Comparison], Axes]:
+    return lambda comparison: draw(comparison, latent_dim)
 
 
 def _pictures_of(latent_dim: int) -> dict[str, Callable[[Comparison, int], Axes]]:
