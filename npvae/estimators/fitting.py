@@ -105,7 +105,7 @@ class TrainableModel(LatentVariableModel):
         X_val: npt.ArrayLike | None = None,
         callbacks: Sequence[Callback] = (),
         checkpoint: str | os.PathLike[str] | None = None,
-        checkpoint_every: int = 1,
+        checkpoint_every: int | None = 1,
         **unknown: Any,
     ) -> Self:
         """Train on X.
@@ -126,7 +126,8 @@ class TrainableModel(LatentVariableModel):
         checkpoint : path, optional
             A file that keeps the state of training, for `resume`: it is written after every
             `checkpoint_every` epochs, and when training is interrupted.
-        checkpoint_every : int, default=1
+        checkpoint_every : int or None, default=1
+            None: after every epoch, unless writing took more than 1 % of the time.
         **unknown
             Raises a TypeError: there are no other arguments, in particular no sample_weight.
 
@@ -347,7 +348,7 @@ class TrainableModel(LatentVariableModel):
     def _checkpoints(
         self,
         path: str | os.PathLike[str],
-        every: int,
+        every: int | None,
         data: DataIdentity,
         validation: DataIdentity | None,
     ) -> CheckpointSchedule:
@@ -356,13 +357,15 @@ class TrainableModel(LatentVariableModel):
         Raises
         ------
         ValueError
-            `every` is not a positive integer, a hyperparameter cannot be stored, or there is a file at `path`
-            that is no checkpoint.
+            `every` is neither a positive integer nor None, a hyperparameter cannot be stored, or there is a
+            file at `path` that is no checkpoint.
         OSError
             No file can be written at `path`.
         """
-        if not is_count(every):
-            raise ValueError(f"checkpoint_every must be an integer of at least 1, got {every!r}")
+        if every is not None:
+            if not is_count(every):
+                raise ValueError(f"checkpoint_every must be an integer of at least 1 or None, got {every!r}")
+            every = int(every)
         file = Path(path)
         if file.exists() and not is_checkpoint(file):
             raise ValueError(f"checkpoint={str(path)!r} exists and is no checkpoint; give another path")
@@ -379,14 +382,14 @@ class TrainableModel(LatentVariableModel):
                 pixels=self.pixels_,
                 data=data,
                 validation=validation,
-                every=int(every),
+                every=every,
                 units=self._stepper.units,
                 least_noise_variance=self._stepper.least_noise_variance,
                 held_out=getattr(self, "_held_out", None),
                 state=state,
             ).save(file)
 
-        return CheckpointSchedule(write, int(every))
+        return CheckpointSchedule(write, every)
 
     def _train(
         self,

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 import warnings
 
 import numpy as np
@@ -195,6 +196,30 @@ def test_it_is_written_as_often_as_asked_for(tmp_path):
     for every in (0, 1.5, True):
         with pytest.raises(ValueError, match="checkpoint_every must be an integer of at least 1"):
             VAE(2, **SMALL).fit(X, checkpoint=path, checkpoint_every=every)
+
+
+@pytest.mark.parametrize(("seconds", "fewest", "most"), [(0.1, 2, 2), (0, 3, 7)])
+def test_the_time_of_writing_can_decide_how_often(seconds, fewest, most, tmp_path, monkeypatch):
+    """After the first epoch, at the end, and between them only where that hardly takes time."""
+    written = []
+
+    def save(self, path):
+        written.append(self.state.position.epoch)
+        time.sleep(seconds)
+
+    monkeypatch.setattr(Checkpoint, "save", save)
+    callbacks = [] if seconds else [lambda end: time.sleep(0.05)]
+    VAE(2, **SMALL).fit(X, callbacks=callbacks, checkpoint=tmp_path / "checkpoint", checkpoint_every=None)
+    assert fewest <= len(written) <= most
+    assert (written[0], written[-1]) == (1, 6)
+
+
+def test_a_training_without_a_fixed_number_of_epochs_between_checkpoints_is_resumed(tmp_path):
+    path = tmp_path / "checkpoint"
+    with pytest.raises(CrashError):
+        VAE(2, **SMALL).fit(X, callbacks=[crash(0)], checkpoint=path, checkpoint_every=None)
+    assert Checkpoint.load(path).every is None
+    assert_same(VAE.resume(path, X), VAE(2, **SMALL).fit(X), X)
 
 
 def test_data_frames_keep_their_names(tmp_path):
