@@ -1,6 +1,7 @@
 """The loop over epochs: history, validation, early stopping, callbacks, progress, Ctrl-C."""
 
 import copy
+import math
 import sys
 import time
 import warnings
@@ -213,7 +214,7 @@ class _Run:
     checkpoints: CheckpointSchedule | None
     best_loss: float
     best_params: Parameters | None
-    saved_at: float = field(default_factory=time.perf_counter)
+    saved_at: float = -math.inf  # when
     seconds_of_saving: float = 0.0  # the last time
 
     def all_epochs(self) -> str:
