@@ -48,8 +48,10 @@ _sgemm = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 13)(
 _AS_IS, _TRANSPOSED = ord("N"), ord("T")
 
 
-@numba.njit(nogil=True, no_cpython_wrapper=True)
-def blas_multiply(a, a_transposed, b, b_transposed, bias, y, first_row, end_row, first_column, end_column):
+@numba.njit(nogil=True, no_cpython_wrapper=True)  # type: ignore[call-overload]
+def blas_multiply(  # type: ignore[no-untyped-def]
+    a, a_transposed, b, b_transposed, bias, y, first_row, end_row, first_column, end_column
+):
     """Compute what `npvae.kernels.gemm.multiply` does.
 
     BLAS counts along columns first, so it is asked for y^T = b^T a^T.

@@ -19,7 +19,12 @@ from npvae.data.scaling import as_floats
 from npvae.study.posterior.log_marginal import log_marginal_likelihood
 from npvae.training import Adam, Stepper, TrainingSettings, train
 
-ARCHITECTURE = {"latent_dim": 50, "hidden": (200, 200), "activation": "tanh", "likelihood": "bernoulli"}
+ARCHITECTURE: dict[str, Any] = {
+    "latent_dim": 50,
+    "hidden": (200, 200),
+    "activation": "tanh",
+    "likelihood": "bernoulli",
+}
 BATCH = 20
 ADAM = Adam(beta1=0.9, beta2=0.999, epsilon=1e-4 / BATCH)  # 1e-4 for the sum of a batch's gradients
 N_SAMPLES, AT_STAGE_ENDS = (1, 50, 500, 5000), 500  # importance samples for each test image

@@ -16,7 +16,7 @@ from npvae.writing import write_atomically
 
 def write_state(path: Path, stepper: Stepper, figures: dict[str, Any]) -> None:
     """Write parameters, the optimizer's state and what else JSON can say to one .npz file."""
-    arrays = {f"vector{i}": vector for i, vector in enumerate(stepper.state.vectors)}
+    arrays: dict[str, Any] = {f"vector{i}": vector for i, vector in enumerate(stepper.state.vectors)}
     text = json.dumps(figures | {"t": stepper.state.t})
     write_atomically(path, lambda file: np.savez(file, params=stepper.params.flat, figures=text, **arrays))
 

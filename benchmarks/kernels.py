@@ -24,6 +24,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from measuring import Row, add_options, compared, conclude, contents, in_turns, medians, ratios
 from threadpoolctl import threadpool_limits
 
@@ -58,14 +59,14 @@ class Case(NamedTuple):
     contenders: dict[str, Contender]
 
 
-def twins(group: str, name: str, dtype: type, kernel: str, *arguments: Any) -> Case:
+def twins(group: str, name: str, dtype: npt.DTypeLike, kernel: str, *arguments: Any) -> Case:
     """Return the case of one formula and its twin."""
     call = partial(kernels.FORMULAS[kernel], *arguments)
     both = {"npvae": Contender("compiled", call), "NumPy": Contender("reference", call)}
     return Case(group, name, np.dtype(dtype).name, both)
 
 
-def kernel_cases(dtype: type) -> Iterator[Case]:
+def kernel_cases(dtype: npt.DTypeLike) -> Iterator[Case]:
     """Give arguments to every formula but the dense layer, whose products are cases of their own."""
     rng = np.random.default_rng(0)
     a = rng.normal(size=(N, D)).astype(dtype)
@@ -88,7 +89,7 @@ def kernel_cases(dtype: type) -> Iterator[Case]:
             yield twins("kernels", name, dtype, name, *found)
 
 
-def product_cases(dtype: type) -> Iterator[Case]:
+def product_cases(dtype: npt.DTypeLike) -> Iterator[Case]:
     """Return the products of a training step: forwards, the weights' gradients, the inputs' gradients."""
     rng = np.random.default_rng(0)
     for i, (fan_in, fan_out) in enumerate(LAYERS):

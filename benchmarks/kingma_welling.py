@@ -36,6 +36,7 @@ from npvae.core.vae import VAENetwork
 from npvae.data import Dataset, load_dataset
 from npvae.training import Adagrad, Stepper, TrainingDivergedError, TrainingSettings, train
 from npvae.training.loop import validation_loss
+from npvae.training.optimizers import OptimizerState
 from npvae.view.draw.save import save_figure
 from npvae.view.draw.style import CLASS_COLOURS, INK, TEXT_SIZE, new_figure, open_frame, set_title
 
@@ -53,7 +54,9 @@ class AdagradWithPrior(Adagrad):
 
     n_train: int = 1
 
-    def update(self, theta, gradient, state, learning_rate) -> None:
+    def update(
+        self, theta: np.ndarray, gradient: np.ndarray, state: OptimizerState, learning_rate: float
+    ) -> None:
         """Take one step in place."""
         super().update(theta, gradient + theta / self.n_train, state, learning_rate)
 

@@ -148,7 +148,7 @@ def draw(rows: list[dict[str, Any]], data: str, path: Path) -> None:
     below.set_ylabel("minus PCA's, nats", fontsize=TEXT_SIZE, color=INK)
     below.set_ylim(min(-LIMIT, 1.1 * (elbo - pca).min()), 0.25 * LIMIT)
     below.set_xlabel("latent dimensions", fontsize=TEXT_SIZE, color=INK)
-    below.xaxis.set_major_locator(FixedLocator(sizes))
+    below.xaxis.set_major_locator(FixedLocator(sizes.tolist()))
     below.xaxis.set_major_formatter(ScalarFormatter())
     below.xaxis.set_minor_locator(NullLocator())
     for ax in (above, below):

@@ -25,7 +25,7 @@ from typing import Any
 from measuring import HEADER, described, without_repeats
 
 MNIST = "MNIST_FOLDER"
-JOBS = {
+JOBS: dict[str, list[str]] = {
     "training-mnist": ["training.py", MNIST, "--cases", "mnist"],
     "training-wide": ["training.py", MNIST, "--cases", "wide"],
     "training-digits": ["training.py", "--cases", "digits"],
@@ -62,10 +62,10 @@ def run(folder: Path, mnist: str, again: bool) -> bool:
     failed = []
     for i, name in enumerate(left, start=1):
         script, *options = found[name]
-        command = [sys.executable, Path(__file__).with_name(script), *options]
+        command = [sys.executable, str(Path(__file__).with_name(script)), *options]
         print(f"{i} of {len(left)}: {script} {' '.join(options)}", file=sys.stderr)
         out = folder / f"{name}.json"
-        if subprocess.run([*command, "--out", out], stdout=sys.stderr).returncode:
+        if subprocess.run([*command, "--out", str(out)], stdout=sys.stderr).returncode:
             failed.append(name)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)

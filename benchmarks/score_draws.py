@@ -11,6 +11,7 @@ standard deviation over seeds is above 0.1 nats.
 
 import argparse
 import sys
+from functools import partial
 
 import numpy as np
 
@@ -24,9 +25,7 @@ LIMIT = 0.1  # nats
 
 def mean_scores(vae: VAE, X: np.ndarray, noises: list[np.ndarray]) -> np.ndarray:
     """Return the mean score of X (N, D) for each table of noise (K, Z)."""
-    return np.array(
-        [vae._in_blocks(lambda params, x, e=e: vae._scores(e, params, x), X).mean() for e in noises]
-    )
+    return np.array([vae._in_blocks(partial(vae._scores, noise), X).mean() for noise in noises])
 
 
 def main() -> int:

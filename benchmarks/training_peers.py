@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -193,7 +194,7 @@ def with_torch(
 
     network = Network()
     loss_of = torch.compile(network) if kind == "compiled" else network
-    options = {} if kind == "example" else {"fused": True}
+    options: dict[str, Any] = {} if kind == "example" else {"fused": True}
     optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, **options)
     data = torch.from_numpy(X)
     for _ in range(epochs):
@@ -234,8 +235,8 @@ TRAINERS: dict[str, Callable[..., Iterator[float]]] = {
     "npvae step": bare_step,
     "JAX": with_jax,
     "torch fused": with_torch,
-    "torch compiled": lambda *args: with_torch(*args, kind="compiled"),
-    "torch example": lambda *args: with_torch(*args, kind="example"),
+    "torch compiled": partial(with_torch, kind="compiled"),
+    "torch example": partial(with_torch, kind="example"),
     "products": products_alone,
 }
 

@@ -21,6 +21,7 @@ from npvae.core.objectives import FreeBitsVAENetwork, MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.printable import printable
+from npvae.reading import reading
 from npvae.writing import write_atomically
 
 __all__ = [
@@ -180,6 +181,8 @@ def load_tensors(path: str | os.PathLike[str], key: str) -> tuple[dict[str, np.n
         The file is truncated, of another kind, or of another version, or a tensor is not finite.
     FileNotFoundError
         There is no such file.
+    OSError
+        It cannot be read.
     """
     path = Path(path)
     if path.is_dir():
@@ -189,7 +192,7 @@ def load_tensors(path: str | os.PathLike[str], key: str) -> tuple[dict[str, np.n
     if not path.is_file():  # reading from a pipe or a device may never end
         raise ModelFileError(f"{path} is no regular file, so not a {KINDS[key]}")
     try:
-        with safe_open(path, framework="np") as file:
+        with reading(path), safe_open(path, framework="np") as file:
             headers = file.metadata() or {}
             if key not in headers:
                 others = [kind for other, kind in KINDS.items() if other in headers]

@@ -5,13 +5,10 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # on Windows
-    fcntl = None  # type: ignore[assignment]
+from npvae.locks import lock
 
 _MARK = "npvae-"  # in the names of temporary files
 
@@ -35,42 +32,79 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         The file cannot be written, for example because the disk is full, or `path` is a device. What was
         there before is unchanged.
     """
-    path = Path(os.path.realpath(path))
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        mode = None
-    if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise OSError(f"{path} is no regular file; give the name of a file")
+    path, mode = _target(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
-    temporary = path
-    try:
-        temporary, handle = _create_temporary(path)
+    with _temporary_beside(path) as (temporary, handle):
         try:
             write(temporary)
             os.fsync(handle)
             if mode is not None:
                 temporary.chmod(stat.S_IMODE(mode))
-            if fcntl is not None:  # while it is locked: nobody may take it for a leftover
+            if os.name != "nt":  # while it is locked: nobody may take it for a leftover
                 temporary.replace(path)
         finally:
             os.close(handle)
-        if fcntl is None:  # Windows does not rename an open file
+        if os.name == "nt":  # where an open file cannot be renamed
             temporary.replace(path)
         _sync_folder(path.parent)
-    except OSError as error:
-        if error.errno is None:
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from error  # not the temporary file's name
-    finally:
-        if temporary != path:
-            temporary.unlink(missing_ok=True)
 
 
 def write_text_atomically(path: Path, text: str) -> None:
     """Write a text file as `write_atomically` does, in UTF-8."""
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def check_writable(path: Path) -> None:
+    """Raise an OSError unless `write_atomically` can write a file at `path`: to be called before long work.
+
+    Only a full disk, and a folder that is missing and cannot be made, may still be found later.
+    """
+    path, _ = _target(path)
+    check_folder(path.parent)
+    if path.parent.is_dir():
+        with _temporary_beside(path) as (_, handle):
+            os.close(handle)
+
+
+def check_folder(path: Path) -> None:
+    """Raise an OSError unless `path` is a folder to write into, or one that can be made."""
+    real = Path(os.path.realpath(path))
+    nearest = next(place for place in (real, *real.parents) if os.path.lexists(place))
+    if not nearest.is_dir():  # a link here leads to itself
+        raise NotADirectoryError(f"{nearest} is a {'link' if nearest.is_symlink() else 'file'}, not a folder")
+    if not os.access(nearest, os.W_OK):
+        raise PermissionError(f"{nearest} cannot be written to")
+
+
+def _target(path: Path) -> tuple[Path, int | None]:
+    """Return the path that links lead to, and the mode of the file there, if there is one."""
+    path = Path(os.path.realpath(path))
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return path, None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(f"{path} is a folder")
+    if not stat.S_ISREG(mode):
+        raise OSError(f"{path} is no regular file; give the name of a file")
+    return path, mode
+
+
+@contextlib.contextmanager
+def _temporary_beside(path: Path) -> Iterator[tuple[Path, int]]:
+    """Create a temporary file for a with statement; an OSError within it names `path` instead."""
+    temporary = path
+    try:
+        temporary, handle = _create_temporary(path)
+        yield temporary, handle
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        if temporary != path:
+            temporary.unlink(missing_ok=True)
 
 
 def _create_temporary(path: Path) -> tuple[Path, int]:
@@ -81,23 +115,16 @@ def _create_temporary(path: Path) -> tuple[Path, int]:
     while True:
         temporary = path.with_name(f".{path.name}.{_MARK}{secrets.token_hex(4)}{path.suffix}")
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        if fcntl is None:
+        if lock(handle, wait=True) is None:
             return temporary, handle
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):  # another process removed it before it was locked
             if os.path.samestat(os.fstat(handle), temporary.stat()):
                 return temporary, handle
-        except FileNotFoundError:  # another process removed it before it was locked
-            pass
-        except OSError:  # there are no locks on this file system
-            return temporary, handle
         os.close(handle)
 
 
 def _remove_leftovers(path: Path) -> None:
     """Remove temporary files of this path that no process is writing."""
-    if fcntl is None:
-        return
     pattern = re.compile(re.escape(f".{path.name}.{_MARK}") + "[0-9a-f]{8}" + re.escape(path.suffix))
     for name in os.listdir(path.parent):
         if not pattern.fullmatch(name):
@@ -106,13 +133,10 @@ def _remove_leftovers(path: Path) -> None:
             handle = os.open(path.parent / name, os.O_RDWR)
         except OSError:  # of another user, or gone already
             continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            (path.parent / name).unlink(missing_ok=True)
-        except OSError:  # being written
-            pass
-        finally:
-            os.close(handle)
+        with contextlib.suppress(OSError):  # it, or its folder, has changed
+            if lock(handle):
+                (path.parent / name).unlink(missing_ok=True)
+        os.close(handle)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -73,10 +73,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     _open_missing_streams()
     args = parser.parse_args(argv)
     from npvae.training.interrupt import ended_like_ctrl_c
-    from npvae.training.parallel import ParallelError, abort_at_exit, n_launched
+    from npvae.training.parallel import ParallelError, abort_at_exit, n_launched, way_out
 
     if n_launched() > 1 and args.command != "train":
-        parser.error(f"{args.command} runs in one process: start it without mpirun, which is for npvae train")
+        parser.error(
+            f"{args.command} runs in one process, but mpirun or srun started {n_launched()}, of which only "
+            f"npvae train makes use. {way_out()}"
+        )
     with warnings.catch_warnings(), ended_like_ctrl_c():
         warnings.showwarning = _print_warning  # no file and line: they would name npvae's own code
         try:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from npvae.cli.options import add_data_options, add_model_options, at_least, make_estimator
+from npvae.counted import counted
 
 MOST_CODES = 2000  # that are drawn in every frame
 
@@ -48,7 +49,10 @@ def run(args: argparse.Namespace) -> int:
     recorders = {}
     for kind in ("ae", "vae"):
         model, recorder = make_estimator(kind, args, data), CodeRecorder(data.X_test[:MOST_CODES])
-        print(f"npvae animate: training the {kind.upper()}, {model.max_epochs} epochs", file=sys.stderr)
+        print(
+            f"npvae animate: training the {kind.upper()}, {counted(model.max_epochs, 'epoch')}",
+            file=sys.stderr,
+        )
         model.fit(data.X_train, callbacks=[recorder])
         if model.stop_reason_ == "interrupted":
             raise KeyboardInterrupt
@@ -56,5 +60,5 @@ def run(args: argparse.Namespace) -> int:
     print("npvae animate: drawing", file=sys.stderr)
     labels = None if data.y_test is None else data.y_test[:MOST_CODES]
     n_frames = write_latent_animation(out, recorders, labels, n_frames=args.frames)
-    print(f"AE and VAE on {data.name}: {n_frames} frames, written to {out}")
+    print(f"AE and VAE on {data.name}: {counted(n_frames, 'frame')}, written to {out}")
     return 0

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from npvae.cli.options import add_data_options, add_model_options, at_least, make_estimator
+from npvae.cli.options import MOST_SEEDS, add_data_options, add_model_options, at_least, make_estimator
 
 if TYPE_CHECKING:
     from npvae.study.comparison import Comparison
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", default="npvae-compare", metavar="DIR", help="default: npvae-compare")
     parser.add_argument(
         "--seeds",
-        type=at_least(1),
+        type=at_least(1, MOST_SEEDS),
         default=1,
         metavar="N",
         help="train N models of each kind, with consecutive seeds from --seed (default: 1)",
@@ -79,7 +79,7 @@ def _compare(args: argparse.Namespace) -> int:
     from npvae.study.results import comparison_csv, comparison_numbers
     from npvae.training.threads import available_threads
     from npvae.view.report.page import write_report
-    from npvae.view.report.pictures import write_pictures
+    from npvae.view.report.pictures import picture_names, write_pictures
     from npvae.view.tables.comparison_tables import compare_text
     from npvae.writing import write_text_atomically
 
@@ -104,6 +104,7 @@ def _compare(args: argparse.Namespace) -> int:
         name: value for name, value in vars(args).items() if name not in (*_EXTENT, *_WITHOUT_EFFECT)
     } | {"epochs": vae.max_epochs, "batch_size": vae.batch_size, "draws": vae.n_draws}
     folder = RunFolder(Path(args.out), settings, extent, data)
+    folder.check_writable(["report.html", "explorer.html", "results.csv", *picture_names(latent_dims)])
     comparison = compare(
         data,
         ae,

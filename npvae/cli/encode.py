@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from npvae.cli.options import add_data_options, add_model_file, add_part_option
+from npvae.counted import counted
 
 HELP = "write the latent codes of samples: for a VAE the posterior means and optionally the log-variances"
 EXAMPLES = """examples:
@@ -50,5 +51,8 @@ def run(args: argparse.Namespace) -> int:
         codes = model.transform(samples.X)
     write_table(out, columns, codes)
     if out is not None:
-        print(f"{type(model).__name__}: codes of {len(codes)} samples of {samples.name}, written to {out}")
+        print(
+            f"{type(model).__name__}: codes of {counted(len(codes), 'sample')} of {samples.name}, "
+            f"written to {out}"
+        )
     return 0

@@ -7,6 +7,8 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from npvae.counted import counted
+
 if TYPE_CHECKING:
     from npvae.course.exercises.answer import Answer
     from npvae.course.exercises.exercise import Exercise
@@ -174,7 +176,11 @@ def _draw(file: Path, answer: "Answer") -> Path | None:
     from npvae.view.draw.training import draw_training
 
     path = file.with_suffix(".png")
-    save_figure(draw_training(answer.losses, np.array(answer.samples), (8, 8)), path)
+    try:
+        save_figure(draw_training(answer.losses, np.array(answer.samples), (8, 8)), path)
+    except OSError as error:  # the answer is given all the same
+        print(f"npvae exercise: the picture could not be written: {error}", file=sys.stderr)
+        return None
     return path
 
 
@@ -242,22 +248,20 @@ def _status(args: argparse.Namespace) -> int:
     words = {"changed": "changed since it passed", "passed": "solved"}
     for number, row in enumerate(rows, 1):
         state = words.get(str(row["state"]), str(row["state"]))
-        used = f"{_count(row['checks'], 'check')}, {_count(row['hints'], 'hint')}" if row["checks"] else ""
+        used = f"{counted(row['checks'], 'check')}, {counted(row['hints'], 'hint')}" if row["checks"] else ""
         print(f"{number:>3}  {row['exercise']:<16}{state:<26}{used}".rstrip())
     print(f"\n{sum(row['state'] == 'passed' for row in rows)} of {len(rows)} solved")
     return 0
-
-
-def _count(number: object, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _grade(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from npvae.course.exercises.grading import as_csv, as_table, grade, submissions
-    from npvae.writing import write_text_atomically
+    from npvae.writing import check_writable, write_text_atomically
 
+    if args.csv is not None:
+        check_writable(args.csv)
     if not args.folder.is_dir():
         raise ValueError(f"{args.folder}: no such folder")
     found = submissions(args.folder)

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from npvae.cli.options import add_model_file
+from npvae.counted import counted
 
 HELP = "show what is in a model file: network, settings, training, parameters"
 EXAMPLES = """examples:
@@ -42,8 +43,10 @@ def run(args: argparse.Namespace) -> int:
     print(f"{printable(args.model)}: {said('estimator')}, written by npvae {said('npvae_version')}")
     values = _numbers(metadata.get("data_range"))
     trained_on = f"values from {np.min(values):g} to {np.max(values):g}" if values.size else "unknown values"
-    print(f"  data       {network.n_features} features, trained on {trained_on}")
-    print(f"  training   {said('training', 'n_iter')} epochs, ended by {said('training', 'stop_reason')}")
+    print(f"  data       {counted(network.n_features, 'feature')}, trained on {trained_on}")
+    n_epochs = _entry(metadata, "training", "n_iter")
+    epochs = counted(n_epochs, "epoch", printable) if isinstance(n_epochs, int) else "unknown epochs"
+    print(f"  training   {epochs}, ended by {said('training', 'stop_reason')}")
     for name in ("loss", "reconstruction", "kl", "validation_loss"):
         history = _entry(metadata, "training", "history", name)
         losses = _numbers(history)

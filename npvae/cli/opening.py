@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npvae.counted import counted
+
 if TYPE_CHECKING:
     from npvae.data import Dataset, Samples
     from npvae.estimators import VAE, Autoencoder
@@ -69,6 +71,6 @@ def pick_test_image(data: "Dataset", index: int, option: str) -> np.ndarray:
 def _check_width(model: "VAE | Autoencoder", data: "Dataset | Samples") -> None:
     if data.n_features != model.n_features_in_:
         raise ValueError(
-            f"the model was trained on {model.n_features_in_} features, but {data.name} has "
+            f"the model was trained on {counted(model.n_features_in_, 'feature')}, but {data.name} has "
             f"{data.n_features}; name the data that it was trained on with --data"
         )

@@ -11,12 +11,17 @@ if TYPE_CHECKING:
 LARGE = 10_000  # training images from which on 10 epochs of batches of 128 are enough
 
 
-def at_least(least: int) -> Callable[[str], int]:
-    """Return a type for argparse: integers from `least` on."""
+MOST_SEEDS = 10_000
+LARGEST_SEED = 2**32 - 1 - MOST_SEEDS  # scikit-learn takes seeds below 2^32
+
+
+def at_least(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Return a type for argparse: integers from `least` on, or up to `most`."""
+    wanted = f"of at least {least}" if most is None else f"from {least} to {most}"
 
     def integer(text: str) -> int:
-        if not text.lstrip("+-").isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"must be an integer of at least {least}, got {text!r}")
+        if not text.lstrip("+-").isdecimal() or int(text) < least or (most is not None and int(text) > most):
+            raise argparse.ArgumentTypeError(f"must be an integer {wanted}, got {text!r}")
         return int(text)
 
     return integer
@@ -44,7 +49,7 @@ def add_seed_option(parser: "argparse.ArgumentParser | argparse._ArgumentGroup")
     """Add --seed; that of the data's split is --split-seed."""
     parser.add_argument(
         "--seed",
-        type=at_least(0),
+        type=at_least(0, LARGEST_SEED),
         default=0,
         help="seed of all random numbers except the split of the data (default: 0)",
     )
@@ -71,7 +76,7 @@ def add_data_options(parser: argparse.ArgumentParser, *, training: bool = False)
     )
     group.add_argument(
         "--split-seed",
-        type=at_least(0),
+        type=at_least(0, LARGEST_SEED),
         default=0,
         metavar="SEED",
         help="seed of the split into training and test samples, and of --binarize static (default: 0); data "

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from npvae.cli.run_folder import check_folder
-from npvae.writing import write_atomically
+from npvae.writing import check_writable, write_atomically
 
 
 def check_file(path: Path, *endings: str) -> None:
@@ -20,13 +19,11 @@ def check_file(path: Path, *endings: str) -> None:
     ValueError
         The ending is another one.
     OSError
-        `path` is a folder, or its own folder cannot be made or written to.
+        `path` is a folder, a device or a link to itself, or its own folder cannot be made or written to.
     """
     if path.suffix not in endings:
         raise ValueError(f"{path}: --out must end in {' or '.join(endings)}")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder")
-    check_folder(path.parent)
+    check_writable(path)
 
 
 def write_array(path: Path, X: np.ndarray) -> None:

@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask, or show all."""
-    from npvae.cli.run_folder import check_folder
     from npvae.course.quiz.items import ITEMS
+    from npvae.writing import check_writable
 
     unknown = [name for name in args.names if name not in ITEMS]
     if unknown:
@@ -53,7 +53,10 @@ def run(args: argparse.Namespace) -> int:
             print(f"{item.name:<22}{item.title}")
         return 0
     if args.out is not None:
-        check_folder(args.out)
+        for item in items:
+            for picture in ("question", "answer"):
+                check_writable(args.out / f"{item.name}-{picture}.png")
+        check_writable(args.out / "captions.md")
     return _show_all(items, args) if args.all else _ask(items, args.out, args.table)
 
 

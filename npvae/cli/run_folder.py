@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from npvae import kernels, version
 from npvae.cli.saving import save_elsewhere
+from npvae.locks import lock
 from npvae.printable import printable
+from npvae.reading import reading
 from npvae.study.experiment.cache import Cell, StudyFolder
-from npvae.writing import write_text_atomically
-
-try:
-    import fcntl
-except ImportError:  # on Windows
-    fcntl = None  # type: ignore[assignment]
+from npvae.writing import check_folder, check_writable, write_text_atomically
 
 if TYPE_CHECKING:
     from npvae.data import Dataset
@@ -75,6 +72,13 @@ class RunFolder(StudyFolder):
         self._pictures: list[str] = []
         self._check_earlier_run()
 
+    def check_writable(self, names: Iterable[str]) -> None:
+        """Raise an OSError unless files of these names, models and measurements can be written."""
+        for name in ("run.json", *names):
+            check_writable(self.path / name)
+        for folder in ("models", "measured"):
+            check_folder(self.path / folder)
+
     def save_model(self, cell: Cell, key: str, model: "VAE | Autoencoder") -> None:
         """Save a model; before the first, and before one that run.json tells of is replaced, run.json."""
         if self.model_file(cell).exists() or not (self.path / "run.json").exists():
@@ -108,7 +112,8 @@ class RunFolder(StudyFolder):
                 )
             return
         try:
-            earlier = json.loads(path.read_text(encoding="utf-8"))
+            with reading(path):
+                earlier = json.loads(path.read_text(encoding="utf-8"))
             same = earlier["settings"] == self.record["settings"]
             same = same and earlier["data"]["sha256"] == self.record["data"]["sha256"]
             self._pictures = [Path(name).name for name in earlier.get("pictures", [])]
@@ -135,36 +140,37 @@ def held_folder(path: Path) -> Iterator[None]:
         The folder cannot be made or written to.
     """
     check_folder(path)
+    path = Path(os.path.realpath(path))  # mkdir does not follow a link to a folder that is missing
     is_new = not path.exists()
     path.mkdir(parents=True, exist_ok=True)
-    lock = path / ".lock"
-    handle = _lock(lock)
+    lock_file = path / ".lock"
+    handle = _hold(lock_file)
     try:
         yield
     finally:
         if handle is not None:
-            lock.unlink(missing_ok=True)
+            lock_file.unlink(missing_ok=True)
             os.close(handle)
         if is_new:
             with suppress(OSError):  # it holds something by now
                 path.rmdir()
 
 
-def _lock(path: Path) -> int | None:
+def _hold(path: Path) -> int | None:
     """Return a handle that holds the lock, or None if there are no locks."""
-    while fcntl is not None:
+    while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        locked = lock(handle)
+        if locked is False:
             holder = printable(os.read(handle, 100).decode(errors="replace") or "unknown")
             os.close(handle)
             raise ValueError(
                 f"another run is writing into {path.parent}/ (process {holder}); wait for its end, or choose "
                 "another --out"
-            ) from None
-        except OSError:  # not on this file system
+            )
+        if locked is None:
             os.close(handle)
+            path.unlink(missing_ok=True)
             return None
         with suppress(FileNotFoundError):  # the process before removed it just now
             if os.path.samestat(os.fstat(handle), path.stat()):
@@ -172,13 +178,3 @@ def _lock(path: Path) -> int | None:
                 os.write(handle, f"{os.getpid()} on {platform.node()}".encode())
                 return handle
         os.close(handle)
-    return None
-
-
-def check_folder(path: Path) -> None:
-    """Raise an OSError unless `path` is a folder to write into, or one that can be made."""
-    nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
-    if not nearest.is_dir():
-        raise NotADirectoryError(f"{nearest} is a file, not a folder")
-    if not os.access(nearest, os.W_OK):
-        raise PermissionError(f"{nearest} cannot be written to")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npvae.cli.options import add_model_file, add_picture_options, add_seed_option, at_least, image_shape
+from npvae.counted import counted
 
 if TYPE_CHECKING:
     from npvae.data import Dataset
@@ -89,7 +90,7 @@ def _data_around(args: argparse.Namespace, model: "VAE | Autoencoder") -> "Datas
     data = load_dataset(args.data or "digits")
     if data.n_features != model.n_features_in_:
         raise ValueError(
-            f"the model was trained on {model.n_features_in_} features, but {data.name} has "
+            f"the model was trained on {counted(model.n_features_in_, 'feature')}, but {data.name} has "
             f"{data.n_features}; name the data that it was trained on with --data"
         )
     return data

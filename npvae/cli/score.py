@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from npvae.cli.options import add_data_options, add_model_file, add_part_option
+from npvae.counted import counted
 
 HELP = "write the score of each sample in nats: a VAE's ELBO, an autoencoder's ln p(x | code)"
 EXAMPLES = """examples:
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     write_table(out, ["score"], scores)
     if out is not None:
         print(
-            f"{type(model).__name__}: scores of {len(scores)} samples of {samples.name}, mean "
+            f"{type(model).__name__}: scores of {counted(len(scores), 'sample')} of {samples.name}, mean "
             f"{scores.mean():.2f} nats, written to {out}"
         )
     return 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from npvae.cli.options import add_data_options, add_model_options, at_least, make_estimator
 from npvae.cli.saving import save_or_elsewhere
+from npvae.counted import counted
 
 if TYPE_CHECKING:
     from npvae.estimators.fitting import TrainableModel
@@ -144,8 +145,9 @@ def run(args: argparse.Namespace) -> int:
     else:
         kept = f" (kept: epoch {result['best_epoch']})" if result["best_epoch"] is not None else ""
         print(
-            f"{result['estimator']} on {data.name}: {result['epochs']} epochs{kept}, test loss "
-            f"{result['test_loss']:.2f} nats per sample ({result['n_test']} samples); saved as {out}"
+            f"{result['estimator']} on {data.name}: {counted(estimator.n_iter_, 'epoch')}{kept}, test loss "
+            f"{result['test_loss']:.2f} nats per sample ({counted(len(data.X_test), 'sample')}); saved as "
+            f"{out}"
         )
     return code
 

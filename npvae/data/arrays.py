@@ -7,6 +7,7 @@ import numpy as np
 from npvae.data.dataset import Dataset, Samples
 from npvae.data.files import Part, as_rows, check_labels, dataset_of_parts, listing
 from npvae.printable import printable
+from npvae.reading import reading
 
 _NPZ = "an .npz file must contain one array, or X_train and X_test, with y_train and y_test for labels"
 
@@ -137,7 +138,7 @@ def _arrays_of(path: Path) -> dict[str, np.ndarray]:
 def _map_npy(path: Path) -> np.memmap:
     """Memory-map a .npy file, read-only, after checking that it is complete."""
     try:
-        with np.errstate(over="ignore"):  # a damaged shape may overflow before it is rejected
+        with reading(path), np.errstate(over="ignore"):  # a damaged shape may overflow before it is rejected
             array = np.lib.format.open_memmap(path, mode="r")
     except (OSError, MemoryError):
         raise

@@ -18,6 +18,7 @@ import numpy as np
 
 from npvae.data.dataset import Dataset
 from npvae.data.files import Part, check_labels, dataset_of_parts, listing
+from npvae.reading import reading
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_DIMENSIONS = 64  # NumPy's own limit
@@ -131,14 +132,17 @@ def read_idx(
         size can hold as many as the header claims.
     """
     path = Path(path)
-    with path.open("rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-    try:
-        with gzip.open(path, "rb") if compressed else path.open("rb") as stream:
-            most = path.stat().st_size * (_LARGEST_RATIO if compressed else 1)
-            return _read_stream(stream, path, most, check_shape)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path}: damaged or incomplete gzip file ({error}); download it again") from error
+    with reading(path):
+        with path.open("rb") as file:
+            compressed = file.read(2) == b"\x1f\x8b"
+        try:
+            with gzip.open(path, "rb") if compressed else path.open("rb") as stream:
+                most = path.stat().st_size * (_LARGEST_RATIO if compressed else 1)
+                return _read_stream(stream, path, most, check_shape)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ValueError(
+                f"{path}: damaged or incomplete gzip file ({error}); download it again"
+            ) from error
 
 
 def _read_stream(

@@ -8,6 +8,7 @@ import numpy as np
 
 from npvae.data.dataset import Samples
 from npvae.printable import printable
+from npvae.reading import reading
 
 _MOST_SHOWN = 40  # characters of a cell or a name
 
@@ -39,7 +40,8 @@ def read_csv(path: str | Path) -> Samples:
     """
     path = Path(path)
     try:
-        rows = _read_rows(path)
+        with reading(path):
+            rows = _read_rows(path)
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: not CSV text in UTF-8 ({error}); save it in that format") from error
     if not rows:

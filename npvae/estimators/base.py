@@ -14,6 +14,7 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from npvae.core.architecture import is_count
 from npvae.core.parameters import Parameters
 from npvae.data import binarize
 from npvae.data.scaling import as_floats
@@ -28,6 +29,7 @@ from npvae.estimators.inputs import (
     validate_rows,
     working_dtype,
 )
+from npvae.memory import check_fits
 from npvae.training.optimizers import Optimizer
 from npvae.training.schedules import LearningRate
 from npvae.training.threads import run_blocks
@@ -178,10 +180,11 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             Not fitted; `n_samples` is not a positive integer.
         """
         check_is_fitted(self, "params_")
-        if not isinstance(n_samples, int | np.integer) or n_samples < 1:
+        if not is_count(n_samples):
             raise ValueError(f"n_samples must be an integer of at least 1, got {n_samples!r}")
-        rng = make_generator(random_state)
-        z = rng.standard_normal((n_samples, self.network_.latent_dim), dtype=np.float32)
+        rng, latent_dim = make_generator(random_state), self.network_.latent_dim
+        check_fits(4 * int(n_samples) * (latent_dim + self.n_features_in_), f"n_samples={n_samples}")
+        z = rng.standard_normal((n_samples, latent_dim), dtype=np.float32)
         x = self.inverse_transform(z)
         if not noise:
             return x

@@ -51,8 +51,8 @@ class Checkpoint:
     data_range : (2, D) array
     pixels : bool
     data, validation : DataIdentity, the second or None
-    every : int
-        Epochs between checkpoints.
+    every : int or None
+        Epochs between checkpoints: see `npvae.training.state.CheckpointSchedule`.
     units : Units or None
     least_noise_variance : float
         In these units.
@@ -68,7 +68,7 @@ class Checkpoint:
     pixels: bool
     data: DataIdentity
     validation: DataIdentity | None
-    every: int
+    every: int | None
     units: Units | None
     least_noise_variance: float
     held_out: tuple[tuple[int, float], tuple[np.ndarray, np.ndarray]] | None
@@ -132,8 +132,10 @@ class Checkpoint:
                 best_params=tensors.get("best_params"),
             )
             generator_with(state.rng_state)
-            if not isinstance(found["estimator"], str) or not is_count(found["every"]):
-                raise ValueError("estimator must be a name, every an integer")
+            if not isinstance(found["estimator"], str) or not (
+                found["every"] is None or is_count(found["every"])
+            ):
+                raise ValueError("estimator must be a name, every an integer or null")
             if not is_history(state.history):
                 raise ValueError("history must be lists of numbers")
             return cls(

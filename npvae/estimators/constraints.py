@@ -15,6 +15,7 @@ from npvae.core.init import SCHEMES
 from npvae.core.objectives import OBJECTIVES
 from npvae.training.optimizers import OPTIMIZERS
 from npvae.training.schedules import LARGEST_RATE
+from npvae.training.threads import MOST_THREADS
 
 
 class _Number(Interval):
@@ -58,8 +59,13 @@ AUTOENCODER: dict[str, list[Any]] = {
     "validation_fraction": [_Number(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [_integer(1)],
     "warm_start": ["boolean"],
-    "n_threads": [_integer(1), None],
-    "random_state": ["random_state", np.random.Generator],
+    "n_threads": [_Number(Integral, 1, MOST_THREADS, closed="both"), None],
+    "random_state": [
+        _Number(Integral, 0, 2**32 - 1, closed="both"),
+        np.random.Generator,
+        np.random.RandomState,
+        None,
+    ],
     "verbose": ["verbose"],
 }
 VAE = AUTOENCODER | {

@@ -1,10 +1,8 @@
-"""`fit` and `partial_fit` of the estimators, built on `npvae.training`."""
+"""`fit`, `partial_fit` and `resume` of the estimators, built on `npvae.training`."""
 
-import copy
 import dataclasses
 import os
 import warnings
-from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -14,71 +12,27 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
 from npvae.core.architecture import is_count
-from npvae.core.init import init_parameters, output_bias
 from npvae.core.parameters import Parameters
-from npvae.estimators.base import LatentVariableModel
+from npvae.counted import counted
 from npvae.estimators.checkpoints import Checkpoint, DataIdentity, encoded_settings, is_checkpoint
-from npvae.estimators.columns import (
-    Columns,
-    check_pixel_units,
-    examine,
-    far_validation_warning,
-    least_noise_variance,
-    scale_warning,
-)
-from npvae.estimators.inputs import (
-    check_pixels,
-    check_rows,
-    check_validation_rows,
-    make_generator,
-    remember_features,
-)
-from npvae.kernels import interrupts_held
+from npvae.estimators.columns import check_pixel_units, examine, far_validation_warning
+from npvae.estimators.inputs import check_pixels, check_rows, check_validation_rows
+from npvae.estimators.steppers import SteppedModel
 from npvae.persistence import ModelFileError
 from npvae.printable import printable
-from npvae.training import Stepper, Training, TrainingDivergedError, TrainingSettings, train
+from npvae.training import Training, TrainingDivergedError, TrainingSettings, train
 from npvae.training.loop import Callback, EpochEnd, fall_of, settling_window
-from npvae.training.noise_variance import LOG_NOISE_VARIANCE
-from npvae.training.optimizers import Optimizer, get_optimizer
-from npvae.training.parallel import is_first_rank, share_state
+from npvae.training.optimizers import get_optimizer
+from npvae.training.parallel import is_first_rank
 from npvae.training.schedules import kl_weight
 from npvae.training.state import CheckpointSchedule, TrainingState, generator_with
-from npvae.training.step import Network
-from npvae.training.units import Units
-
-# Limits if max_epochs is None: 40 epochs or 20,000 steps, whichever is more.
-_FEWEST_EPOCHS, _MOST_STEPS = 40, 20_000
+from npvae.writing import check_writable
 
 _DIAGNOSED_TOL = 1e-2  # tolerance of the diagnosis if `tol` is None or 0
 
 
-class TrainableModel(LatentVariableModel):
-    """Adds training to `LatentVariableModel`."""
-
-    _stepper: Stepper
-
-    @abstractmethod
-    def _make_network(self, n_features: int) -> Network:
-        """Return the core's description of the network."""
-
-    def _network_settings(self, n_features: int) -> dict[str, Any]:
-        """Return the parameters that describe the network of an autoencoder and of a VAE."""
-        hidden = self.hidden
-        if isinstance(hidden, list) or (isinstance(hidden, np.ndarray) and hidden.ndim > 0):
-            hidden = tuple(hidden)
-        names = ("latent_dim", "activation", "negative_slope", "likelihood", "noise_variance")
-        settings = {name: getattr(self, name) for name in names}
-        return settings | {"n_features": n_features, "hidden": hidden}
-
-    def _warmup_epochs(self) -> int:
-        return 0
-
-    def check_settings(self, n_features: int) -> None:
-        """Raise a ValueError unless `fit` could train on data with `n_features` features."""
-        self._validate_params()
-        self._settings(1)
-        self._make_network(n_features)
-        get_optimizer(self.optimizer)
+class TrainableModel(SteppedModel):
+    """Adds training to `SteppedModel`."""
 
     def fit(
         self,
@@ -88,7 +42,7 @@ class TrainableModel(LatentVariableModel):
         X_val: npt.ArrayLike | None = None,
         callbacks: Sequence[Callback] = (),
         checkpoint: str | os.PathLike[str] | None = None,
-        checkpoint_every: int = 1,
+        checkpoint_every: int | None = 1,
         **unknown: Any,
     ) -> Self:
         """Train on X.
@@ -109,7 +63,8 @@ class TrainableModel(LatentVariableModel):
         checkpoint : path, optional
             A file that keeps the state of training, for `resume`: it is written after every
             `checkpoint_every` epochs, and when training is interrupted.
-        checkpoint_every : int, default=1
+        checkpoint_every : int or None, default=1
+            None: after every epoch, unless writing took more than 1 % of the time.
         **unknown
             Raises a TypeError: there are no other arguments, in particular no sample_weight.
 
@@ -330,7 +285,7 @@ class TrainableModel(LatentVariableModel):
     def _checkpoints(
         self,
         path: str | os.PathLike[str],
-        every: int,
+        every: int | None,
         data: DataIdentity,
         validation: DataIdentity | None,
     ) -> CheckpointSchedule:
@@ -339,14 +294,20 @@ class TrainableModel(LatentVariableModel):
         Raises
         ------
         ValueError
-            `every` is not a positive integer, a hyperparameter cannot be stored, or there is a file at `path`
-            that is no checkpoint.
+            `every` is neither a positive integer nor None, a hyperparameter cannot be stored, or there is a
+            file at `path` that is no checkpoint.
+        OSError
+            No file can be written at `path`.
         """
-        if not is_count(every):
-            raise ValueError(f"checkpoint_every must be an integer of at least 1, got {every!r}")
+        if every is not None:
+            if not is_count(every):
+                raise ValueError(f"checkpoint_every must be an integer of at least 1 or None, got {every!r}")
+            every = int(every)
         file = Path(path)
         if file.exists() and not is_checkpoint(file):
             raise ValueError(f"checkpoint={str(path)!r} exists and is no checkpoint; give another path")
+        if is_first_rank():
+            check_writable(file)
         settings = encoded_settings(self)
 
         def write(state: TrainingState) -> None:
@@ -358,14 +319,14 @@ class TrainableModel(LatentVariableModel):
                 pixels=self.pixels_,
                 data=data,
                 validation=validation,
-                every=int(every),
+                every=every,
                 units=self._stepper.units,
                 least_noise_variance=self._stepper.least_noise_variance,
                 held_out=getattr(self, "_held_out", None),
                 state=state,
             ).save(file)
 
-        return CheckpointSchedule(write, int(every))
+        return CheckpointSchedule(write, every)
 
     def _train(
         self,
@@ -478,137 +439,6 @@ class TrainableModel(LatentVariableModel):
         self.n_iter_ = len(self.history_["loss"])
         return self
 
-    def _settings(self, n_rows: int) -> TrainingSettings:
-        if self.dynamic_binarization and self.likelihood != "bernoulli":
-            raise ValueError('dynamic_binarization makes binary data; it needs likelihood="bernoulli"')
-        settings = TrainingSettings(
-            learning_rate=self.learning_rate,
-            batch_size=self.batch_size,
-            max_epochs=1 if self.max_epochs is None else self.max_epochs,
-            tol=self.tol,
-            kl_warmup_epochs=self._warmup_epochs(),
-            early_stopping=self.early_stopping,
-            n_iter_no_change=self.n_iter_no_change,
-            dynamic_binarization=self.dynamic_binarization,
-            n_threads=self.n_threads,
-        )
-        if self.max_epochs is not None:
-            return settings
-        n_steps = -(-n_rows // settings.batch_size)
-        n_epochs = max(_FEWEST_EPOCHS, -(-_MOST_STEPS // n_steps))
-        return dataclasses.replace(settings, max_epochs=settings.kl_warmup_epochs + n_epochs)
-
-    def _start(
-        self,
-        X: npt.ArrayLike,
-        data: np.ndarray,
-        rows: np.ndarray,
-        rng: np.random.Generator,
-        columns: Columns | None,
-    ) -> Stepper:
-        """Set all fitted attributes, after everything that can raise an error.
-
-        `columns` are the statistics of all rows, or None for pixels, for which they are computed only if
-        needed.
-        """
-        network = self._make_network(data.shape[1])
-        pixels, gaussian = columns is None, self.likelihood == "gaussian"
-        data_range = np.array([[0.0], [1.0]]).repeat(data.shape[1], axis=1)
-        if columns is not None:
-            data_range = np.array([columns.low, columns.high])
-        if len(rows) < len(data) or (columns is None and (gaussian or self.init_output_bias)):
-            columns = Columns.of(data, rows)
-        units = self._units(columns)
-        least = least_noise_variance(data_range)
-        params = init_parameters(network.shapes(), rng, self.init)
-        if columns is not None and self.init_output_bias:
-            params["output.b"] = 0 * columns.mean if units else output_bias(columns.mean, self.likelihood)
-        if columns is not None and units is None and LOG_NOISE_VARIANCE in params:
-            params[LOG_NOISE_VARIANCE] = [np.log(max(columns.variance.mean(), least))]  # with units it is 0
-        if units is not None:
-            params = units.params_out(params)
-        optimizer = get_optimizer(self.optimizer)
-        stepper = Stepper(network, params, optimizer, rng, self.max_grad_norm, least, units)
-        if hasattr(self, "params_"):
-            warnings.warn(
-                f"fit starts from scratch: the parameters of {self.n_iter_} earlier epochs are replaced. "
-                "To continue training, set warm_start=True, or call partial_fit",
-                UserWarning,
-                stacklevel=3,
-            )
-        remember_features(self, X)
-        self._stepper, self.network_, self.params_ = stepper, network, params
-        self.data_range_, self.pixels_ = data_range, pixels
-        if columns is not None and gaussian and not pixels:
-            warning = scale_warning(columns, getattr(self, "feature_names_in_", None))
-            if warning:
-                warnings.warn(warning, UserWarning, stacklevel=3)
-        return stepper
-
-    def _units(self, columns: Columns | None) -> Units | None:
-        """Return the units to train in; None for the Bernoulli likelihood, which needs data in [0, 1]."""
-        if columns is None or self.likelihood != "gaussian" or not columns.variance.any():
-            return None
-        return Units(columns.mean, float(np.sqrt(columns.variance.mean())))
-
-    def _continue(self, columns: Columns | None, n_features: int) -> Stepper:
-        """Return the stepper of the training so far, with the network that the settings now describe."""
-        network = self._make_network(n_features)
-        if type(network) is not type(self.network_) or network.shapes() != self.network_.shapes():
-            raise ValueError(
-                "warm_start=True continues with the present parameters, but the settings now describe a "
-                f"network with other parameters: {network}; the trained one is {self.network_}. Set "
-                "warm_start=False to start from scratch"
-            )
-        optimizer = get_optimizer(self.optimizer)
-        stepper = self._own_stepper(columns)
-        if stepper.optimizer != optimizer:
-            stepper = self._make_stepper(network, optimizer, stepper.rng, stepper.units)
-        stepper.retarget(network, self.max_grad_norm)
-        self._stepper, self.network_ = stepper, network
-        self._widen_range(columns)
-        return stepper
-
-    def _own_stepper(self, columns: Columns | None) -> Stepper:
-        """Return the stepper of the training so far.
-
-        A model from a file without the state of training has none, and gets one with a fresh optimizer
-        state, in units of the new data.
-        """
-        if not hasattr(self, "_stepper"):
-            rng, optimizer = self._new_generator(), get_optimizer(self.optimizer)
-            units = self._units(columns)
-            self._stepper = self._make_stepper(self.network_, optimizer, rng, units)
-        if not self._stepper.params.flat.flags.writeable:  # joblib hands its workers read-only memory maps
-            self._stepper = copy.deepcopy(self._stepper)
-            self.params_ = self._stepper.data_params()
-        self._stepper.take(self.params_)  # which may have been changed by hand
-        return self._stepper
-
-    def _new_generator(self) -> np.random.Generator:
-        """Return the generator of a new training, in the same state on all ranks under mpirun."""
-        rng = make_generator(self.random_state)
-        share_state(rng)
-        return rng
-
-    def _make_stepper(
-        self, network: Network, optimizer: Optimizer, rng: np.random.Generator, units: Units | None
-    ) -> Stepper:
-        least = least_noise_variance(self.data_range_)
-        return Stepper(network, self.params_, optimizer, rng, self.max_grad_norm, least, units)
-
-    def _split(self, n: int, rng: np.random.Generator, *, again: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Set rows aside for early stopping; continued training on as many rows keeps the same split."""
-        kept = getattr(self, "_held_out", None)
-        if not (again and kept is not None and kept[0] == (n, self.validation_fraction)):
-            self._held_out = (n, self.validation_fraction), split_rows(n, self.validation_fraction, rng)
-        return self._held_out[1]
-
-    def _widen_range(self, columns: Columns | None) -> None:
-        if columns is not None:
-            low, high = self.data_range_
-            self.data_range_ = np.array([np.minimum(low, columns.low), np.maximum(high, columns.high)])
-
     def _warn_of_long_warmup(self, first_epoch: int, settings: TrainingSettings) -> None:
         last = kl_weight(first_epoch + settings.max_epochs - 1, settings.kl_warmup_epochs)
         if last < 1:
@@ -624,7 +454,8 @@ class TrainableModel(LatentVariableModel):
     def _warn_of_the_end(self, settings: TrainingSettings, fall: float, window: int) -> None:
         if self.stop_reason_ == "interrupted":
             warnings.warn(
-                f"training was interrupted after {self.n_iter_} complete epochs; what was learned is kept",
+                f"training was interrupted after {counted(self.n_iter_, 'complete epoch')}; what was "
+                "learned is kept",
                 UserWarning,
                 stacklevel=4,
             )
@@ -655,19 +486,3 @@ def _check_same(name: str, expected: DataIdentity, found: DataIdentity) -> None:
     difference = expected.difference(found)
     if difference is not None:
         raise ValueError(f"{name} differs from the checkpoint's data: {difference}; pass the same data")
-
-
-def split_rows(n: int, fraction: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Split the row numbers 0 .. n - 1 at random; the second part holds `fraction` of them."""
-    if round(n * (1 - fraction)) < 1 or n < 2:
-        raise ValueError(
-            "validation_fraction must leave at least one sample for training and one for validation, got "
-            f"{fraction!r} of {n} samples"
-        )
-    with interrupts_held():
-        from sklearn.model_selection import train_test_split  # it loads much that is not needed elsewhere
-
-    train_rows, held_out = train_test_split(
-        np.arange(n), test_size=fraction, random_state=int(rng.integers(2**31))
-    )
-    return train_rows, held_out

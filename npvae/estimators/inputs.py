@@ -152,7 +152,16 @@ def make_generator(random_state: RandomState) -> np.random.Generator:
     """Return a Generator: the one given, or one seeded by an int or by a RandomState.
 
     None means NumPy's global RandomState, as in scikit-learn, which `np.random.seed` seeds.
+
+    Raises
+    ------
+    ValueError
+        It is none of these, or a negative integer.
     """
+    if isinstance(random_state, bool) or (isinstance(random_state, int | np.integer) and random_state < 0):
+        raise ValueError(
+            f"random_state must be an integer of at least 0, a generator or None, got {random_state!r}"
+        )
     if isinstance(random_state, np.random.Generator):
         return random_state
     if not isinstance(random_state, int | np.integer):

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from npvae.core.architecture import is_count
 from npvae.core.gaussian import kl_forward, reparameterize_forward
 from npvae.core.objectives import FreeBitsVAENetwork, MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
@@ -269,7 +270,7 @@ class VAE(TrainableModel):
         rows = self._validate_range(X)
         if n_draws is None:
             n_draws = default_n_draws(self.network_.latent_dim)
-        if not isinstance(n_draws, int | np.integer) or isinstance(n_draws, bool) or n_draws < 1:
+        if not is_count(n_draws):
             raise ValueError(f"n_draws must be an integer of at least 1, got {n_draws!r}")
         noise = shared_noise(int(n_draws), self.network_.latent_dim)
         return self._in_blocks(partial(self._scores, noise), rows)

@@ -14,11 +14,7 @@ from typing import Any
 from numba.core.compiler_lock import global_compiler_lock
 
 from npvae.kernels.interrupts import interrupts_held
-
-try:
-    import fcntl
-except ImportError:  # on Windows
-    fcntl = None  # type: ignore[assignment]
+from npvae.locks import lock
 
 LONGEST_WAIT = 60.0  # seconds; the largest kernel takes two on a quiet machine
 _PAUSE = 0.02  # seconds between two looks at a lock
@@ -61,27 +57,16 @@ def locked(path: str | None, longest_wait: float) -> Iterator[bool]:
         file = None if path is None else os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError:  # the folder is not there yet, or cannot be written to
         file = None
-    if file is None or fcntl is None:
+    if file is None:
         yield False
         return
     try:
-        yield _lock(file, longest_wait)
+        end = time.monotonic() + longest_wait
+        while (acquired := lock(file)) is False and time.monotonic() <= end:
+            time.sleep(_PAUSE)
+        yield bool(acquired)
     finally:
         os.close(file)  # and so release the lock
-
-
-def _lock(file: int, longest_wait: float) -> bool:
-    end = time.monotonic() + longest_wait
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:  # another process has it
-            if time.monotonic() > end:
-                return False
-            time.sleep(_PAUSE)
-        except OSError:  # not on this file system
-            return False
 
 
 def count_compilations(kernels: Iterable[Any]) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import clone
 
 from npvae import version
+from npvae.counted import counted
 from npvae.study.experiment.cache import KINDS, Cell, StudyFolder, content_key
 from npvae.study.experiment.continuing import checkpoint_options, resume_point
 from npvae.study.experiment.judging import judge_controls, make_judge, number_compared
@@ -214,7 +215,7 @@ def _train_and_study(
         try:
             if resumed is None:
                 n = prototype.max_epochs
-                report(f"training {cell.name}, {n} epoch{'s' * (n != 1)}")
+                report(f"training {cell.name}" + ("" if n is None else f", {counted(n, 'epoch')}"))
                 options = {} if checkpoint is None else checkpoint_options(checkpoint, model)
                 model.fit(data.X_train, X_val=data.X_test, **options)
             else:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npvae.core.gaussian import kl_forward, reparameterize_forward
+from npvae.counted import counted
 from npvae.data.scaling import as_floats
 from npvae.estimators.diagnosis import collapse_warning, log_var_warning
 from npvae.study.metrics.normality import NormalityTests, SimulatedTest, normality_tests
@@ -417,8 +418,9 @@ def _head(evaluation: Evaluation, data_name: str) -> str:
             trained += f" on the {posterior.objective.upper()} with {posterior.n_draws} draws of z"
     of_data = f" of {data_name}" if data_name else ""
     return (
-        f"{name} on {evaluation.n_samples} samples{of_data}: {evaluation.n_features} features, "
-        f"{evaluation.latent_dim} latent dimensions, {evaluation.likelihood} likelihood{trained}"
+        f"{name} on {counted(evaluation.n_samples, 'sample')}{of_data}: "
+        f"{counted(evaluation.n_features, 'feature')}, "
+        f"{counted(evaluation.latent_dim, 'latent dimension')}, {evaluation.likelihood} likelihood{trained}"
     )
 
 
@@ -450,9 +452,9 @@ def _log_likelihoods(posterior: PosteriorFigures) -> Table:
             )
             for row in posterior.log_likelihoods
         ],
-        f"Estimated for {posterior.log_likelihoods[-1].n_images} samples with K draws of z each: in "
-        "expectation a lower bound, which rises with K. +-: standard errors due to the choice of images and "
-        "of draws. Effective draws: effective sample size of the importance weights.",
+        f"Estimated for {counted(posterior.log_likelihoods[-1].n_images, 'sample')} with K draws of z each: "
+        "in expectation a lower bound, which rises with K. +-: standard errors due to the choice of images "
+        "and of draws. Effective draws: effective sample size of the importance weights.",
     )
 
 

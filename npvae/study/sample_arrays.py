@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npvae.data.scaling import as_floats
+from npvae.memory import check_fits
 
 
 def as_matrix(X: npt.ArrayLike, name: str, *, at_least: int = 1) -> np.ndarray:
@@ -47,7 +48,11 @@ def check_same_width(a: np.ndarray, b: np.ndarray, names: tuple[str, str]) -> No
         )
 
 
-def check_count(value: int, name: str, *, at_least: int = 1) -> None:
-    """Raise a ValueError unless `value` is an integer of at least `at_least`."""
+def check_count(value: int, name: str, *, at_least: int = 1, width: int = 0) -> None:
+    """Raise a ValueError unless `value` is an integer of at least `at_least`.
+
+    Raise a MemoryError, too, unless so many rows of `width` float32 fit into memory.
+    """
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < at_least:
         raise ValueError(f"{name} must be an integer of at least {at_least}, got {value!r}")
+    check_fits(4 * int(value) * width, f"{name}={value}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from npvae.counted import counted
 from npvae.study.comparison import Comparison
 from npvae.study.experiment.cache import KINDS
 from npvae.study.metrics.quality import frechet_field
@@ -228,7 +229,7 @@ def _prior_mean(comparison: Comparison, kind: str, latent_dim: int, field: str) 
 
 def with_dimensions(latent_dim: int) -> str:
     """Return "with two latent dimensions", for example."""
-    return f"with {number(latent_dim)} latent dimension{'s' * (latent_dim != 1)}"
+    return f"with {counted(latent_dim, 'latent dimension', number)}"
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """The loop over epochs: history, validation, early stopping, callbacks, progress, Ctrl-C."""
 
 import copy
+import math
 import sys
 import time
 import warnings
@@ -213,6 +214,8 @@ class _Run:
     checkpoints: CheckpointSchedule | None
     best_loss: float
     best_params: Parameters | None
+    saved_at: float = -math.inf  # when
+    seconds_of_saving: float = 0.0  # the last time
 
     def all_epochs(self) -> str:
         """Train, and return why training ended."""
@@ -244,8 +247,11 @@ class _Run:
 
     def is_checkpoint_due(self) -> bool:
         """Say whether the state of training is to be kept before the next epoch."""
-        n_epochs = self.position.epoch - self.position.first_epoch
-        return self.checkpoints is not None and n_epochs % self.checkpoints.every == 0
+        if self.checkpoints is None:
+            return False
+        if self.checkpoints.every is None:
+            return time.perf_counter() - self.saved_at >= 100 * self.seconds_of_saving
+        return (self.position.epoch - self.position.first_epoch) % self.checkpoints.every == 0
 
     def reason_to_end(self) -> str | None:
         """Return why training ends before the next epoch, or None."""
@@ -264,6 +270,7 @@ class _Run:
         """Have the state of training written, by the first rank, if there is a place for it."""
         if self.checkpoints is None or not self.ranks.is_first:
             return
+        started = time.perf_counter()
         state = TrainingState.of(
             self.stepper,
             self.rng,
@@ -281,6 +288,8 @@ class _Run:
                 RuntimeWarning,
                 stacklevel=2,
             )
+        self.saved_at = time.perf_counter()
+        self.seconds_of_saving = self.saved_at - started
 
     def has_settled(self) -> bool:
         """Say whether the loss has stopped falling, by `tol`."""

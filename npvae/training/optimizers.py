@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from npvae.core.architecture import is_number
 from npvae.kernels import compiled_twin, shared_out
 from npvae.kernels.subnormal import negligible
 
@@ -234,10 +235,10 @@ def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
 
 
 def _check_fraction(name: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must be at least 0 and below 1, got {value!r}")
+    if not is_number(value) or not 0 <= value < 1:
+        raise ValueError(f"{name} must be a number of at least 0 and below 1, got {value!r}")
 
 
 def _check_positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{name} must be positive, got {value!r}")
+    if not is_number(value) or not 0 < value < np.inf:
+        raise ValueError(f"{name} must be a positive number, got {value!r}")

@@ -6,8 +6,12 @@ and all take the same step. So parameters, history and decisions agree on all ra
 result is that of one process up to rounding. The first rank, rank 0, alone shows progress, calls callbacks
 and writes checkpoints.
 
-Only the main thread of a process that mpirun started takes part: workers of joblib, and threads, train by
-themselves. Without mpirun nothing of MPI is imported.
+Only the main thread of a process that mpirun started takes part: workers of joblib, threads, and processes
+that a rank starts after its first training train by themselves. Without mpirun nothing of MPI is imported.
+
+The environment says whether mpirun started a process: Open MPI sets OMPI_COMM_WORLD_SIZE; MPICH, Intel MPI
+and Slurm's srun set PMI_SIZE. Tasks of srun that are to train a model each are started without that variable:
+``srun -n 4 env -u PMI_SIZE python train.py``.
 
 References
 ----------
@@ -34,7 +38,8 @@ from npvae.training.threads import available_threads
 
 T = TypeVar("T")
 
-_SIZE_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")  # set by Open MPI; by MPICH, Intel MPI and Slurm
+_SIZE_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+_RANK_PID = "NPVAE_RANK_PID"  # set by a rank; a process that inherits it has another id, and is no rank
 
 
 class ParallelError(RuntimeError):
@@ -43,8 +48,24 @@ class ParallelError(RuntimeError):
 
 def n_launched() -> int:
     """Return how many processes mpirun started with this one, as the environment says; 1 without mpirun."""
-    sizes = [os.environ.get(name, "") for name in _SIZE_VARIABLES]
-    return max([1, *(int(size) for size in sizes if size.isdecimal())])
+    return max([1, *_sizes().values()])
+
+
+def way_out() -> str:
+    """Return what to do, after an error, where the processes are not to train together."""
+    names = list(_sizes())
+    return (
+        f"To run each process by itself, start it without {' and '.join(names)} in its environment: env "
+        f"{' '.join(f'-u {name}' for name in names)} COMMAND"
+    )
+
+
+def _sizes() -> dict[str, int]:
+    """Return how many processes were started together, by the variable that says so."""
+    if os.environ.get(_RANK_PID, str(os.getpid())) != str(os.getpid()):
+        return {}
+    sizes = {name: os.environ.get(name, "") for name in _SIZE_VARIABLES}
+    return {name: int(size) for name, size in sizes.items() if size.isdecimal() and int(size) > 1}
 
 
 def is_first_rank() -> bool:
@@ -53,10 +74,17 @@ def is_first_rank() -> bool:
     return world is None or world.rank == 0
 
 
-def share_state(rng: np.random.Generator) -> None:
-    """Set a generator to the state of rank 0's, so that all ranks draw the same numbers."""
+def share_state(rng: np.random.Generator, seed: int | None) -> None:
+    """Set a generator to the state of rank 0's, so that all ranks draw the same numbers.
+
+    Raises
+    ------
+    ParallelError
+        The ranks' generators are made from different seeds.
+    """
     world = _world()
     if world is not None:
+        _check_same(world, {"random_state": seed})
         rng.bit_generator.state = world.bcast(rng.bit_generator.state)
 
 
@@ -84,17 +112,18 @@ def _join(n_ranks: int) -> Any:
     """Start MPI."""
     if importlib.util.find_spec("mpi4py") is None:
         raise ParallelError(
-            f"mpirun started {n_ranks} processes, which need mpi4py to train together: pip install "
-            "'npvae[mpi]', or run without mpirun"
+            f"mpirun or srun started {n_ranks} processes, which need mpi4py to train one model together: pip "
+            f"install 'npvae[mpi]'. {way_out()}"
         )
     from mpi4py import MPI
 
     if n_ranks != MPI.COMM_WORLD.size:
         library = MPI.Get_library_version().split(",")[0].strip()
         raise ParallelError(
-            f"mpirun started {n_ranks} processes, but mpi4py sees {MPI.COMM_WORLD.size}, because its library "
-            f"({library}) is not mpirun's. Install mpi4py and mpirun for the same MPI"
+            f"mpirun or srun started {n_ranks} processes, but mpi4py sees {MPI.COMM_WORLD.size}. To train "
+            f"one model together, mpi4py must be built for the same MPI; it uses {library}. {way_out()}"
         )
+    os.environ[_RANK_PID] = str(os.getpid())
     show = sys.excepthook
 
     def show_and_abort(kind: type[BaseException], error: BaseException, trace: Any) -> None:
@@ -225,14 +254,7 @@ class Ranks:
         ParallelError
             On all ranks, if something differs.
         """
-        found = self._world.allgather(dict(what))
-        for rank, other in enumerate(found):
-            for name, value in found[0].items():
-                if other[name] != value:
-                    raise ParallelError(
-                        f"rank {rank} of {self.size} has other {name} than rank 0. Under mpirun every rank "
-                        "calls fit with the same data and settings, and takes its own part of each batch"
-                    )
+        _check_same(self._world, what)
 
     def end_all(self, error: BaseException) -> None:
         """End all ranks, with a message, because this one cannot go on and the others would wait for it."""
@@ -245,3 +267,15 @@ class Ranks:
             flush=True,
         )
         self._world.Abort(130 if isinstance(error, KeyboardInterrupt) else 1)
+
+
+def _check_same(world: Any, what: Mapping[str, object]) -> None:
+    found = world.allgather(dict(what))
+    for rank, other in enumerate(found):
+        for name, value in found[0].items():
+            if other[name] != value:
+                raise ParallelError(
+                    f"rank {rank} of {world.size} has other {name} than rank 0. Under mpirun every rank "
+                    "calls fit with the same data and settings, and takes its own part of each batch. "
+                    + way_out()
+                )

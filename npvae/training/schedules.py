@@ -2,7 +2,12 @@
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+
+import numpy as np
+
+from npvae.core.architecture import is_count, is_number
 
 LARGEST_RATE = 1e6
 
@@ -37,8 +42,11 @@ class CosineDecay:
     final: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.n_epochs >= 1:
-            raise ValueError(f"n_epochs must be at least 1, got {self.n_epochs!r}")
+        for name, rate in (("initial", self.initial), ("final", self.final)):
+            if not is_number(rate) or not 0 <= rate <= LARGEST_RATE:
+                raise ValueError(f"{name} must be a number from 0 to {LARGEST_RATE:g}, got {rate!r}")
+        if not is_count(self.n_epochs):
+            raise ValueError(f"n_epochs must be an integer of at least 1, got {self.n_epochs!r}")
 
     def __call__(self, epoch: int) -> float:
         """Return the learning rate of that epoch, counted from 0."""
@@ -52,18 +60,25 @@ def learning_rate_at(learning_rate: LearningRate, epoch: int) -> float:
     Raises
     ------
     ValueError
-        It is not a number from 0 to 1e6. (A larger one could overflow float32 in a single step.)
+        It is not a number from 0 to 1e6, or the function raises an error. (A larger rate could overflow
+        float32 in a single step.)
     """
-    rate = learning_rate(epoch) if callable(learning_rate) else learning_rate
-    if (
-        not (isinstance(rate, int | float) or hasattr(rate, "__float__"))
-        or not 0 <= float(rate) <= LARGEST_RATE
-    ):
+    rate: object = learning_rate
+    if callable(learning_rate):
+        try:
+            rate = learning_rate(epoch)
+        except Exception as error:
+            raise ValueError(f"learning_rate({epoch}), of epoch {epoch}, raised {error!r}") from error
+    number = math.nan
+    if hasattr(rate, "__float__") and not isinstance(rate, bool | np.bool):
+        with suppress(TypeError, ValueError, OverflowError):  # an array has the method, too
+            number = float(rate)
+    if not 0 <= number <= LARGEST_RATE:
         raise ValueError(
             f"learning_rate must be a number from 0 to {LARGEST_RATE:g}, or a function of the epoch that "
             f"returns one; got {rate!r} in epoch {epoch}"
         )
-    return float(rate)
+    return number
 
 
 def kl_weight(epoch: int, warmup_epochs: int) -> float:

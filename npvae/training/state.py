@@ -145,12 +145,12 @@ class CheckpointSchedule(NamedTuple):
     ----------
     write : callable
         Takes a `TrainingState`; may raise OSError.
-    every : int
-        Epochs from one call to the next.
+    every : int or None
+        Epochs from one call to the next. None: after each epoch, unless that took more than 1 % of the time.
     """
 
     write: Callable[[TrainingState], None]
-    every: int = 1
+    every: int | None = 1
 
 
 def generator_with(state: dict[str, Any]) -> np.random.Generator:

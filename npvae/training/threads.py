@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from npvae.core.architecture import Architecture
+from npvae.core.architecture import Architecture, is_count
 from npvae.kernels import LONG, Team, has_compiled_products, interrupts_held, using_team
 from npvae.kernels.interrupts import HeldInterrupts
 
 T = TypeVar("T")
 
+MOST_THREADS = 1024
 _LARGE = 1_000_000  # multiply-adds of a product that is worth sharing out
 
 # Steps timed without the team and with it.
@@ -34,18 +35,20 @@ def available_threads(n_threads: int | None = None) -> int:
     Parameters
     ----------
     n_threads : int, optional
-        Returned as it is. None: as many as there are cores that this process may use, or fewer where BLAS
-        has been told to use fewer (OPENBLAS_NUM_THREADS, joblib's workers).
+        At most 1024. None: as many as there are cores that this process may use, or fewer where BLAS has been
+        told to use fewer (OPENBLAS_NUM_THREADS, joblib's workers).
 
     Raises
     ------
     ValueError
-        `n_threads` is not a positive integer.
+        `n_threads` is no integer from 1 to 1024.
     """
     if n_threads is not None:
-        if not isinstance(n_threads, int) or isinstance(n_threads, bool) or n_threads < 1:
-            raise ValueError(f"n_threads must be None or an integer of at least 1, got {n_threads!r}")
-        return n_threads
+        if not is_count(n_threads) or n_threads > MOST_THREADS:
+            raise ValueError(
+                f"n_threads must be None or an integer from 1 to {MOST_THREADS}, got {n_threads!r}"
+            )
+        return int(n_threads)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(
         [cores, *(pool["num_threads"] for pool in _thread_pools().info() if pool["user_api"] == "blas")]

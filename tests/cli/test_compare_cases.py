@@ -117,7 +117,8 @@ def test_the_folder_has_a_default(images, tmp_path, monkeypatch):
         (("--data", "no/such/place"), ["no/such/place", "'digits'"]),
         (("--latent-dim", 0), ["latent_dim", "[1, inf)", "Got 0"]),
         pytest.param(("--latent-dim", 2, 0), ["latent_dim", "[1, inf)", "Got 0"], id="the second latent dim"),
-        (("--seeds", 0), ["--seeds", "at least 1", "0"]),
+        (("--seeds", 0), ["--seeds", "from 1 to 10000", "0"]),
+        (("--seeds", 10**12), ["--seeds", "from 1 to 10000", "1000000000000"]),
         (("--jobs", 0), ["--jobs", "at least 1", "0"]),
         (("--importance-samples", 0), ["--importance-samples", "at least 1", "0"]),
         (("--latent-dim", "two"), ["--latent-dim", "'two'"]),
@@ -135,6 +136,11 @@ def test_the_folder_has_a_default(images, tmp_path, monkeypatch):
         (("--kl-warmup-epochs", -1), ["kl_warmup_epochs", "[0, inf)"]),
         (("--free-bits", -1), ["free_bits", "[0.0, inf)"]),
         pytest.param(("--seed", -1), ["seed"], id="a negative seed"),
+        pytest.param(("--seed", 2**32 - 1), ["--seed", "from 0 to"], id="a seed without successors"),
+        (("--split-seed", 2**32), ["--split-seed", "from 0 to"]),
+        (("--threads", 10**9), ["n_threads", "[1, 1024]"]),
+        (("--latent-dim", 2, 10**12), ["not enough memory", "latent_dim=1000000000000", "GiB"]),
+        (("--hidden", 10**15), ["not enough memory", "hidden=(1000000000000000,)", "GiB"]),
         (("--binarize", "yes"), ["--binarize", "yes", "static"]),
         (("--binarize", "dynamic", "--likelihood", "gaussian"), ["binar", "bernoulli"]),
     ],
@@ -145,15 +151,6 @@ def test_bad_options(argv, parts, images, tmp_path):
     data = () if "--data" in argv else ("--data", images)
     assert_refused(invoke("compare", *data, *QUICK, "--out", out, *argv), *parts)
     assert not out.exists()
-
-
-def test_more_than_the_memory(images, tmp_path):
-    """Known when the first model is made: by then the controls are measured, and no model is there."""
-    result = invoke("compare", "--data", images, *QUICK, "--out", tmp_path, "--hidden", 10**15)
-    assert (result.code, result.out) == (2, "")
-    assert "not enough memory" in result.err.splitlines()[-1]
-    assert not (tmp_path / "models").exists()
-    assert not (tmp_path / "run.json").exists()
 
 
 def test_data_out_of_range_of_the_likelihood(features, tmp_path):

@@ -125,8 +125,8 @@ def test_threads_make_no_difference(models, images):
     [
         (("--importance-samples", 0), ["--importance-samples", "at least 1"]),
         (("--images", 0), ["--images", "at least 1"]),
-        (("--seed", -1), ["--seed", "at least 0"]),
-        (("--split-seed", -1), ["--split-seed", "at least 0"]),
+        (("--seed", -1), ["--seed", "from 0 to"]),
+        (("--split-seed", -1), ["--split-seed", "from 0 to"]),
         (("--samples", 9), ["--samples", "at least 10", "'9'"]),
         (("--samples", 0), ["--samples", "at least 10", "'0'"]),
         (("--samples", -1), ["--samples", "at least 10", "'-1'"]),

@@ -179,3 +179,13 @@ def test_files_that_are_no_models(command, damage, models, tmp_path):
     out = ("--out", tmp_path / "x.png") if command in ("sample", "reconstruct") else ()
     assert_refused(invoke(command, path, *out), "m.safetensors")
     assert not (tmp_path / "x.png").exists()
+
+
+def test_one_of_a_kind_is_singular(tmp_path):
+    data, model = tmp_path / "X.npy", tmp_path / "m.safetensors"
+    np.save(data, np.linspace(0, 1, 5, dtype=np.float32)[:, None])
+    argv = ("--data", data, "--latent-dim", 1, "--hidden", "--epochs", 1, "--out", model)
+    assert ": 1 epoch, test loss " in (trained := invoke("train", "vae", *argv).out)
+    assert "(1 sample)" in trained
+    assert "1 feature," in (shown := invoke("info", model).out)
+    assert " 1 epoch," in shown

@@ -3,6 +3,7 @@
 import os
 import signal
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from npvae import VAE, Autoencoder
 from npvae.estimators.checkpoints import Checkpoint
 from npvae.kernels import has_compiled_products
 from npvae.persistence import ModelFileError
-from npvae.training import SGD, CosineDecay, Stepper
+from npvae.training import SGD, CosineDecay, Stepper, loop
 
 X = np.random.default_rng(0).random((90, 6)).astype(np.float32)
 PIXELS = (255 * X).astype(np.uint8)
@@ -195,6 +196,35 @@ def test_it_is_written_as_often_as_asked_for(tmp_path):
     for every in (0, 1.5, True):
         with pytest.raises(ValueError, match="checkpoint_every must be an integer of at least 1"):
             VAE(2, **SMALL).fit(X, checkpoint=path, checkpoint_every=every)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "epochs"),
+    [(0, [1, 6]), (40, [1, 4, 6]), (100, [1, 2, 3, 4, 5, 6]), (1000, [1, 2, 3, 4, 5, 6])],
+)
+def test_the_time_of_writing_can_decide_how_often(seconds, epochs, tmp_path, monkeypatch):
+    """After the first epoch, at the end, and between them where a second of writing is 1 % of the time."""
+    written, clock = [], [0.0]
+
+    def save(self, path):
+        written.append(self.state.position.epoch)
+        clock[0] += 1
+
+    def take_time(end):
+        clock[0] += seconds
+
+    monkeypatch.setattr(Checkpoint, "save", save)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    VAE(2, **SMALL).fit(X, callbacks=[take_time], checkpoint=tmp_path / "kept", checkpoint_every=None)
+    assert written == epochs
+
+
+def test_a_training_without_a_fixed_number_of_epochs_between_checkpoints_is_resumed(tmp_path):
+    path = tmp_path / "checkpoint"
+    with pytest.raises(CrashError):
+        VAE(2, **SMALL).fit(X, callbacks=[crash(0)], checkpoint=path, checkpoint_every=None)
+    assert Checkpoint.load(path).every is None
+    assert_same(VAE.resume(path, X), VAE(2, **SMALL).fit(X), X)
 
 
 def test_data_frames_keep_their_names(tmp_path):

@@ -45,7 +45,7 @@ ALLOWED = {
     "learning_rate": [0, 1.5, int], "max_grad_norm": [None, 1.5, np.inf], "batch_size": [1],
     "max_epochs": [None, 1], "tol": [None, 0, 1.5], "dynamic_binarization": [], "early_stopping": [True],
     "validation_fraction": [0.5], "n_iter_no_change": [1], "warm_start": [True], "n_threads": [None, 1],
-    "random_state": [None, 0, True], "verbose": [True, 0], "beta": [0, 1.5], "objective": ["elbo"],
+    "random_state": [None, 0], "verbose": [True, 0], "beta": [0, 1.5], "objective": ["elbo"],
     "n_draws": [1], "kl_warmup_epochs": [0], "free_bits": [0, 1.5],
 }  # fmt: skip
 OUT_OF_RANGE = [
@@ -57,6 +57,7 @@ OUT_OF_RANGE = [
 OUT_OF_RANGE += [
     *(({"hidden": value}, "hidden") for value in ((0,), (8, -1), (1.5,), (True,), [[8]], np.array(3))),
     *(({name: 10**400}, name) for name in ("beta", "free_bits", "noise_variance", "negative_slope")),
+    *(({name: 10**12}, name) for name in ("n_threads", "random_state")),
     ({"learning_rate": 1e38}, "learning_rate"),
     ({"learning_rate": lambda epoch: -1}, "learning_rate"),
     ({"optimizer": SGD}, "optimizer"),
@@ -147,8 +148,52 @@ def test_latent_points_that_are_not_finite(cls, X):
         cls(**SMALL).fit(X).inverse_transform([[0.0, np.nan]])
 
 
+HUGE = [10**12, 10**30, 10**400]
+
+
+@pytest.mark.parametrize("n", HUGE)
+@pytest.mark.parametrize("name", ["latent_dim", "hidden", "n_draws"])
+def test_settings_that_do_not_fit_into_memory(name, n, X):
+    model = VAE(**SMALL | {name: (n, 8) if name == "hidden" else n})
+    if n == HUGE[-1] and name != "hidden":  # more than the range of its declaration
+        with pytest.raises(ValueError, match=name):
+            model.fit(X)
+        return
+    with pytest.raises(MemoryError, match=rf"{name}=\(?{n}.* needs at least .* GiB of memory"):
+        model.fit(X)
+    if name != "n_draws":  # how many rows a step has is not known
+        with pytest.raises(MemoryError, match=name):
+            model.check_settings(4)
+    assert not hasattr(model, "params_")
+
+
+@pytest.mark.parametrize("n", HUGE)
+def test_numbers_of_draws_that_do_not_fit_into_memory(n, X):
+    model = VAE(**SMALL).fit(X)
+    with pytest.raises(MemoryError, match=f"n_samples={n} needs at least .* GiB of memory"):
+        model.sample(n)
+    with pytest.raises(MemoryError, match=f"n_draws={n} with 2 latent dimensions needs"):
+        model.score_samples(X, n_draws=n)
+
+
+def test_a_batch_size_above_the_number_of_rows_is_theirs(X):
+    assert VAE(**SMALL, batch_size=10**30).fit(X).params_ == VAE(**SMALL, batch_size=len(X)).fit(X).params_
+
+
+def test_more_latent_dimensions_than_scipy_has_sobol_sequences_for(X):
+    model = VAE(21_202, hidden=(), max_epochs=1).fit(X)
+    assert np.isfinite(model.score(X[:2]))
+
+
 @both
-@pytest.mark.parametrize("n_samples", [0, -1, 2.0, None])
+@pytest.mark.parametrize("seed", [True, -1, "text"])
+def test_seeds_of_methods(cls, seed, X):
+    with pytest.raises(ValueError, match=r"random_state must be|cannot be used to seed"):
+        cls(**SMALL).fit(X).sample(random_state=seed)
+
+
+@both
+@pytest.mark.parametrize("n_samples", [0, -1, 2.0, None, True])
 def test_the_number_of_samples(cls, n_samples, X):
     with pytest.raises(ValueError, match=f"n_samples must be an integer of at least 1, got {n_samples!r}"):
         cls(**SMALL).fit(X).sample(n_samples)

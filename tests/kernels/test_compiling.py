@@ -15,6 +15,7 @@ if numba.config.DISABLE_JIT:
 
 from numba import types  # noqa: E402
 
+from npvae import locks  # noqa: E402
 from npvae.kernels import compiling  # noqa: E402
 from npvae.kernels.compiled import compile_kernel  # noqa: E402
 from npvae.kernels.compiling import count_compilations, locked, no_garbage_collection  # noqa: E402
@@ -149,7 +150,7 @@ print(count_compilations([gemm.multiply]))
 """
 
 
-@pytest.mark.skipif(compiling.fcntl is None, reason="there are no locks")
+@pytest.mark.skipif(locks.fcntl is None, reason="there are no locks")
 def test_of_processes_that_start_together_one_compiles(tmp_path):
     from npvae.kernels import tiles
 
@@ -196,7 +197,7 @@ def holder(tmp_path):
     other.communicate(timeout=60)
 
 
-needs_locks = pytest.mark.skipif(compiling.fcntl is None, reason="there are no locks")
+needs_locks = pytest.mark.skipif(locks.fcntl is None, reason="there are no locks")
 
 
 @needs_locks
@@ -223,7 +224,7 @@ def test_the_lock_of_a_process_that_was_killed_is_free(holder):
 def test_where_no_file_can_be_made_there_is_no_lock(tmp_path, monkeypatch):
     with locked(str(tmp_path / "missing" / "lock"), 5) as has_it:
         assert not has_it
-    monkeypatch.setattr(compiling, "fcntl", None)
+    monkeypatch.setattr(locks, "fcntl", None)
     with locked(str(tmp_path / "lock"), 5) as has_it:
         assert not has_it
 

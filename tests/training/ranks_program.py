@@ -6,6 +6,7 @@ Every rank writes what it found to FOLDER/rank<R>.json.
 import json
 import os
 import signal
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -74,15 +75,18 @@ def agree(folder):
     models["callback"] = described(VAE(2, **settings()).fit(X, callbacks=[third_is_last]))
     models["no seed"] = described(VAE(2, **settings(random_state=None, early_stopping=True)).fit(X))
     errors = []
-    for kind, train in {
-        ParallelError: lambda: VAE(2, **settings()).fit(X + RANK),
-        TrainingDivergedError: lambda: VAE(2, **settings(learning_rate=1e6, optimizer="sgd")).fit(X),
-    }.items():
+    for kind, train in [
+        (ParallelError, lambda: VAE(2, **settings()).fit(X + RANK)),
+        (ParallelError, lambda: VAE(2, **settings(random_state=RANK)).fit(X)),
+        (TrainingDivergedError, lambda: VAE(2, **settings(learning_rate=1e6, optimizer="sgd")).fit(X)),
+    ]:
         try:
             train()
         except kind as error:
             errors.append(str(error))
-    return {"models": models, "called": called, "errors": errors}
+    child = "from npvae.training.parallel import n_launched; print(n_launched())"
+    n_launched = int(subprocess.run([sys.executable, "-c", child], stdout=subprocess.PIPE, check=True).stdout)
+    return {"models": models, "called": called, "errors": errors, "child": n_launched}
 
 
 WAYS_TO_END = {"kill": signal.SIGKILL, "terminate": signal.SIGTERM, "raise": None}

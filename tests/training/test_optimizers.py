@@ -111,13 +111,17 @@ def test_one_optimizer_may_serve_two_networks(name):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SGD(momentum=1.0), "momentum must be at least 0 and below 1, got 1.0"),
+        (lambda: SGD(momentum=1.0), "momentum must be a number of at least 0 and below 1, got 1.0"),
         (lambda: SGD(momentum=-0.1), "momentum"),
         (lambda: SGD(momentum=float("nan")), "momentum"),
-        (lambda: Adagrad(epsilon=0.0), "epsilon must be positive, got 0.0"),
+        (lambda: Adagrad(epsilon=0.0), "epsilon must be a positive number, got 0.0"),
         (lambda: Adam(beta1=1.5), "beta1"),
         (lambda: Adam(beta2=-1.0), "beta2"),
         (lambda: Adam(epsilon=-1e-8), "epsilon"),
+        (lambda: SGD(momentum=False), "momentum"),
+        (lambda: Adam(epsilon=True), "epsilon"),
+        (lambda: Adam(beta1="high"), "beta1"),
+        (lambda: Adagrad(epsilon=float("inf")), "epsilon"),
     ],
 )
 def test_numbers_out_of_range(make, message):

@@ -7,6 +7,7 @@ import sys
 import threading
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -94,9 +95,14 @@ class TestTwoRanks:
     def test_other_data_on_one_rank_and_divergence_are_errors_on_all(self, found):
         (first, second), _ = found
         assert first["errors"] == second["errors"]
-        other, diverged = first["errors"]
+        other, seeds, diverged = first["errors"]
         assert "rank 1 of 2 has other data than rank 0" in other
+        assert "rank 1 of 2 has other random_state than rank 0" in seeds
+        assert "env -u OMPI_COMM_WORLD_SIZE" in seeds
         assert "is not finite in epoch 1, batch" in diverged
+
+    def test_a_process_that_a_rank_starts_is_no_rank(self, found):
+        assert [rank["child"] for rank in found[0]] == [1, 1]
 
 
 @pytest.fixture(scope="module")
@@ -184,14 +190,28 @@ def test_without_mpirun_nothing_of_mpi_is_imported():
 
 @pytest.fixture(params=["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"])
 def launched(request, monkeypatch):
-    """As if mpirun had started three processes, without mpi4py."""
+    """As if mpirun had started three processes, without mpi4py; the variable that says so."""
     monkeypatch.setenv(request.param, "3")
     monkeypatch.setitem(sys.modules, "mpi4py", None)
+    return request.param
 
 
-@pytest.mark.usefixtures("launched")
-def test_without_mpi4py_the_error_says_what_to_install():
-    with pytest.raises(ParallelError, match=r"started 3 processes, .* pip install 'npvae\[mpi\]'"):
+def test_without_mpi4py_the_error_says_what_to_install_or_to_unset(launched, monkeypatch):
+    message = rf"started 3 processes, .* pip install 'npvae\[mpi\]'.* env -u {launched} COMMAND"
+    with pytest.raises(ParallelError, match=message):
+        npvae.VAE(1, hidden=(), max_epochs=1).fit(np.eye(5))
+    monkeypatch.delenv(launched)
+    npvae.VAE(1, hidden=(), max_epochs=1).fit(np.eye(5))
+
+
+def test_processes_of_another_launcher_than_mpi4pys(monkeypatch):
+    monkeypatch.setenv("PMI_SIZE", "3")
+    comm = SimpleNamespace(size=1)
+    mpi = SimpleNamespace(COMM_WORLD=comm, Get_library_version=lambda: "Open MPI v4.1.4, of Debian")
+    monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=mpi, __spec__=object()))
+    with pytest.raises(
+        ParallelError, match=r"mpi4py sees 1\..* uses Open MPI v4.1.4\. .* env -u PMI_SIZE COMMAND"
+    ):
         npvae.VAE(1, hidden=(), max_epochs=1).fit(np.eye(5))
 
 
@@ -204,9 +224,10 @@ def test_threads_train_by_themselves():
     assert sizes == [1]
 
 
-@pytest.mark.usefixtures("launched")
-def test_other_commands_do_not_run_under_mpirun(capsys, tmp_path):
+def test_other_commands_do_not_run_under_mpirun(launched, capsys, tmp_path):
     with pytest.raises(SystemExit) as end:
         main(["compare", "--out", str(tmp_path / "out")])
     assert end.value.code == 2
-    assert "compare runs in one process: start it without mpirun" in capsys.readouterr().err
+    message = " ".join(capsys.readouterr().err.split())
+    assert "compare runs in one process, but mpirun or srun started 3" in message
+    assert f"env -u {launched} COMMAND" in message

@@ -28,10 +28,16 @@ def test_cosine_values():
         assert rate(epoch) == pytest.approx(2 + cosines[epoch])
 
 
-@pytest.mark.parametrize("n_epochs", [0, -3])
-def test_cosine_over_no_epochs_is_refused(n_epochs):
-    with pytest.raises(ValueError, match="n_epochs"):
-        learning_rate_at(CosineDecay(0.1, n_epochs), 0)
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("n_epochs", 0), ("n_epochs", -3), ("n_epochs", True), ("n_epochs", 2.5), ("initial", -1.0),
+        ("initial", True), ("initial", math.nan), ("final", "fast"), ("final", math.inf),
+    ],
+)  # fmt: skip
+def test_a_cosine_over_no_epochs_or_between_no_rates_is_refused(name, wrong):
+    with pytest.raises(ValueError, match=f"{name} must be .*, got {wrong!r}"):
+        CosineDecay(**{"initial": 0.1, "n_epochs": 5} | {name: wrong})
 
 
 @pytest.mark.parametrize("rate", [0.25, np.float32(0.25), np.array(0.25), lambda epoch: 0.25, 0, 1])
@@ -46,11 +52,23 @@ def test_a_function_is_given_the_epoch():
 
 
 @pytest.mark.parametrize(
-    "rate", [-1e-3, 1e7, math.nan, math.inf, "fast", None, lambda epoch: -1.0, lambda epoch: None]
-)
+    "rate",
+    [
+        -1e-3, 1e7, math.nan, math.inf, "fast", None, True, 10**400, 1j, np.zeros(2), np.array("fast"),
+        lambda epoch: -1.0, lambda epoch: None, lambda epoch: True, lambda epoch: np.zeros(2),
+        lambda epoch: math.inf,
+    ],
+)  # fmt: skip
 def test_an_unusable_learning_rate_names_the_fix(rate):
     with pytest.raises(ValueError, match=r"learning_rate must be a number from 0 to 1e\+06, or .*epoch 7"):
         learning_rate_at(rate, 7)
+
+
+@pytest.mark.parametrize("rate", [lambda: 0.1, lambda epoch: 1 / (epoch - 7), lambda epoch: {}["rate"]])
+def test_an_error_of_the_function_is_named(rate):
+    with pytest.raises(ValueError, match=r"learning_rate\(7\), of epoch 7, raised .*Error\(") as caught:
+        learning_rate_at(rate, 7)
+    assert isinstance(caught.value.__cause__, TypeError | ZeroDivisionError | KeyError)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Final
 from npvae.course.exercises.answer import Answer
 from npvae.course.exercises.catalogue import EXERCISES
 from npvae.course.exercises.exercise import Exercise
+from npvae.reading import reading
 from npvae.writing import write_text_atomically
 
 NOTEBOOK: Final = ".npvae-exercises.json"
@@ -64,7 +65,8 @@ class Notebook:
         if not path.exists():
             return cls(folder)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            with reading(path):
+                content = json.loads(path.read_text(encoding="utf-8"))
             notes = {name: Note(**note) for name, note in content.items()}
         except (ValueError, TypeError, AttributeError) as problem:
             raise ValueError(f"{path} is damaged; delete it to begin with new notes") from problem
@@ -134,7 +136,8 @@ def exercise_of(path: Path) -> Exercise | None:
     Exercise or None
         None where it is neither.
     """
-    text = path.read_bytes().decode("utf-8", "replace")
+    with reading(path):
+        text = path.read_bytes().decode("utf-8", "replace")
     marked = _MARK.search(text)
     return EXERCISES.get(marked[1] if marked else path.stem)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from npvae.counted import counted
 from npvae.course.exercises.answer import Remark
 from npvae.course.exercises.calling import CLOSE, Broken, compare, copies, describe, fault_of, function_of
 from npvae.course.exercises.exercise import Array, Exercise, Mistake, Task, gradient_name
@@ -95,9 +96,8 @@ def _run_backward(backward: Callable[..., Any], dy: Array, cache: Any, wrt: Sequ
     if not isinstance(returned, tuple | list):
         returned = (returned,)
     if len(returned) != len(wrt):
-        count = len(returned)
         raise Broken(
-            name, "error", f"it returns {count} {_plural('array', count)}; it must return {expected}"
+            name, "error", f"it returns {counted(len(returned), 'array')}; it must return {expected}"
         )
     return dict(zip(wrt, returned, strict=True))
 

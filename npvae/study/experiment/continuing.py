@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     from npvae.estimators.checkpoints import Checkpoint
     from npvae.estimators.fitting import TrainableModel
 
-_MOST = 20  # checkpoints in a training, besides those at its end and when it is interrupted
-
 
 def checkpoint_options(path: Path, model: "TrainableModel") -> dict[str, Any]:
     """Return the arguments of `fit` that keep a checkpoint; none if a setting cannot be stored in one."""
@@ -21,7 +19,7 @@ def checkpoint_options(path: Path, model: "TrainableModel") -> dict[str, Any]:
         encoded_settings(model)
     except ValueError:
         return {}
-    return {"checkpoint": path, "checkpoint_every": max((model.max_epochs or _MOST) // _MOST, 1)}
+    return {"checkpoint": path, "checkpoint_every": None}
 
 
 def resume_point(path: Path, model: "TrainableModel") -> "tuple[Any, Checkpoint] | None":

@@ -67,9 +67,9 @@ def independent_pixels(X_train: npt.ArrayLike, n: int, rng: np.random.Generator)
     ValueError
         n is not a positive integer.
     """
-    check_count(n, "n")
     X_train = np.asarray(X_train)
     n_rows, n_pixels = X_train.shape
+    check_count(n, "n", width=n_pixels)
     return X_train[rng.integers(n_rows, size=(n, n_pixels)), np.arange(n_pixels)]
 
 
@@ -107,7 +107,7 @@ def principal_gaussian(
     Before clipping, mean and covariance in these components are those of the data, so the Fréchet distance
     there is only due to clipping and chance, although the images are not realistic.
     """
-    check_count(n, "n")
+    check_count(n, "n", width=len(features.mean))
     z = rng.standard_normal((n, len(features.variances))) * np.sqrt(features.variances)
     return np.clip(features.mean + z @ features.components, *value_range).astype(np.float32)
 

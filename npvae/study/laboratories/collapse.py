@@ -18,7 +18,7 @@ from npvae.data import Dataset
 from npvae.estimators import VAE
 from npvae.estimators.diagnosis import LEAST_KL
 from npvae.study.jsonable import to_jsonable
-from npvae.study.laboratories.measuring import intended_collapse
+from npvae.study.laboratories.measuring import intended_collapse, model_settings
 from npvae.study.posterior.information import kl_per_dimension
 
 FREE_BITS = 0.5  # nats per latent dimension
@@ -177,10 +177,7 @@ def run_collapse(
         "warm-up": {"kl_warmup_epochs": warmup},
         "free bits": {"free_bits": FREE_BITS},
     }
-    settings: dict[str, Any] = {
-        "hidden": (64,), "likelihood": "bernoulli", "batch_size": 32, "max_epochs": n_epochs, "tol": None,
-        "learning_rate": 2e-3, "random_state": seed, "verbose": int(verbose),
-    }  # fmt: skip
+    settings = model_settings(n_epochs, seed, verbose)
     outcomes: dict[str, dict[str, Outcome]] = {}
     for cause in causes:
         estimator, of_cause = CAUSES[cause]

@@ -71,6 +71,42 @@ class Case:
         return to_jsonable(self.figures) | {"history": to_jsonable(self.history)}
 
 
+@dataclass(frozen=True, eq=False)
+class CasesLaboratory:
+    """What a laboratory measured that trains models of the same data.
+
+    Attributes
+    ----------
+    cases : dict of Case
+        By name, in the order of the picture.
+    labels : (N,) array or None
+        Classes of the test images.
+    image_shape : (height, width) or None
+    control : float
+        Frechet distance of test images in place of samples.
+    """
+
+    cases: dict[str, Case]
+    labels: np.ndarray | None
+    image_shape: tuple[int, int] | None
+    control: float
+
+    def numbers(self) -> dict[str, Any]:
+        """Return what was measured in JSON's types."""
+        return {
+            "control": self.control,
+            "cases": {name: case.numbers() for name, case in self.cases.items()},
+        }
+
+
+def model_settings(n_epochs: int, seed: int, verbose: bool) -> dict[str, Any]:
+    """Return the settings that all models of a laboratory share, and may change."""
+    return {
+        "hidden": (64,), "likelihood": "bernoulli", "batch_size": 32, "max_epochs": n_epochs, "tol": None,
+        "learning_rate": 2e-3, "random_state": seed, "verbose": int(verbose),
+    }  # fmt: skip
+
+
 @contextmanager
 def intended_collapse() -> Iterator[None]:
     """Keep `fit` from warning of posterior collapse, where a laboratory causes it and reports it."""

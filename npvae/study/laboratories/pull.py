@@ -10,7 +10,7 @@ from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.data import Dataset
 from npvae.estimators import VAE
-from npvae.study.laboratories.measuring import Case, Measurer, intended_collapse
+from npvae.study.laboratories.measuring import CasesLaboratory, Measurer, intended_collapse, model_settings
 
 BETAS = (0.0, 0.1, 1.0, 3.0, 10.0)
 
@@ -40,34 +40,6 @@ class NoiselessVAE(VAE):
         return NoiselessVAENetwork(**dataclasses.asdict(super()._make_network(n_features)))
 
 
-@dataclass(frozen=True, eq=False)
-class PullLaboratory:
-    """What was measured.
-
-    Attributes
-    ----------
-    cases : dict of Case
-        By name, in the order of the picture.
-    labels : (N,) array or None
-        Classes of the test images.
-    image_shape : (height, width) or None
-    control : float
-        Frechet distance of test images in place of samples.
-    """
-
-    cases: dict[str, Case]
-    labels: np.ndarray | None
-    image_shape: tuple[int, int] | None
-    control: float
-
-    def numbers(self) -> dict[str, Any]:
-        """Return what was measured in JSON's types."""
-        return {
-            "control": self.control,
-            "cases": {name: case.numbers() for name, case in self.cases.items()},
-        }
-
-
 def case_name(beta: float) -> str:
     """Return what the VAE of this beta is called.
 
@@ -86,7 +58,7 @@ def run_pull(
     n_epochs: int = 60,
     seed: int = 0,
     verbose: bool = False,
-) -> PullLaboratory:
+) -> CasesLaboratory:
     """Train VAEs of two latent dimensions that differ in beta alone, and one without noise.
 
     Parameters
@@ -101,7 +73,7 @@ def run_pull(
 
     Returns
     -------
-    PullLaboratory
+    CasesLaboratory
 
     Notes
     -----
@@ -116,14 +88,11 @@ def run_pull(
     Higgins et al. (2017), beta-VAE, section 2. Ghosh, Sajjadi, Vergari, Black & Scholkopf (2020), From
     variational to deterministic autoencoders, section 3.
     """
-    settings: dict[str, Any] = {
-        "hidden": (64,), "likelihood": "bernoulli", "batch_size": 32, "max_epochs": n_epochs, "tol": None,
-        "learning_rate": 2e-3, "random_state": seed, "verbose": int(verbose),
-    }  # fmt: skip
+    settings = model_settings(n_epochs, seed, verbose)
     measurer, cases = Measurer(data.X_train, data.X_test, seed), {}
     with intended_collapse():
         for beta in betas:
             cases[case_name(beta)] = measurer.measure(VAE(2, beta=beta, **settings).fit(data.X_train))
         noiseless = NoiselessVAE(2, **settings).fit(data.X_train)
     cases["KL, no noise"] = measurer.measure(noiseless, noiseless.transform(data.X_test))
-    return PullLaboratory(cases, data.y_test, data.image_shape, measurer.control())
+    return CasesLaboratory(cases, data.y_test, data.image_shape, measurer.control())

@@ -10,7 +10,7 @@ from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.data import Dataset
 from npvae.estimators import VAE, Autoencoder
-from npvae.study.laboratories.measuring import Case, Measurer
+from npvae.study.laboratories.measuring import CasesLaboratory, Measurer, model_settings
 
 STEPS = ("autoencoder", "+ noise", "+ pull", "+ learned sigma")
 
@@ -43,41 +43,13 @@ class UnitNoiseVAE(VAE):
         return UnitNoiseVAENetwork(**dataclasses.asdict(super()._make_network(n_features)))
 
 
-@dataclass(frozen=True, eq=False)
-class StepsLaboratory:
-    """What was measured.
-
-    Attributes
-    ----------
-    cases : dict of Case
-        By the names in `STEPS`.
-    labels : (N,) array or None
-        Classes of the test images.
-    image_shape : (height, width) or None
-    control : float
-        Frechet distance of test images in place of samples.
-    """
-
-    cases: dict[str, Case]
-    labels: np.ndarray | None
-    image_shape: tuple[int, int] | None
-    control: float
-
-    def numbers(self) -> dict[str, Any]:
-        """Return what was measured in JSON's types."""
-        return {
-            "control": self.control,
-            "cases": {name: case.numbers() for name, case in self.cases.items()},
-        }
-
-
 def run_steps(
     data: Dataset,
     *,
     n_epochs: int = 60,
     seed: int = 0,
     verbose: bool = False,
-) -> StepsLaboratory:
+) -> CasesLaboratory:
     """Train the four models of two latent dimensions.
 
     Parameters
@@ -90,7 +62,8 @@ def run_steps(
 
     Returns
     -------
-    StepsLaboratory
+    CasesLaboratory
+        Its cases have the names in `STEPS`.
 
     Notes
     -----
@@ -102,10 +75,7 @@ def run_steps(
     4. Learned sigma: the encoder says for each image and dimension how wide its ball is, and the KL term
        becomes (mu² + sigma² - 1 - ln sigma²) / 2. This is the VAE.
     """
-    settings: dict[str, Any] = {
-        "hidden": (64,), "likelihood": "bernoulli", "batch_size": 32, "max_epochs": n_epochs, "tol": None,
-        "learning_rate": 2e-3, "random_state": seed, "verbose": int(verbose),
-    }  # fmt: skip
+    settings = model_settings(n_epochs, seed, verbose)
     models: list[VAE | Autoencoder] = [
         Autoencoder(2, **settings),
         UnitNoiseVAE(2, beta=0.0, **settings),
@@ -116,4 +86,4 @@ def run_steps(
     cases = {
         name: measurer.measure(model.fit(data.X_train)) for name, model in zip(STEPS, models, strict=True)
     }
-    return StepsLaboratory(cases, data.y_test, data.image_shape, measurer.control())
+    return CasesLaboratory(cases, data.y_test, data.image_shape, measurer.control())

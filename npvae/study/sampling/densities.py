@@ -57,7 +57,7 @@ class StandardNormal:
 
     def draw(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
         """Draw as described at `Sampler.draw`; gives the same bits as the estimators' method `sample`."""
-        check_count(n_samples, "n_samples")
+        check_count(n_samples, "n_samples", width=self.latent_dim)
         return rng.standard_normal((n_samples, self.latent_dim), dtype=np.float32)
 
 
@@ -117,7 +117,7 @@ class FittedGaussian:
 
     def draw(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
         """Draw as described at `Sampler.draw`: mean + eps factor, with eps ~ N(0, I)."""
-        check_count(n_samples, "n_samples")
+        check_count(n_samples, "n_samples", width=len(self.factor))
         eps = rng.standard_normal((n_samples, len(self.factor)))
         return (self.mean + eps @ self.factor).astype(np.float32)
 
@@ -209,7 +209,7 @@ class FittedMixture:
 
     def draw(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
         """Draw as described at `Sampler.draw`: first a component, then a point from it."""
-        check_count(n_samples, "n_samples")
+        check_count(n_samples, "n_samples", width=self.means.shape[1])
         components = rng.choice(len(self.weights), size=n_samples, p=self.weights)
         Z = rng.standard_normal((n_samples, self.means.shape[1]))
         for k, (mean, factor) in enumerate(zip(self.means, self.factors, strict=True)):
@@ -249,7 +249,7 @@ class ResampledCodes:
 
     def draw(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
         """Draw as described at `Sampler.draw`, without replacement until all codes are used."""
-        check_count(n_samples, "n_samples")
+        check_count(n_samples, "n_samples", width=self.codes.shape[1])
         n_rounds = -(-n_samples // len(self.codes))
         rows = np.concatenate([rng.permutation(len(self.codes)) for _ in range(n_rounds)])
         return self.codes[rows[:n_samples]].astype(np.float32)

@@ -62,7 +62,7 @@ def interpolate(
         )
     if kind not in ("linear", "spherical"):
         raise ValueError(f'kind must be "linear" or "spherical", got {kind!r}')
-    check_count(n, "n", at_least=2)
+    check_count(n, "n", at_least=2, width=len(z0))
     dtype = np.float32 if z0.dtype == z1.dtype == np.float32 else np.float64
     z0, z1 = z0.astype(np.float64), z1.astype(np.float64)
     t = np.linspace(0, 1, n)[:, None]

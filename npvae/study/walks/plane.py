@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from npvae.memory import check_fits
 from npvae.study.sample_arrays import as_matrix, check_count
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def latent_plane(n_side: int, codes: npt.ArrayLike | None = None) -> np.ndarray:
            [-0.97, -0.97]], dtype=float32)
     """
     check_count(n_side, "n_side")
+    check_fits(2 * 4 * int(n_side) ** 2, f"n_side={n_side}")
     shares = (np.arange(n_side) + 0.5) / n_side
     if codes is None:
         z1 = z2 = np.array([NormalDist().inv_cdf(share) for share in shares], dtype=np.float32)
@@ -100,5 +102,6 @@ def decode_plane(
     check_is_fitted(estimator, "params_")
     if estimator.network_.latent_dim != 2:
         raise ValueError(f"a plane needs a model with latent_dim=2, got {estimator.network_.latent_dim}")
+    check_fits(4 * int(n_side) ** 2 * estimator.n_features_in_, f"n_side={n_side}")
     X = estimator.inverse_transform(latent_plane(n_side, codes).reshape(-1, 2))
     return X.reshape(n_side, n_side, -1)

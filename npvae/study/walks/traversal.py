@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from npvae.memory import check_fits
 from npvae.study.posterior.information import kl_per_dimension
 from npvae.study.sample_arrays import as_matrix, check_count
 
@@ -123,6 +124,7 @@ def traverse(
         centre = estimator.transform(np.asarray(x)[None])[0]
     order = np.arange(latent_dim) if activity is None else np.argsort(-activity, kind="stable")
     rows = order[:_MOST_DIMS] if dims is None else np.asarray(dims)
+    check_fits(4 * len(rows) * n_steps * (latent_dim + estimator.n_features_in_), f"n_steps={n_steps}")
 
     half = n_steps // 2
     below = np.linspace(np.minimum(low, centre), centre, half + 1)[:, rows]

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from npvae.counted import counted
 from npvae.study.laboratories.collapse import CURES, FREE_BITS, LATENT_DIM, CollapseLaboratory, Outcome
 from npvae.study.table import Table, wrapped
 from npvae.view.draw.style import CLASS_COLOURS, TEXT_SIZE, TICK_SIZE, new_figure, open_frame, set_title
@@ -65,7 +66,7 @@ def _effect(cure: str, outcome: Outcome, plain: Outcome) -> str:
         verdict = f"raise{s} the loss by {change:.1f} nats: by this loss the collapse is the better solution"
     else:
         verdict = f"leave{s} the loss as it was"
-    used = f"{outcome.used_units} unit{'s' * (outcome.used_units > 1)}"
+    used = counted(outcome.used_units, "unit")
     return f"{cure} bring{s} {used} into use and {verdict}"
 
 
@@ -76,7 +77,7 @@ def _spread(of_cures: dict[str, Outcome]) -> float:
 
 def _cure_name(cure: str, result: CollapseLaboratory) -> str:
     names = {
-        "warm-up": f"warm-up, {result.warmup_epochs} epochs",
+        "warm-up": f"warm-up, {counted(result.warmup_epochs, 'epoch')}",
         "free bits": f"free bits, {FREE_BITS:g} nats a unit",
     }
     return names.get(cure, cure)

@@ -1,11 +1,11 @@
 """A table of trained models, and a picture with codes and samples of each above their losses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from npvae.study.laboratories.measuring import Case
+from npvae.study.laboratories.measuring import CasesLaboratory
 from npvae.study.table import Table
 from npvae.view.draw.images import draw_image_grid
 from npvae.view.draw.latent import class_handles, draw_plane
@@ -34,10 +34,10 @@ _NOTE = "\n".join(
 )
 
 
-def cases_table(title: str, cases: Mapping[str, Case], control: float) -> Table:
+def cases_table(title: str, result: CasesLaboratory) -> Table:
     """Return a row for each model."""
     rows = []
-    for name, case in cases.items():
+    for name, case in result.cases.items():
         f = case.figures
         rows.append(
             (
@@ -50,22 +50,15 @@ def cases_table(title: str, cases: Mapping[str, Case], control: float) -> Table:
                 f"{f.frechet:.2f}",
             )
         )
-    return Table(title, ("model", *_COLUMNS), rows, _NOTE + f"test images have {control:.2f}.")
+    return Table(title, ("model", *_COLUMNS), rows, _NOTE + f"test images have {result.control:.2f}.")
 
 
-def draw_cases(
-    cases: Mapping[str, Case],
-    labels: np.ndarray | None,
-    image_shape: tuple[int, int] | None,
-    captions: Sequence[str],
-) -> Figure:
+def draw_cases(result: CasesLaboratory, captions: Sequence[str]) -> Figure:
     """Draw codes over N(0, I) and samples of each model in a column, and all losses below.
 
     Parameters
     ----------
-    cases : mapping of Case
-    labels : (N,) array or None
-    image_shape : (height, width) or None
+    result : CasesLaboratory
     captions : sequence of str
         A line for each model, below its name.
 
@@ -73,6 +66,7 @@ def draw_cases(
     -------
     Figure
     """
+    cases, labels = result.cases, result.labels
     n = len(cases)
     figure = new_figure(max(3.1 * n, 14), 10.6)
     grid = figure.add_gridspec(3, 6 * n, height_ratios=[1.15, 1, 0.95])
@@ -82,7 +76,7 @@ def draw_cases(
         ax.set(xlabel="", ylabel="")
         set_title(ax, name, caption, TEXT_SIZE + 1)
         ax = figure.add_subplot(grid[1, 6 * i : 6 * (i + 1)])
-        draw_image_grid(case.samples, image_shape, ax=ax)
+        draw_image_grid(case.samples, result.image_shape, ax=ax)
         ax.set_xlabel(f"samples: Fréchet {case.figures.frechet:.2f}", fontsize=TICK_SIZE)
     colours = [CLASS_COLOURS[i] for i in (2, 1, 0, 4, 8, 6)]
     parts = {"reconstruction": "reconstruction", "kl": "KL divergence"}

@@ -2,18 +2,18 @@
 
 from matplotlib.figure import Figure
 
-from npvae.study.laboratories.pull import PullLaboratory
+from npvae.study.laboratories.measuring import CasesLaboratory
 from npvae.study.table import wrapped
 from npvae.view.laboratories.models import cases_table, draw_cases
 
 
-def text(result: PullLaboratory) -> str:
+def text(result: CasesLaboratory) -> str:
     """Return the table of all models, and what it shows."""
-    table = cases_table("VAEs with two latent dimensions", result.cases, result.control)
+    table = cases_table("VAEs with two latent dimensions", result)
     return table.text() + "\n\n" + "\n".join(wrapped(line, "- ") for line in findings(result))
 
 
-def findings(result: PullLaboratory) -> list[str]:
+def findings(result: CasesLaboratory) -> list[str]:
     """Return sentences about the numbers."""
     figures = {name: case.figures for name, case in result.cases.items()}
     best = min(figures, key=lambda name: figures[name].frechet)
@@ -35,7 +35,7 @@ def findings(result: PullLaboratory) -> list[str]:
     return lines
 
 
-def draw(result: PullLaboratory) -> Figure:
+def draw(result: CasesLaboratory) -> Figure:
     """Draw codes, samples and losses of all models."""
     captions = [f"σ = {case.figures.std:.2g}" for case in result.cases.values()]
-    return draw_cases(result.cases, result.labels, result.image_shape, captions)
+    return draw_cases(result, captions)

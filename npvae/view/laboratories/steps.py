@@ -2,20 +2,21 @@
 
 from matplotlib.figure import Figure
 
-from npvae.study.laboratories.steps import STEPS, StepsLaboratory
+from npvae.study.laboratories.measuring import CasesLaboratory
+from npvae.study.laboratories.steps import STEPS
 from npvae.study.table import wrapped
 from npvae.view.laboratories.models import cases_table, draw_cases
 
 _CAPTIONS = ("z = code(x)", "z = μ + ε", "z = μ + ε, and μ² / 2", "z = μ + σ ε, and the KL")
 
 
-def text(result: StepsLaboratory) -> str:
+def text(result: CasesLaboratory) -> str:
     """Return the table of the four models, and what it shows."""
-    table = cases_table("From an AE to a VAE, two latent dimensions", result.cases, result.control)
+    table = cases_table("From an AE to a VAE, two latent dimensions", result)
     return table.text() + "\n\n" + "\n".join(wrapped(line, "- ") for line in findings(result))
 
 
-def findings(result: StepsLaboratory) -> list[str]:
+def findings(result: CasesLaboratory) -> list[str]:
     """Return a sentence about the numbers of each step."""
     plain, noise, pull, learned = (result.cases[name].figures for name in STEPS)
     return [
@@ -33,6 +34,6 @@ def findings(result: StepsLaboratory) -> list[str]:
     ]
 
 
-def draw(result: StepsLaboratory) -> Figure:
+def draw(result: CasesLaboratory) -> Figure:
     """Draw codes, samples and losses of the four models."""
-    return draw_cases(result.cases, result.labels, result.image_shape, _CAPTIONS)
+    return draw_cases(result, _CAPTIONS)

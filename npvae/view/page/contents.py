@@ -8,6 +8,7 @@ from scipy.stats import chi2
 from npvae.core.autoencoder import AutoencoderNetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
+from npvae.counted import counted
 from npvae.data import Dataset, load_digits
 from npvae.data.scaling import as_floats
 from npvae.estimators import VAE, Autoencoder
@@ -81,7 +82,7 @@ def _check(autoencoder: Autoencoder, vae: VAE, dataset: Dataset, image_shape: tu
     for model in (autoencoder, vae):
         if model.n_features_in_ != dataset.n_features:
             raise ValueError(
-                f"the {type(model).__name__} was trained on {model.n_features_in_} features, but "
+                f"the {type(model).__name__} was trained on {counted(model.n_features_in_, 'feature')}, but "
                 f"{dataset.name} has {dataset.n_features}; name the data that both were trained on"
             )
     if image_shape is None or image_shape[0] * image_shape[1] != dataset.n_features:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from npvae.counted import counted
 from npvae.study.comparison import Comparison
 from npvae.study.experiment.cache import KINDS
 from npvae.study.metrics.quality import frechet_field
@@ -31,7 +32,7 @@ def caption(name: str, latent_dim: int | None) -> str:
     """Return the caption of a picture, which names the latent dimension if there are several."""
     if latent_dim is None:
         return CAPTIONS[name]
-    return f"{latent_dim} latent dimension{'s' * (latent_dim != 1)}. {CAPTIONS[name]}"
+    return f"{counted(latent_dim, 'latent dimension')}. {CAPTIONS[name]}"
 
 
 def alternative(comparison: Comparison, name: str, latent_dim: int) -> str:

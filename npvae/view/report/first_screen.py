@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from npvae.counted import counted
 from npvae.study.comparison import Comparison
 from npvae.study.experiment.cache import KINDS
 from npvae.study.metrics.quality import SURE
@@ -70,7 +71,7 @@ def legend(comparison: Comparison) -> str:
 
 
 def _section(comparison: Comparison, latent_dim: int, value_range: ValueRange) -> str:
-    dimensions = f"{number(latent_dim)} latent dimension{'s' * (latent_dim != 1)}"
+    dimensions = counted(latent_dim, "latent dimension", number)
     text = dimensions[0].upper() + dimensions[1:]
     if latent_dim != summarised_dims(comparison)[0]:  # of the first the title speaks
         text += f": {contrast(comparison, latent_dim)}"
@@ -93,7 +94,7 @@ def _panel(comparison: Comparison, kind: str, latent_dim: int, value_range: Valu
         plane = scatter(study.codes[:_MOST_DOTS], None if labels is None else labels[:_MOST_DOTS],
                         drawn.z[:_N_DRAWS], f"{kind}: {where}")  # fmt: skip
         hidden = latent_dim - 2
-        seen = f"; the plane hides {number(hidden)} more direction{'s' * (hidden != 1)}" if hidden else ""
+        seen = f"; the plane hides {counted(hidden, 'more direction', number)}" if hidden else ""
         caption = f"{kind}: {where}{seen}"
         parts.append(f'<figure class="plane">{plane}<figcaption>{caption}</figcaption></figure>')
     names = class_names(comparison)

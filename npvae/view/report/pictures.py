@@ -1,6 +1,6 @@
 """The pictures of a comparison, for one latent dimension each; and one of all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -43,17 +43,31 @@ def write_pictures(comparison: Comparison, folder: Path) -> list[str]:
         loss; for two latent dimensions plane-ae, plane-vae and point too. Of several latent dimensions, each
         picture's name says which, as in samples-d10.png, and metrics.png comes first.
     """
-    pictures: dict[str, Callable[[], Axes]] = {}
-    several = len(comparison.latent_dims) > 1
+    pictures = _pictures(comparison.latent_dims)
+    for name, draw in pictures.items():
+        save_figure(draw(comparison), folder / name)
+    return list(pictures)
+
+
+def picture_names(latent_dims: Sequence[int]) -> list[str]:
+    """Return the names of the files that `write_pictures` will write."""
+    return list(_pictures(latent_dims))
+
+
+def _pictures(latent_dims: Sequence[int]) -> dict[str, Callable[[Comparison], Axes]]:
+    pictures: dict[str, Callable[[Comparison], Axes]] = {}
+    several = len(latent_dims) > 1
     if several:
-        pictures["metrics.png"] = lambda: draw_metrics(comparison)[0]
-    for latent_dim in comparison.latent_dims:
+        pictures["metrics.png"] = lambda comparison: draw_metrics(comparison)[0]
+    for latent_dim in latent_dims:
         suffix = f"-d{latent_dim}.png" if several else ".png"
         for name, draw in _pictures_of(latent_dim).items():
-            pictures[name + suffix] = partial(draw, comparison, latent_dim)
-    for name, picture in pictures.items():
-        save_figure(picture(), folder / name)
-    return list(pictures)
+            pictures[name + suffix] = _with_dimension(draw, latent_dim)
+    return pictures
+
+
+def _with_dimension(draw: Callable[[Comparison, int], Axes], latent_dim: int) -> Callable[[Comparison], Axes]:
+    return lambda comparison: draw(comparison, latent_dim)
 
 
 def _pictures_of(latent_dim: int) -> dict[str, Callable[[Comparison, int], Axes]]:

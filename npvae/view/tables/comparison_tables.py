@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from npvae.counted import counted
 from npvae.estimators import VAE
 from npvae.study.comparison import Comparison
 from npvae.study.experiment.cache import KINDS
@@ -66,7 +67,7 @@ def objective(vae: VAE) -> str:
         parts.append(f"{vae.free_bits:g} free nats per latent dimension")
     if vae.kl_warmup_epochs:
         n = vae.kl_warmup_epochs
-        parts.append(f"KL warm-up over {n} epoch{'s' * (n != 1)}")
+        parts.append(f"KL warm-up over {counted(n, 'epoch')}")
     return f"; VAE: {', '.join(parts)}" if parts else ""
 
 
@@ -125,7 +126,8 @@ def _latent_table(comparison: Comparison, dims: tuple[int, ...]) -> Table:
         f"z: the AE's codes, and one draw from each q(z | x) of the VAE. -ln p(x | code): "
         f"{study.estimator.likelihood} likelihood. Classifier accuracy: 0.5 = indistinguishable. I(x; z) "
         f"cannot exceed {study.figures['posterior']['most_information']:.2f}, the logarithm of the number of "
-        f"images. Subset: {last['n_images']} images, {last['n_importance_samples']} importance samples each."
+        f"images. Subset: {counted(last['n_images'], 'image')}, "
+        f"{counted(last['n_importance_samples'], 'importance sample')} each."
     )
     return Table("", header, rows, note + _spread_note(comparison))
 

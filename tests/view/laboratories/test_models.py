@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from npvae.study.laboratories.measuring import Case, Figures
+from npvae.study.laboratories.measuring import Case, CasesLaboratory, Figures
 from npvae.view.laboratories.models import cases_table, draw_cases
 
 
@@ -17,7 +17,7 @@ def cases(rng):
 
 
 def test_the_table(cases):
-    lines = cases_table("Two", cases, 0.125).text().splitlines()
+    lines = cases_table("Two", CasesLaboratory(cases, None, None, 0.125)).text().splitlines()
     rows = {line.split()[0]: line.split()[1:] for line in lines if line.startswith(("AE", "VAE"))}
     assert rows == {
         "AE": ["20.50", "-", "0.000", "1.10", "2", "1.75"],
@@ -29,7 +29,7 @@ def test_the_table(cases):
 
 
 def test_the_picture_has_codes_samples_and_losses_of_each(cases):
-    figure = draw_cases(cases, np.arange(30) % 3, (2, 3), ["one", "two"])
+    figure = draw_cases(CasesLaboratory(cases, np.arange(30) % 3, (2, 3), 0.125), ["one", "two"])
     codes, samples = figure.axes[0::2][:2], figure.axes[1::2][:2]
     for ax, case, caption in zip(codes, cases.values(), ["one", "two"], strict=True):
         np.testing.assert_array_equal(ax.collections[0].get_offsets(), case.codes)
@@ -45,7 +45,7 @@ def test_the_picture_has_codes_samples_and_losses_of_each(cases):
 
 
 def test_without_classes_there_is_no_legend_of_them(cases):
-    assert draw_cases(cases, None, (2, 3), ["one", "two"]).legends == []
+    assert draw_cases(CasesLaboratory(cases, None, (2, 3), 0.125), ["one", "two"]).legends == []
 
 
 def test_a_case_in_json(cases):
