@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from npvae.data.file_rows import as_array
 from npvae.study.metrics.features import PrincipalFeatures
 from npvae.study.metrics.quality import SampleJudge, SampleQuality, choose_rows
 from npvae.study.sample_arrays import check_count
@@ -68,9 +69,9 @@ def independent_pixels(X_train: npt.ArrayLike, n: int, rng: np.random.Generator)
         n is not a positive integer.
     """
     check_count(n, "n")
-    X_train = np.asarray(X_train)
-    n_rows, n_pixels = X_train.shape
-    return X_train[rng.integers(n_rows, size=(n, n_pixels)), np.arange(n_pixels)]
+    data = as_array(X_train)
+    n_rows, n_pixels = data.shape
+    return data[rng.integers(n_rows, size=(n, n_pixels)), np.arange(n_pixels)]
 
 
 def principal_gaussian(
