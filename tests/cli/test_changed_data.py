@@ -33,7 +33,7 @@ QUICK = ("--epochs", 2, "--hidden", 8, "--batch-size", 32, "--threads", 1)
 
 def run(path, *argv):
     command = [sys.executable, "-c", PROGRAM, path, *argv]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60)
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture

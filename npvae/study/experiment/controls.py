@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from npvae.data.file_rows import as_array
+from npvae.data.file_rows import as_array, row_numbers
 from npvae.study.metrics.features import PrincipalFeatures
 from npvae.study.metrics.quality import SampleJudge, SampleQuality, choose_rows
 from npvae.study.sample_arrays import check_count
@@ -44,7 +44,7 @@ def real_halves(X: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np.nda
     check_count(n, "n")
     if len(X) < 2 * n:
         raise ValueError(f"two halves of {n} rows need {2 * n} rows, got {len(X)}")
-    order = rng.permutation(len(X))
+    order = rng.permutation(row_numbers(len(X)))
     return X[order[:n]], X[order[n : 2 * n]]
 
 
