@@ -80,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, save, print the test loss."""
     from npvae.cli.opening import open_data
     from npvae.cli.output import check_file
+    from npvae.data import DataChangedError
     from npvae.training import TrainingDivergedError
     from npvae.training.parallel import is_first_rank
 
@@ -116,11 +117,12 @@ def run(args: argparse.Namespace) -> int:
             estimator.fit(data.X_train, X_val=X_val, checkpoint=checkpoint, checkpoint_every=every or 1)
         else:
             estimator.fit(data.X_train, X_val=X_val)
-    except TrainingDivergedError:
+    except (TrainingDivergedError, DataChangedError):
         if not is_first_rank():
             return 2
-        out = _save_partial(estimator, out)
-        print(f"npvae train: the parameters from before that step are in {out}", file=sys.stderr)
+        if hasattr(estimator, "params_"):
+            out = _save_partial(estimator, out)
+            print(f"npvae train: the parameters from before that step are in {out}", file=sys.stderr)
         raise
     code = 130 if estimator.stop_reason_ == "interrupted" else 0
     if not is_first_rank():

@@ -12,6 +12,7 @@ from npvae.data.arrays import load_npy_folder, read_npy, read_npz
 from npvae.data.binarization import binarize
 from npvae.data.dataset import Dataset, Samples
 from npvae.data.digits import load_digits
+from npvae.data.file_rows import DataChangedError, FileRows
 from npvae.data.hashing import content_hash
 from npvae.data.idx import load_idx_folder, read_idx
 from npvae.data.images import read_image_folder
@@ -22,7 +23,9 @@ from npvae.data.split import split_indices
 from npvae.data.tables import read_csv
 
 __all__ = [
+    "DataChangedError",
     "Dataset",
+    "FileRows",
     "Samples",
     "binarize",
     "content_hash",

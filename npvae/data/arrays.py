@@ -24,8 +24,8 @@ def read_npy(path: str | Path) -> Samples:
     Returns
     -------
     samples : Samples
-        Named after the file, without labels. uint8 and float32 stay a read-only memory map; other dtypes
-        become float32.
+        Named after the file, without labels. Other dtypes than uint8 become float32. A file of 64 MiB or
+        more is not read into memory: X is then `FileRows`.
 
     Raises
     ------
@@ -89,8 +89,7 @@ def load_npy_folder(folder: str | Path) -> Dataset:
     Returns
     -------
     dataset : Dataset
-        Named after the folder. uint8 and float32 samples are read-only memory maps, so they may be larger
-        than memory.
+        Named after the folder. Files of 64 MiB or more are not read into memory, as in `read_npy`.
 
     Raises
     ------

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from npvae.data.file_rows import FileRows, row_blocks
 from npvae.data.hashing import content_hash
-from npvae.data.memory_maps import MappedRows, is_large_map, row_blocks
 from npvae.data.split import split_indices
 
 
@@ -20,7 +20,7 @@ class Dataset:
     ----------
     name : str
         Short name for tables and file names.
-    X_train : (N, D) array, uint8 or float32
+    X_train : (N, D) array or `FileRows`, uint8 or float32
         One sample a row. uint8 means pixels 0..255.
     y_train : (N,) array or None
         Labels, or None if there are none.
@@ -94,7 +94,7 @@ class Samples:
     Parameters
     ----------
     name : str
-    X : (N, D) array, uint8 or float32
+    X : (N, D) array or `FileRows`, uint8 or float32
     y : (N,) array or None
     image_shape : (height, width) or None
         name, X, y and image_shape are as in `Dataset`.
@@ -126,7 +126,7 @@ class Samples:
         Returns
         -------
         dataset : Dataset
-            The samples in their stored order: copies, or `MappedRows` of a large memory map.
+            The samples in their stored order: copies, or `FileRows` of a large file.
 
         Raises
         ------
@@ -140,6 +140,6 @@ class Samples:
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from error
         y_train, y_test = (None, None) if self.y is None else (self.y[train], self.y[test])
-        X_train: Any = MappedRows(self.X, train) if is_large_map(self.X) else np.asarray(self.X[train])
-        X_test: Any = MappedRows(self.X, test) if is_large_map(self.X) else np.asarray(self.X[test])
-        return Dataset(self.name, X_train, y_train, X_test, y_test, self.image_shape)
+        X: Any = self.X
+        take: Any = X.take if isinstance(X, FileRows) else X.__getitem__
+        return Dataset(self.name, take(train), y_train, take(test), y_test, self.image_shape)

@@ -1,12 +1,14 @@
 """What all readers of files share: checks of stored arrays, whose errors name the file."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from npvae.data.dataset import Dataset
-from npvae.data.memory_maps import row_blocks
+from npvae.data.file_rows import FileRows, map_file, row_blocks
+
+LARGE_BYTES = 2**26  # of a .npy file from which on it is not read into memory
 
 
 def as_rows(array: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[int, int] | None]:
@@ -21,8 +23,8 @@ def as_rows(array: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[int, int] 
 
     Returns
     -------
-    X : (N, D) array, uint8 or float32
-        Not a copy if the array has that dtype already; bool becomes 0 and 1 in float32.
+    X : (N, D) array or FileRows, uint8 or float32
+        `FileRows` of a memory map of 64 MiB or more; a smaller one is read. bool becomes 0 and 1 in float32.
     image_shape : (height, width), or None for a two-dimensional array
 
     Raises
@@ -39,26 +41,27 @@ def as_rows(array: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[int, int] 
     if array.size == 0:
         raise ValueError(f"{path}: an array of shape {array.shape} has no values")
     image_shape = None if array.ndim == 2 else (array.shape[1], array.shape[2])
-    X = array.reshape(len(array), -1)
+    X: Any = array.reshape(len(array), -1)
+    if X.dtype not in (np.uint8, np.bool_) and not np.issubdtype(X.dtype, np.floating):
+        raise ValueError(
+            f"{path}: samples of dtype {X.dtype}; save pixels 0..255 as uint8 (X.astype(np.uint8)), "
+            "anything else as float32"
+        )
+    if isinstance(array, np.memmap) and np.may_share_memory(X, array):
+        X = map_file(X, path) if X.nbytes >= LARGE_BYTES else np.array(X)
     if X.dtype == np.uint8:
         if max(block.max() for block in row_blocks(X)) <= 1:
             raise ValueError(
                 f"{path}: uint8 means pixels 0..255, but no value is above 1; "
                 "save binary images as bool or float32, or with 255 for white"
             )
-    elif X.dtype == np.bool_:
-        X = X.astype(np.float32)
-    elif np.issubdtype(X.dtype, np.floating):
+        return X, image_shape
+    if not isinstance(X, FileRows):
         with np.errstate(over="ignore"):
             X = X.astype(np.float32, copy=False)
-        if not all(np.isfinite(block).all() for block in row_blocks(X)):
-            raise ValueError(
-                f"{path}: contains NaN, infinity or a number too large for float32; remove or replace it"
-            )
-    else:
+    if not all(np.isfinite(block).all() for block in row_blocks(X)):
         raise ValueError(
-            f"{path}: samples of dtype {X.dtype}; save pixels 0..255 as uint8 (X.astype(np.uint8)), "
-            "anything else as float32"
+            f"{path}: contains NaN, infinity or a number too large for float32; remove or replace it"
         )
     return X, image_shape
 

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from npvae.data.memory_maps import row_blocks
+from npvae.data.file_rows import row_blocks
 
 
 def content_hash(*arrays: np.ndarray | None) -> str:

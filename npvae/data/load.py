@@ -1,19 +1,20 @@
 """Load data sets by name or by path."""
 
 from dataclasses import replace
-from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from npvae.data import binarization
 from npvae.data.arrays import load_npy_folder, read_npy, read_npz
+from npvae.data.binarization import binarize_rows
 from npvae.data.dataset import Dataset, Samples
 from npvae.data.digits import read_digits
+from npvae.data.file_rows import FileRows, row_blocks, write_rows
 from npvae.data.files import listing
 from npvae.data.idx import STEMS, find_idx, load_idx_folder
 from npvae.data.images import class_folders, image_files, read_image_folder
-from npvae.data.memory_maps import is_large_map, map_blocks
 from npvae.data.openml import load_openml_mnist
 from npvae.data.tables import read_csv
 
@@ -111,7 +112,7 @@ def load_samples(
     if part == "all" and isinstance(found, Samples):
         if binarize == "grey":
             return found
-        return replace(found, X=_binarized(found.X, _binarization_rng(seed)))
+        return replace(found, X=binarize_rows(found.X, _binarization_rng(seed)))
     data = found.split(seed=seed) if isinstance(found, Samples) else found
     data = _static(data, seed) if binarize == "static" else data
     if part == "train":
@@ -119,7 +120,7 @@ def load_samples(
     elif part == "test":
         X, y = data.X_test, data.y_test
     else:
-        X = np.concatenate([data.X_train, data.X_test])
+        X = _joined(data)
         labelled = data.y_train is not None and data.y_test is not None
         y = np.concatenate([data.y_train, data.y_test]) if labelled else None
     return Samples(data.name, X, y, data.image_shape)
@@ -130,19 +131,22 @@ def _check_binarize(binarize: str) -> None:
         raise ValueError(f"binarize must be 'grey' or 'static', but is {binarize!r}")
 
 
+def _joined(data: Dataset) -> Any:
+    """Return the training samples followed by the test samples; in a file if one of the parts is in one."""
+    parts = data.X_train, data.X_test
+    if not any(isinstance(X, FileRows) for X in parts):
+        return np.concatenate(parts)
+    shape = sum(map(len, parts)), data.n_features
+    return write_rows(chain.from_iterable(map(row_blocks, parts)), shape, data.X_train.dtype)
+
+
 def _static(data: Dataset, seed: int) -> Dataset:
     rng = _binarization_rng(seed)
     return replace(
         data,
-        X_train=_binarized(data.X_train, rng),
-        X_test=_binarized(data.X_test, rng),
+        X_train=binarize_rows(data.X_train, rng),
+        X_test=binarize_rows(data.X_test, rng),
     )
-
-
-def _binarized(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    if is_large_map(X):  # the draws for pixels are others then, as they are made block by block
-        return map_blocks(partial(binarization.binarize, rng=rng), X)
-    return binarization.binarize(X, rng)
 
 
 def _binarization_rng(seed: int) -> np.random.Generator:

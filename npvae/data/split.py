@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from npvae.data.file_rows import row_numbers
+
 
 def split_indices(
     n_samples: int, test_fraction: float, seed: int, labels: np.ndarray | None = None
@@ -38,7 +40,7 @@ def split_indices(
         raise ValueError(f"test_fraction must be between 0 and 1, but is {test_fraction}")
     rng = np.random.default_rng(seed)
     if labels is None:
-        groups = [np.arange(n_samples)]
+        groups = [row_numbers(n_samples)]
     else:
         groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     is_test = np.zeros(n_samples, dtype=bool)

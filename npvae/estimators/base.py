@@ -3,7 +3,7 @@
 import os
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import copy_context
 from functools import partial
 from typing import Any, Literal
@@ -33,6 +33,8 @@ from npvae.memory import check_fits
 from npvae.training.optimizers import Optimizer
 from npvae.training.schedules import LearningRate
 from npvae.training.threads import run_blocks
+
+RUN = 64 * BLOCK  # rows of results at a time, where there may be too many for memory
 
 
 class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -121,6 +123,10 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             `score_samples` warn too.
         """
         return self._in_blocks(self._codes, self._validate_shape(X))
+
+    def transform_in_runs(self, X: npt.ArrayLike) -> Iterator[np.ndarray]:
+        """Yield the rows of ``transform(X)``, some thousands at a time."""
+        return self._in_runs(self._codes, self._validate_shape(X), RUN)
 
     def inverse_transform(self, Z: npt.ArrayLike) -> np.ndarray:
         """Decode latent points.
@@ -255,7 +261,21 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _in_blocks(
         self, function: Callable[[Parameters, np.ndarray], np.ndarray], X: np.ndarray, *, data: bool = True
     ) -> np.ndarray:
+        """Return the results of `_in_runs` for all rows."""
+        (results,) = self._in_runs(function, X, len(X), data=data)
+        return results
+
+    def _in_runs(
+        self,
+        function: Callable[[Parameters, np.ndarray], np.ndarray],
+        X: np.ndarray,
+        n_rows: int,
+        *,
+        data: bool = True,
+    ) -> Iterator[np.ndarray]:
         """Apply function(params, rows) to blocks of rows, in the rows' floating type.
+
+        Yields the results of `n_rows` rows at a time, a multiple of `BLOCK` unless it is all.
 
         X may be a memory map larger than memory: each block is checked just before it is used, for values
         that are not finite and, if `data`, for rows far outside the training data. Threads share the blocks.
@@ -274,18 +294,19 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 far.look(x, start)
             return function(params, x)
 
-        first = apply(0)
-        results = np.empty((len(X), *first.shape[1:]), first.dtype)
-        results[:BLOCK] = first
-        del first  # it is in results now; this frees its memory
+        def fill(results: np.ndarray, first: int, start: int) -> None:
+            results[start - first : start - first + BLOCK] = apply(start)
 
-        def fill(start: int) -> None:
-            results[start : start + BLOCK] = apply(start)
-
-        starts = range(BLOCK, len(X), BLOCK)
-        run_blocks([partial(context.copy().run, fill, start) for start in starts], self.n_threads)
-        if far is not None and far.n:
-            names = getattr(self, "feature_names_in_", None)
-            message = far.describe(len(X), type(self).__name__, names, self.pixels_)
-            warnings.warn(message, UserWarning, stacklevel=3)
-        return results
+        for first in range(0, len(X), n_rows):
+            stop, of_block = min(first + n_rows, len(X)), apply(first)
+            results = np.empty((stop - first, *of_block.shape[1:]), of_block.dtype)
+            results[:BLOCK] = of_block
+            del of_block  # it is in results now; this frees its memory
+            starts = range(first + BLOCK, stop, BLOCK)
+            work = [partial(context.copy().run, fill, results, first, start) for start in starts]
+            run_blocks(work, self.n_threads)
+            if stop == len(X) and far is not None and far.n:
+                names = getattr(self, "feature_names_in_", None)
+                message = far.describe(len(X), type(self).__name__, names, self.pixels_)
+                warnings.warn(message, UserWarning, stacklevel=4)
+            yield results

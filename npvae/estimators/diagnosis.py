@@ -123,24 +123,24 @@ def _principal_variances(x: np.ndarray) -> np.ndarray:
     return np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2 / len(x)
 
 
-def log_var_warning(log_var: np.ndarray) -> str | None:
+def log_var_warning(sizes: np.ndarray) -> str | None:
     """Return a warning if log-variances are near the limits of exp in float32.
 
     Parameters
     ----------
-    log_var : (N, Z) array
+    sizes : (N,) array
+        The largest absolute value of each sample's log-variances.
 
     Returns
     -------
     str or None
-        A warning if the absolute value of one is above 80.
+        A warning if one is above 80.
     """
-    sizes = np.abs(log_var).max(axis=1)
     n_beyond = int(np.sum(sizes > LARGEST_LOG_VAR))
     if not n_beyond:
         return None
     return (
-        f"Log-variances of {n_beyond} of {len(log_var)} samples are above {LARGEST_LOG_VAR:g} in absolute "
+        f"Log-variances of {n_beyond} of {len(sizes)} samples are above {LARGEST_LOG_VAR:g} in absolute "
         f"value (the largest is {sizes.max():.4g}). exp(log_var) overflows or underflows in float32 near "
         "88, so losses and scores of these samples, and means over them, are unreliable. Scale the columns "
         "of X, for example with StandardScaler."

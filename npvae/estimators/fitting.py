@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from npvae.core.architecture import is_count
 from npvae.core.parameters import Parameters
 from npvae.counted import counted
+from npvae.data.file_rows import row_numbers
 from npvae.estimators.checkpoints import Checkpoint, DataIdentity, encoded_settings, is_checkpoint
 from npvae.estimators.columns import check_pixel_units, examine, far_validation_warning
 from npvae.estimators.inputs import check_pixels, check_rows, check_validation_rows
@@ -83,6 +84,9 @@ class TrainableModel(SteppedModel):
             An unknown argument.
         TrainingDivergedError
             A loss or gradient was not finite; `params_` and `history_` are those before that step.
+        DataChangedError
+            X is `npvae.data.FileRows`, and their file was changed. `params_` and `history_` are those before
+            the next step, and so is the checkpoint.
         ParallelError
             mpirun started several processes, and mpi4py is missing or they were given different data.
 
@@ -123,7 +127,7 @@ class TrainableModel(SteppedModel):
             if far:
                 warnings.warn(far, UserWarning, stacklevel=2)
         rng = self._own_stepper(columns).rng if goes_on else self._new_generator()
-        rows, rows_val = np.arange(len(data)), None
+        rows, rows_val = row_numbers(len(data)), None
         if validation is None and self.early_stopping:
             rows, rows_val = self._split(len(data), rng, again=goes_on)
         settings = self._settings(len(rows))
@@ -272,7 +276,7 @@ class TrainableModel(SteppedModel):
             raise ValueError(f"the training had {'no ' if saved.validation is None else ''}X_val")
         if validation is not None and saved.validation is not None:
             _check_same("X_val", saved.validation, DataIdentity.of(validation))
-        rows, rows_val = np.arange(len(data)), None
+        rows, rows_val = row_numbers(len(data)), None
         if validation is None and self.early_stopping:
             rows, rows_val = self._held_out[1]
         every = saved.every if checkpoint_every is None else checkpoint_every
@@ -429,7 +433,7 @@ class TrainableModel(SteppedModel):
             stepper = self._own_stepper(columns)
             self._widen_range(columns)
         else:
-            rows, rng = np.arange(len(data)), self._new_generator()
+            rows, rng = row_numbers(len(data)), self._new_generator()
             stepper = self._start(X, data, rows, rng, columns)
             self.history_, self.n_iter_, self.stop_reason_, self.best_epoch_ = {}, 0, "partial_fit", None
         try:

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, validate_data
 
-from npvae.data.memory_maps import MappedRows
+from npvae.data.file_rows import FileRows
 from npvae.data.scaling import UNIT_TOLERANCE
 
 BLOCK = 256  # rows per block in inference; a thread works on one block
@@ -26,7 +26,7 @@ def check_rows(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
     ValueError
         X is not two-dimensional, or not numeric.
     """
-    if isinstance(X, MappedRows):
+    if isinstance(X, FileRows):
         return X  # type: ignore[return-value]
     return check_array(X, ensure_all_finite=False, estimator=estimator, input_name="X")
 
@@ -81,7 +81,7 @@ def check_validation_rows(
 
 def _validated(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
     """Return X as an (N, D) array with the features that the estimator knows."""
-    unread = isinstance(X, MappedRows)
+    unread = isinstance(X, FileRows)
     return validate_data(estimator, X, skip_check_array=unread, ensure_all_finite=False, reset=False)
 
 

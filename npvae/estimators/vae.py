@@ -1,5 +1,6 @@
 """The variational autoencoder as a scikit-learn estimator."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Literal
 
@@ -12,7 +13,7 @@ from npvae.core.objectives import FreeBitsVAENetwork, MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.data.scaling import as_floats
-from npvae.estimators import constraints
+from npvae.estimators import base, constraints
 from npvae.estimators.diagnosis import PosteriorCollapseWarning, collapse_warning, log_var_warning
 from npvae.estimators.fitting import TrainableModel
 from npvae.estimators.inputs import BLOCK, RandomState
@@ -212,10 +213,16 @@ class VAE(TrainableModel):
         NotFittedError, ValueError
             As for `transform`.
         """
-        both = self._in_blocks(
-            lambda params, x: np.stack(self.network_.encode(params, x), axis=1), self._validate_shape(X)
-        )
+        both = self._in_blocks(self._posteriors, self._validate_shape(X))
         return both[:, 0], both[:, 1]
+
+    def encode_in_runs(self, X: npt.ArrayLike) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the rows of ``encode(X)``, some thousands at a time."""
+        for both in self._in_runs(self._posteriors, self._validate_shape(X), base.RUN):
+            yield both[:, 0], both[:, 1]
+
+    def _posteriors(self, params: Parameters, x: np.ndarray) -> np.ndarray:
+        return np.stack(self.network_.encode(params, x), axis=1)
 
     def _make_network(self, n_features: int) -> VAENetwork:
         settings = self._network_settings(n_features) | {"beta": self.beta}
@@ -300,6 +307,6 @@ class VAE(TrainableModel):
         found: list[Warning] = []
         if collapse is not None:
             found.append(PosteriorCollapseWarning(collapse))
-        if (extreme := log_var_warning(log_var)) is not None:
+        if (extreme := log_var_warning(np.abs(log_var).max(axis=1))) is not None:
             found.append(UserWarning(extreme))
         return found

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from npvae.core.gaussian import kl_forward, reparameterize_forward
 from npvae.counted import counted
+from npvae.data.file_rows import as_array, row_numbers
 from npvae.data.scaling import as_floats
 from npvae.estimators.diagnosis import collapse_warning, log_var_warning
 from npvae.study.metrics.normality import NormalityTests, SimulatedTest, normality_tests
@@ -18,16 +19,16 @@ from npvae.study.posterior.aggregate import Bracket, aggregate_posterior_kl
 from npvae.study.posterior.cautions import effective_caution, grey_caution
 from npvae.study.posterior.information import (
     LARGEST_LOG_VAR,
+    LEAST_VARIANCE,
     Estimate,
-    active_units,
+    RunningMean,
     as_posteriors,
-    kl_per_dimension,
     mutual_information,
 )
 from npvae.study.posterior.log_marginal import log_marginal_likelihood
-from npvae.study.posterior.moments import CodeMoments, code_moments
+from npvae.study.posterior.moments import CodeMoments, RunningMoments
 from npvae.study.posterior.reconstruction import ReconstructionError, reconstruction_error
-from npvae.study.sample_arrays import check_count
+from npvae.study.sample_arrays import as_matrix, check_count
 from npvae.study.table import MOST_COLUMNS, Table, escaped
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 FEWEST_SAMPLES = 10
 _SEED_OF_IMAGES = 0  # the same images for every model and seed, so that their ln p(x) can be compared
-MOST_PAIRED = 10_000  # samples for the mutual information, whose cost is quadratic in their number
+MOST_PAIRED = 10_000  # samples for figures that are no means, whose cost is quadratic in their number
 
 
 class LogLikelihood(NamedTuple):
@@ -93,7 +94,7 @@ class PosteriorFigures:
     aggregate_kl : Bracket
         Lower and upper bound of KL(q(z) || N(0, I)), in nats.
     n_paired : int
-        Samples used for `mutual_information` and `aggregate_kl`.
+        Samples used for `mutual_information` and `aggregate_kl`, a random subset of more than 10,000.
     """
 
     beta: float
@@ -126,7 +127,8 @@ class Evaluation:
         From the codes; for a VAE these are the posterior means.
     moments : CodeMoments
     normality : NormalityTests
-        Moments and normality of z: the codes of an AE, one draw from each q(z | x) of a VAE.
+        Moments and normality of z: the codes of an AE, one draw from each q(z | x) of a VAE. The tests use
+        at most 10,000 of them.
     posterior : PosteriorFigures or None
         None for an AE.
     warnings : tuple of str
@@ -240,7 +242,8 @@ def evaluate(
 
     Cost: 1.1 n_images n_importance_samples passes through the decoder; figures whose cost is quadratic in N
     use at most 10,000 samples. For 784-400-50 and 10,000 images, on one core: mutual information 1 s, bounds
-    of the aggregate KL 5 s, normality tests 3 s, ln p(x) 3 s. On training data the figures are too good.
+    of the aggregate KL 5 s, normality tests 3 s, ln p(x) 3 s. Memory: some thousand rows at a time, and
+    12 bytes for each row of X. On training data the figures are too good.
     """
     from npvae.estimators import VAE, Autoencoder
 
@@ -250,18 +253,18 @@ def evaluate(
     check_count(n_images, "n_images")
     check_count(random_state, "random_state", at_least=0)
     progress("reconstruction")
-    rows = np.asarray(X)
+    rows = as_array(X)
     reconstruction = reconstruction_error(model, rows)
     if len(rows) < FEWEST_SAMPLES:
         raise ValueError(f"X must have at least {FEWEST_SAMPLES} rows, got {len(rows)}")
     posterior, cautions = None, [grey_caution(rows, model.network_.likelihood)]
     if isinstance(model, VAE):
-        z, posterior, found = _of_posterior(
+        z, moments, posterior, found = _of_posterior(
             model, rows, n_importance_samples, min(n_images, len(rows)), random_state, progress
         )
         cautions += found
     else:
-        z = model.transform(rows)
+        z, moments = _of_codes(model, rows)
     progress("tests of the codes against N(0, I)")
     return Evaluation(
         kind="AE" if posterior is None else "VAE",
@@ -270,11 +273,36 @@ def evaluate(
         n_features=model.network_.n_features,
         n_samples=len(rows),
         reconstruction=reconstruction,
-        moments=code_moments(z),
+        moments=moments,
         normality=normality_tests(z, random_state=random_state),
         posterior=posterior,
         warnings=tuple(caution for caution in cautions if caution is not None),
     )
+
+
+class _Runs:
+    """Goes through data in runs, and knows which rows of a run are among those chosen for `MOST_PAIRED`."""
+
+    def __init__(self, n: int) -> None:
+        self.order = np.random.default_rng(_SEED_OF_IMAGES).permutation(row_numbers(n))
+        self._chosen, self._next = np.sort(self.order[:MOST_PAIRED]).astype(np.int64), 0
+
+    def advance(self, n: int) -> tuple[slice, np.ndarray]:
+        """Take a run of n rows; return which rows it is, and which of its rows are chosen."""
+        run = slice(self._next, self._next + n)
+        first, end = np.searchsorted(self._chosen, (run.start, run.stop))
+        self._next = run.stop
+        return run, self._chosen[first:end] - run.start
+
+
+def _of_codes(model: "Autoencoder", X: np.ndarray) -> tuple[np.ndarray, CodeMoments]:
+    """Return the codes of at most `MOST_PAIRED` rows, and the moments of all."""
+    runs, moments, chosen = _Runs(len(X)), RunningMoments(), []
+    for codes in model.transform_in_runs(X):
+        codes = as_matrix(codes, "codes")
+        moments.add(codes)
+        chosen.append(codes[runs.advance(len(codes))[1]])
+    return np.concatenate(chosen), moments.result()
 
 
 def _of_posterior(
@@ -284,42 +312,51 @@ def _of_posterior(
     n_images: int,
     seed: int,
     progress: Callable[[str], object],
-) -> tuple[np.ndarray, PosteriorFigures, list[str | None]]:
-    """Return a draw of z for each row, the figures, and warnings."""
-    mu, log_var = vae.encode(X)
-    out_of_range = log_var_warning(log_var)
-    mu, log_var = as_posteriors(mu, np.clip(log_var, -LARGEST_LOG_VAR, LARGEST_LOG_VAR))
-    order = np.random.default_rng(_SEED_OF_IMAGES).permutation(len(X))
-    some, paired = np.sort(order[:n_images]), np.sort(order[:MOST_PAIRED])
-    rng = np.random.default_rng(seed)
-    z, _ = reparameterize_forward(mu, log_var, rng.standard_normal(mu.shape))
-    kl, _ = kl_forward(mu, log_var)
-    with np.errstate(over="ignore", invalid="ignore"):  # `out_of_range` warns about such log-variances
-        elbo = vae.score_samples(X).astype(np.float64)
+) -> tuple[np.ndarray, CodeMoments, PosteriorFigures, list[str | None]]:
+    """Return z of at most `MOST_PAIRED` rows, the moments of all z, the figures, and warnings."""
+    runs, rng = _Runs(len(X)), np.random.default_rng(seed)
+    some, moments, chosen = np.sort(runs.order[:n_images]), RunningMoments(), []
+    means = {name: RunningMean() for name in ("elbo", "reconstruction", "kl", "kl of units", "mu")}
+    sizes = np.empty(len(X), np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # a warning tells of such log-variances
+        scores = vae.score_samples(X)
+    for mu, log_var in vae.encode_in_runs(X):
+        run, of_run = runs.advance(len(mu))
+        sizes[run] = np.abs(log_var).max(axis=1)
+        mu, log_var = as_posteriors(mu, np.clip(log_var, -LARGEST_LOG_VAR, LARGEST_LOG_VAR))
+        z, _ = reparameterize_forward(mu, log_var, rng.standard_normal(mu.shape))
+        moments.add(z)
+        chosen.append((mu[of_run], log_var[of_run], z[of_run]))
+        elbo, (kl, _) = scores[run].astype(np.float64), kl_forward(mu, log_var)
+        of_units = (mu * mu + np.expm1(log_var) - log_var) / 2
+        for mean, values in zip(means.values(), (elbo, -elbo - kl, kl, of_units, mu), strict=True):
+            mean.add(values)
+    mu, log_var, z = map(np.concatenate, zip(*chosen, strict=True))
+    with np.errstate(over="ignore", invalid="ignore"):
         progress("ln p(x) by importance sampling")
         log_likelihoods = tuple(
             _log_likelihood(vae, X[some], k, seed) for k in importance_samples(n_importance_samples)
         )
     progress("mutual information")
-    information = mutual_information(mu[paired], log_var[paired], random_state=seed)
+    information = mutual_information(mu, log_var, random_state=seed)
     progress("aggregate posterior")
-    aggregate_kl = aggregate_posterior_kl(mu[paired], log_var[paired], random_state=seed)
-    active = active_units(mu)
+    aggregate_kl = aggregate_posterior_kl(mu, log_var, random_state=seed)
+    active = means["mu"].variance > LEAST_VARIANCE
     figures = PosteriorFigures(
         beta=float(vae.network_.beta),
         objective=vae.network_.objective,
         n_draws=vae.network_.n_draws,
-        elbo=Estimate.mean_of(elbo),
-        reconstruction=Estimate.mean_of(-elbo - kl),
-        kl=Estimate.mean_of(kl),
+        elbo=means["elbo"].estimate(),
+        reconstruction=means["reconstruction"].estimate(),
+        kl=means["kl"].estimate(),
         log_likelihoods=log_likelihoods,
-        kl_per_dimension=kl_per_dimension(mu, log_var),
+        kl_per_dimension=means["kl of units"].mean,
         active=active,
         n_active=int(active.sum()),
         mutual_information=information,
-        most_information=float(np.log(len(paired))),
+        most_information=float(np.log(len(mu))),
         aggregate_kl=aggregate_kl,
-        n_paired=len(paired),
+        n_paired=len(mu),
     )
     cautions = [
         collapse_warning(
@@ -329,10 +366,10 @@ def _of_posterior(
             mu,
             log_var,
         ),
-        out_of_range,
+        log_var_warning(sizes),
         effective_caution(log_likelihoods[-1].effective_sample_size, n_importance_samples),
     ]
-    return z, figures, cautions
+    return z, moments.result(), figures, cautions
 
 
 def importance_samples(most: int) -> list[int]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from npvae.data import binarize
-from npvae.data.memory_maps import MappedRows
+from npvae.data.file_rows import FileRows
 from npvae.kernels import compiled_twin
 
 
@@ -30,7 +30,7 @@ def minibatches(
     Parameters
     ----------
     X : (M, D) array
-        May be a memory map: only the rows of a batch are read and converted.
+        May be a memory map or `FileRows`: only the rows of a batch are read and converted.
     order : (N,) array of int
         Which rows.
     batch_size : int
@@ -49,13 +49,14 @@ def minibatches(
     ------
     x : (n, D) array, n <= batch_size
     """
-    if isinstance(X, MappedRows):
-        X, order = X.array, X.rows[order]
+    array = X.array if isinstance(X, FileRows) else X
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
         own = part(len(batch))
         if not dynamic_binarization:
             batch = batch[own]
-        x = take_pixels(X, batch) if X.dtype == np.uint8 else X[batch]
+        if isinstance(X, FileRows):
+            batch = X.numbers(batch)
+        x = take_pixels(array, batch.astype(np.int64, copy=False)) if X.dtype == np.uint8 else array[batch]
         x = x.astype(dtype, copy=False)
         yield binarize(x, rng)[own] if dynamic_binarization else x

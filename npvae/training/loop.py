@@ -16,6 +16,7 @@ from tqdm import tqdm
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
 from npvae.data import binarize
+from npvae.data.file_rows import DataChangedError, row_numbers
 from npvae.data.hashing import content_hash
 from npvae.data.scaling import as_floats
 from npvae.kernels import Team, current_team
@@ -147,6 +148,8 @@ def train(
         A loss or a gradient was not finite; the message names the epoch and batch.
     ValueError
         Early stopping was asked for without validation data.
+    DataChangedError
+        A file of data was changed. `checkpoints` was given the state before the next step.
     ParallelError
         mpirun started this process with others, which were given other data or settings.
 
@@ -165,7 +168,7 @@ def train(
         best_params = resumed.restore(stepper, rng)
         training.history.update(copy.deepcopy(resumed.history))
         training.best_epoch = resumed.best_epoch
-    rows = np.arange(len(X)) if rows is None else rows
+    rows = row_numbers(len(X)) if rows is None else rows
     n_batches = -(-len(rows) // settings.batch_size)
     n_steps = (position.first_epoch + settings.max_epochs - position.epoch) * n_batches - position.n_steps
     interrupt = InterruptRequest()
@@ -224,11 +227,16 @@ class _Run:
         self.load_kernels()
         while (reason := self.ranks.decided(self.reason_to_end())) is None:
             epoch = self.position.epoch
-            if not self.steps():
+            try:
+                complete = self.steps()
+                if complete:
+                    self.finish_epoch()
+            except DataChangedError:
+                self.save()
+                raise
+            if not complete:
                 self.save()
                 return "interrupted"
-            if self.X_val is not None:
-                self.validate(epoch, self.X_val)
             history = self.training.history
             self.bar.set_postfix_str(_summary(epoch, history), refresh=False)
             answers = []
@@ -334,51 +342,61 @@ class _Run:
         self.bar.set_postfix_str("")
 
     def steps(self) -> bool:
-        """Take the remaining steps of the epoch and record it; return False if interrupted."""
+        """Take the remaining steps of the epoch; return False if interrupted."""
         started, at = time.perf_counter(), self.position
         rate = learning_rate_at(self.settings.learning_rate, at.epoch)
         weight = kl_weight(at.epoch, self.settings.kl_warmup_epochs)
         size, params = self.settings.batch_size, self.stepper.params
         binarized = self.settings.dynamic_binarization
         order = at.order(self.rows, self.rng)[at.n_steps * size :]
-        for x in minibatches(
-            self.X,
-            order,
-            size,
-            self.rng,
-            dtype=params.flat.dtype,
-            dynamic_binarization=binarized,
-            part=self.ranks.rows,
-        ):
-            n = min(size, len(self.rows) - at.n_steps * size)
-            try:
-                loss = self.threads.run(self.stepper.step, x, rate, weight, self.ranks, n)
-            except TrainingDivergedError as error:
-                error.where = f" in epoch {at.epoch + 1}, batch {at.n_steps + 1}"
-                raise
-            for name, value in zip(loss._fields, loss, strict=True):
-                at.sums[name] = at.sums.get(name, 0.0) + float(value) * n
-            at.n_steps += 1
-            self.bar.update()
-            if self.ranks.interrupted and at.n_steps * size < len(self.rows):
-                at.seconds += time.perf_counter() - started
-                return False
-        means = {name: value / len(self.rows) for name, value in at.sums.items()}
-        seconds = at.seconds + time.perf_counter() - started
-        record(self.training.history, self.stepper.network, means, rate, weight, seconds)
-        self.position = at.next_epoch()
-        return True
+        try:
+            for x in minibatches(
+                self.X,
+                order,
+                size,
+                self.rng,
+                dtype=params.flat.dtype,
+                dynamic_binarization=binarized,
+                part=self.ranks.rows,
+            ):
+                n = min(size, len(self.rows) - at.n_steps * size)
+                try:
+                    loss = self.threads.run(self.stepper.step, x, rate, weight, self.ranks, n)
+                except TrainingDivergedError as error:
+                    error.where = f" in epoch {at.epoch + 1}, batch {at.n_steps + 1}"
+                    raise
+                for name, value in zip(loss._fields, loss, strict=True):
+                    at.sums[name] = at.sums.get(name, 0.0) + float(value) * n
+                at.n_steps += 1
+                self.bar.update()
+                if self.ranks.interrupted and at.n_steps * size < len(self.rows):
+                    return False
+            return True
+        finally:
+            at.seconds += time.perf_counter() - started
 
-    def validate(self, epoch: int, X_val: np.ndarray) -> None:
-        """Record the validation loss, and keep the best parameters for early stopping."""
-        params = self.stepper.params
-        network, data_params = self.stepper.data_network, self.stepper.data_params()
+    def finish_epoch(self) -> None:
+        """Record the epoch and its validation loss; keep the best parameters for early stopping."""
+        at, settings = self.position, self.settings
+        validation = None if self.X_val is None else self.validation(self.X_val)
+        means = {name: value / len(self.rows) for name, value in at.sums.items()}
+        rate = learning_rate_at(settings.learning_rate, at.epoch)
+        weight = kl_weight(at.epoch, settings.kl_warmup_epochs)
+        record(self.training.history, self.stepper.network, means, rate, weight, at.seconds)
+        self.position = at.next_epoch()
+        if validation is None:
+            return
+        self.training.history.setdefault("validation_loss", []).append(validation)
+        warm = at.epoch + 1 >= settings.kl_warmup_epochs  # before that, another loss is minimised
+        if settings.early_stopping and warm and validation < self.best_loss:
+            self.best_loss, self.training.best_epoch = validation, at.epoch
+            self.best_params = self.stepper.params.copy()
+
+    def validation(self, X_val: np.ndarray) -> float:
+        """Return the validation loss."""
+        network, params = self.stepper.data_network, self.stepper.data_params()
         binarized = self.settings.dynamic_binarization
-        loss = validation_loss(network, data_params, X_val, binarized, self.rows_val, self.ranks)
-        self.training.history.setdefault("validation_loss", []).append(loss)
-        warm = epoch + 1 >= self.settings.kl_warmup_epochs  # before that, another loss is minimised
-        if self.settings.early_stopping and warm and loss < self.best_loss:
-            self.best_loss, self.best_params, self.training.best_epoch = loss, params.copy(), epoch
+        return validation_loss(network, params, X_val, binarized, self.rows_val, self.ranks)
 
 
 def record(
@@ -420,13 +438,14 @@ def validation_loss(
     ranks : Ranks, optional
         Processes among which the blocks are divided; the result has the bits of one process's.
     """
-    rows = np.arange(len(X)) if rows is None else rows
-    starts = range(0, len(rows), _VALIDATION_BLOCK)
+    n_rows = len(X) if rows is None else len(rows)
+    starts = range(0, n_rows, _VALIDATION_BLOCK)
     sums = np.zeros(len(starts))
 
     def evaluate(block: int) -> None:
         rng = np.random.default_rng((_VALIDATION_SEED, block))
-        x = as_floats(X[rows[starts[block] : starts[block] + _VALIDATION_BLOCK]], params.flat.dtype)
+        some = slice(starts[block], starts[block] + _VALIDATION_BLOCK)
+        x = as_floats(X[some] if rows is None else X[rows[some]], params.flat.dtype)
         x = binarize(x, rng) if dynamic_binarization else x
         with np.errstate(over="ignore", invalid="ignore"):  # the next step reports what is not finite
             if isinstance(network, VAENetwork):
@@ -442,7 +461,7 @@ def validation_loss(
     team.run([partial(evaluate, block) for block in blocks])
     if ranks is not None:
         sums = ranks.gather(sums)
-    return float(sums.sum()) / len(rows)
+    return float(sums.sum()) / n_rows
 
 
 def settling_window(settings: TrainingSettings, n_rows: int) -> int:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from npvae.data import Dataset, Samples, content_hash
-from npvae.data.memory_maps import row_blocks
+from npvae.data.file_rows import row_blocks
 
 
 def dataset(**changes):
@@ -91,7 +91,7 @@ def test_hash_of_objects_is_refused():
 def test_row_blocks_are_the_array(rows, block_bytes):
     X = np.arange(rows * 3, dtype=np.int64).reshape(rows, 3)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("npvae.data.memory_maps.BLOCK_BYTES", block_bytes)
+        patch.setattr("npvae.data.file_rows.BLOCK_BYTES", block_bytes)
         blocks = list(row_blocks(X))
     assert all(len(block) == 1 or block.nbytes <= block_bytes for block in blocks)
     np.testing.assert_array_equal(np.concatenate([X[:0], *blocks]), X)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from npvae.data.file_rows import as_array, row_numbers
 from npvae.study.metrics.features import PrincipalFeatures
 from npvae.study.metrics.quality import SampleJudge, SampleQuality, choose_rows
 from npvae.study.sample_arrays import check_count
@@ -43,7 +44,7 @@ def real_halves(X: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np.nda
     check_count(n, "n")
     if len(X) < 2 * n:
         raise ValueError(f"two halves of {n} rows need {2 * n} rows, got {len(X)}")
-    order = rng.permutation(len(X))
+    order = rng.permutation(row_numbers(len(X)))
     return X[order[:n]], X[order[n : 2 * n]]
 
 
@@ -67,10 +68,10 @@ def independent_pixels(X_train: npt.ArrayLike, n: int, rng: np.random.Generator)
     ValueError
         n is not a positive integer.
     """
-    X_train = np.asarray(X_train)
-    n_rows, n_pixels = X_train.shape
+    data = as_array(X_train)
+    n_rows, n_pixels = data.shape
     check_count(n, "n", width=n_pixels)
-    return X_train[rng.integers(n_rows, size=(n, n_pixels)), np.arange(n_pixels)]
+    return data[rng.integers(n_rows, size=(n, n_pixels)), np.arange(n_pixels)]
 
 
 def principal_gaussian(

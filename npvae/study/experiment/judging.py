@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npvae.data import binarize
-from npvae.data.memory_maps import row_blocks
+from npvae.data.binarization import binarize_rows
+from npvae.data.file_rows import row_blocks
 from npvae.study.experiment.controls import CONTROLS
-from npvae.study.metrics.quality import SampleJudge, SampleQuality
+from npvae.study.metrics.quality import SampleJudge, SampleQuality, choose_rows
 from npvae.study.sampling.samplers import SAMPLERS, WAYS, draw_codes
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 FEWEST_COMPARED = 10
 MOST_COMPARED = 5000  # images of each kind; the cost of nearest neighbours is quadratic in it
+MOST_CODED = 100_000  # training images to which samplers are fitted; a random subset of a larger set
 N_KEPT = 100  # latent points and images of each sampler kept for pictures
 
 
@@ -180,8 +182,11 @@ def judge_samples(
     The judged images are E[x | z], as these are usually shown. If the test images are binary, binary pixels
     are drawn from E[x | z], as grey values alone would distinguish samples from binary images.
     """
-    drawn = draw_codes(estimator, data.X_train, np.random.default_rng(seed))
-    means = estimator.transform(data.X_train)
+    coded = data.X_train
+    if len(coded) > MOST_CODED:
+        coded = choose_rows(coded, MOST_CODED, np.random.default_rng((seed, 2)))
+    drawn = draw_codes(estimator, coded, np.random.default_rng(seed))
+    means = estimator.transform(coded)
     binary = estimator.network_.likelihood == "bernoulli" and _is_binary(data.X_test)
     samples = {}
     for way in WAYS[_kind(estimator)]:
@@ -199,7 +204,7 @@ def _alike(data: "Dataset") -> "Dataset":
     """Binarise the training images if only the test images are binary, as with dynamic binarisation."""
     if not _is_binary(data.X_test) or _is_binary(data.X_train):
         return data
-    return replace(data, X_train=binarize(data.X_train, np.random.default_rng(0)))
+    return replace(data, X_train=binarize_rows(data.X_train, np.random.default_rng(0)))
 
 
 def _is_binary(X: np.ndarray) -> bool:

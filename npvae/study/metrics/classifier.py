@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
+from npvae.data.file_rows import as_array, row_numbers
 from npvae.data.scaling import as_floats
 from npvae.study.metrics.mlp import quiet_fit
 from npvae.study.sample_arrays import as_matrix
@@ -66,26 +67,27 @@ class ClassifierFeatures:
         """
         from sklearn.neural_network import MLPClassifier
 
-        X, y = np.asarray(X), np.asarray(y)
-        if X.ndim != 2 or len(X) == 0:
-            raise ValueError(f"X must be a matrix with one sample a row, got an array of shape {X.shape}")
-        if y.shape != (len(X),):
-            raise ValueError(f"y must have one label for each of the {len(X)} rows of X, got shape {y.shape}")
+        data, y = as_array(X), np.asarray(y)
+        if data.ndim != 2 or len(data) == 0:
+            raise ValueError(f"X must be a matrix with one sample a row, got an array of shape {data.shape}")
+        n = len(data)
+        if y.shape != (n,):
+            raise ValueError(f"y must have one label for each of the {n} rows of X, got shape {y.shape}")
         classes = np.unique(y)
         if len(classes) < 2:
             raise ValueError(f"y must have at least two classes, but all labels are {classes[0]!r}")
         rng = np.random.default_rng(random_state)
         network = MLPClassifier(
-            _HIDDEN, batch_size=min(_BATCH_SIZE, len(X)), random_state=int(rng.integers(2**31)), shuffle=False
+            _HIDDEN, batch_size=min(_BATCH_SIZE, n), random_state=int(rng.integers(2**31)), shuffle=False
         )
-        steps = -(-len(X) // _BATCH_SIZE)
+        steps = -(-n // _BATCH_SIZE)
         with quiet_fit():
             for _ in range(max(_EPOCHS, -(-_STEPS // steps))):
-                order = rng.permutation(len(X))
-                for start in range(0, len(X), _BLOCK):
+                order = rng.permutation(row_numbers(n))
+                for start in range(0, n, _BLOCK):
                     rows = order[start : start + _BLOCK]
                     network.batch_size = min(_BATCH_SIZE, len(rows))
-                    network.partial_fit(_single(X[rows], "X"), y[rows], classes=classes)
+                    network.partial_fit(_single(data[rows], "X"), y[rows], classes=classes)
         return cls(network)
 
     @property
@@ -150,8 +152,10 @@ class ClassifierFeatures:
         ValueError
             As for `transform`, or y does not have one label for each row of X.
         """
-        y = np.asarray(y)
-        predicted = self.classes[self.predict_proba(X).argmax(axis=1)]
+        data, y = as_array(X), np.asarray(y)
+        blocks = (data[start : start + _BLOCK] for start in range(0, len(data), _BLOCK))
+        best = np.concatenate([self.predict_proba(block).argmax(axis=1) for block in blocks])
+        predicted = self.classes[best]
         if y.shape != predicted.shape:
             raise ValueError(
                 f"y must have one label for each of the {len(predicted)} rows, got shape {y.shape}"

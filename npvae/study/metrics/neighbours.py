@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from npvae.data.file_rows import as_array
 from npvae.study.sample_arrays import as_matrix, check_count, check_same_width
 
 _MEBIBYTES = 32  # of distances in memory at once
@@ -244,7 +245,8 @@ def nearest_images(X_train: npt.ArrayLike, samples: npt.ArrayLike, k: int) -> tu
     Parameters
     ----------
     X_train : (N, D) array, N >= k
-        uint8 for pixels 0..255, which count as [0, 1]. It may be a memory map larger than memory.
+        uint8 for pixels 0..255, which count as [0, 1]. It may be a memory map or
+        `npvae.data.FileRows` larger than memory.
     samples : (M, D) array
         In the same units, or uint8.
     k : int
@@ -279,17 +281,17 @@ def nearest_images(X_train: npt.ArrayLike, samples: npt.ArrayLike, k: int) -> tu
     image than a real test image is, without being a copy. Only a distance near 0 indicates a copy.
     """
     check_count(k, "k")
-    X_train, Y = np.asarray(X_train), as_matrix(samples, "samples")
-    if X_train.ndim != 2 or len(X_train) < k:
+    data, Y = as_array(X_train), as_matrix(samples, "samples")
+    if data.ndim != 2 or len(data) < k:
         raise ValueError(
-            f"X_train must be a matrix of at least k = {k} rows, got an array of shape {X_train.shape}"
+            f"X_train must be a matrix of at least k = {k} rows, got an array of shape {data.shape}"
         )
-    check_same_width(X_train, Y, ("X_train", "samples"))
+    check_same_width(data, Y, ("X_train", "samples"))
     indices = np.empty((len(Y), k), dtype=np.int64)
     distances = np.empty((len(Y), k))
     for first in range(0, len(Y), _SAMPLES):
         some = slice(first, first + _SAMPLES)
-        indices[some], distances[some] = _nearest(X_train, Y[some], k)
+        indices[some], distances[some] = _nearest(data, Y[some], k)
     return indices, distances
 
 

@@ -2,12 +2,13 @@
 
 import copy
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from npvae.data.file_rows import FileRows
 from npvae.study.metrics.classifier import ClassifierFeatures
 from npvae.study.metrics.features import PrincipalFeatures
 from npvae.study.metrics.frechet import frechet_distance
@@ -301,9 +302,10 @@ def frechet_field(classifier_accuracy: float) -> str:
     return "frechet_classifier" if np.isfinite(classifier_accuracy) else "frechet"
 
 
-def choose_rows(X: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a random subset of n rows of X, in their order."""
-    return X[np.sort(rng.choice(len(X), n, replace=False))]
+def choose_rows(X: Any, n: int, rng: np.random.Generator) -> Any:
+    """Return a random subset of n rows of an array or `FileRows`, in their order; the latter are not read."""
+    rows = np.sort(rng.choice(len(X), n, replace=False))
+    return X.take(rows) if isinstance(X, FileRows) else X[rows]
 
 
 def _class_shares(probabilities: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from npvae.study.sample_arrays import as_matrix, check_same_width
 if TYPE_CHECKING:
     from npvae.estimators.inputs import RandomState
 
+LEAST_VARIANCE = 0.01  # of a posterior mean over the samples; above it, a dimension is active
 LARGEST_LOG_VAR = 300  # absolute value; products of three such exponentials are finite in float64
 _PAIRS = 2**18  # pairs of a draw and a component per block
 _NEGLIGIBLE = -700.0  # smallest exponent used: below -708, exp gives subnormal numbers, which are slow
@@ -31,6 +32,32 @@ class Estimate(NamedTuple):
         with np.errstate(over="ignore", invalid="ignore"):  # infinite samples have no standard deviation
             error = samples.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
             return cls(float(samples.mean()), float(error))
+
+
+class RunningMean:
+    """The mean and variance of samples, (n,) or (n, k), that come in runs."""
+
+    def __init__(self) -> None:
+        self._n, self._squares = 0, np.zeros(())
+        self.mean = np.zeros(())
+
+    def add(self, samples: np.ndarray) -> None:
+        """Add a run of at least one sample, float64."""
+        n, mean, before = len(samples), samples.mean(axis=0), self._n
+        with np.errstate(over="ignore", invalid="ignore"):  # infinite samples have no standard deviation
+            between = (mean - self.mean) ** 2 * (before * n / (before + n))
+            self._squares = self._squares + n * samples.var(axis=0) + between
+            self.mean = (before * self.mean + n * mean) / (before + n)
+        self._n += n
+
+    @property
+    def variance(self) -> np.ndarray:
+        """With n - 1 in the denominator."""
+        return self._squares / (self._n - 1)
+
+    def estimate(self) -> Estimate:
+        """Return the mean of all samples so far, at least two, and its standard error."""
+        return Estimate(float(self.mean), float(np.sqrt(self.variance / self._n)))
 
 
 def kl_per_dimension(mu: npt.ArrayLike, log_var: npt.ArrayLike) -> np.ndarray:
@@ -60,7 +87,7 @@ def kl_per_dimension(mu: npt.ArrayLike, log_var: npt.ArrayLike) -> np.ndarray:
     return (mu * mu + np.expm1(log_var) - log_var).mean(axis=0) / 2
 
 
-def active_units(mu: npt.ArrayLike, threshold: float = 0.01) -> np.ndarray:
+def active_units(mu: npt.ArrayLike, threshold: float = LEAST_VARIANCE) -> np.ndarray:
     """Find the latent dimensions whose posterior mean depends on x.
 
     Parameters

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from npvae.data.file_rows import as_array
 from npvae.data.scaling import as_floats, check_unit_interval
 from npvae.study.sample_arrays import check_count
 from npvae.training.threads import run_blocks
@@ -97,7 +98,7 @@ def log_marginal_likelihood(
         raise TypeError(f"ln p(x) is only defined for a VAE; got {type(vae).__name__}")
     check_count(n_samples, "n_samples")
     mu, log_var = vae.encode(X)
-    rows, rng = np.asarray(X), make_generator(random_state)
+    rows, rng = as_array(X), make_generator(random_state)
     params = vae.params_.astype(mu.dtype)
     estimates = np.empty((3, len(mu)))
     starts = range(0, len(mu), _ROWS)

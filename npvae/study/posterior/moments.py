@@ -62,10 +62,42 @@ def code_moments(codes: npt.ArrayLike) -> CodeMoments:
     >>> moments.mean, moments.std, moments.eigenvalues
     (array([2., 1.]), array([2., 0.]), array([4., 0.]))
     """
-    codes = as_matrix(codes, "codes", at_least=2)
-    n_codes, latent_dim = codes.shape
-    mean = codes.mean(axis=0)
-    singular = np.linalg.svd(np.linalg.qr(codes - mean, mode="r"), compute_uv=False)
-    eigenvalues = np.zeros(latent_dim)
-    eigenvalues[: len(singular)] = singular**2 / (n_codes - 1)
-    return CodeMoments(mean, float(np.linalg.norm(mean)), codes.std(axis=0, ddof=1), eigenvalues, n_codes)
+    moments = RunningMoments()
+    moments.add(as_matrix(codes, "codes", at_least=2))
+    return moments.result()
+
+
+class RunningMoments:
+    """The moments of codes that come in runs.
+
+    Notes
+    -----
+    With C the centred codes so far and C = Q R, R has all that variances and covariances need: R^T R = C^T C.
+    For two sets of n and m rows whose means differ by d, the squares about the common mean are
+    C^T C + D^T D + d d^T n m / (n + m), so R of both is R of the rows of R, of D, and of
+    d sqrt(n m / (n + m)).
+    """
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._mean: np.ndarray = np.zeros(0)
+        self._root: np.ndarray = np.zeros((0, 0))
+
+    def add(self, codes: np.ndarray) -> None:
+        """Add codes (n, Z), float64."""
+        n, mean = len(codes), codes.mean(axis=0)
+        rows = codes - mean
+        if self._n:
+            difference = (mean - self._mean) * np.sqrt(self._n * n / (self._n + n))
+            rows = np.concatenate([self._root, rows, difference[None]])
+            mean = (self._n * self._mean + n * mean) / (self._n + n)
+        self._n, self._mean, self._root = self._n + n, mean, np.asarray(np.linalg.qr(rows, mode="r"))
+
+    def result(self) -> CodeMoments:
+        """Return the moments of all codes so far, of which there must be two."""
+        n, mean = self._n, self._mean
+        singular = np.linalg.svd(self._root, compute_uv=False)
+        eigenvalues = np.zeros(len(mean))
+        eigenvalues[: len(singular)] = singular**2 / (n - 1)
+        std = np.sqrt(np.einsum("rz,rz->z", self._root, self._root) / (n - 1))
+        return CodeMoments(mean, float(np.linalg.norm(mean)), std, eigenvalues, n)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from npvae.data.file_rows import as_array
 from npvae.data.scaling import as_floats, check_unit_interval
 
 if TYPE_CHECKING:
@@ -63,22 +64,20 @@ def reconstruction_error(estimator: "LatentVariableModel", X: npt.ArrayLike) -> 
     `reconstruct` does, so -ln p(x | z) is usually below the reconstruction term of its loss. It is not a
     bound of ln p(x); `score` is.
     """
-    codes = estimator.transform(X)
-    rows = np.asarray(X)
-    network, params = estimator.network_, estimator.params_.astype(codes.dtype)
-    squares, nats = [], []
-    for start in range(0, len(codes), _BLOCK):
-        z = codes[start : start + _BLOCK]
-        x = as_floats(rows[start : start + _BLOCK], codes.dtype)
-        if network.likelihood == "bernoulli":
-            check_unit_interval(x)
-        output, _ = network.decoder_forward(params, z)
-        negative_log_likelihood, _ = network.reconstruction_forward(params, x, output)
-        residual = x - network.decode(params, z)
-        squares.append(np.einsum("nd,nd->n", residual, residual))
-        nats.append(negative_log_likelihood)
-    return ReconstructionError(
-        float(np.concatenate(squares).mean(dtype=np.float64)),
-        float(np.concatenate(nats).mean(dtype=np.float64)),
-        len(codes),
-    )
+    runs, rows = estimator.transform_in_runs(X), as_array(X)
+    sums, n, network = np.zeros(2), 0, estimator.network_
+    for codes in runs:
+        params = estimator.params_.astype(codes.dtype)
+        for start in range(0, len(codes), _BLOCK):
+            z = codes[start : start + _BLOCK]
+            x = as_floats(rows[n : n + len(z)], codes.dtype)
+            if network.likelihood == "bernoulli":
+                check_unit_interval(x)
+            output, _ = network.decoder_forward(params, z)
+            negative_log_likelihood, _ = network.reconstruction_forward(params, x, output)
+            residual = x - network.decode(params, z)
+            squares = np.einsum("nd,nd->n", residual, residual)
+            sums += squares.sum(dtype=np.float64), negative_log_likelihood.sum(dtype=np.float64)
+            n += len(z)
+    squared_error, nats = (sums / n).tolist()
+    return ReconstructionError(squared_error, nats, n)
