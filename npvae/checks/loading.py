@@ -1,11 +1,13 @@
 """Import a user's file or module, with a clear one-line error message if that fails."""
 
+import ast
+import contextlib
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -17,7 +19,8 @@ def load_module(place: str) -> ModuleType:
     ----------
     place : str
         A path that ends in .py, or a module's dotted name. A file can import from its own folder, its package
-        and the working directory; a module can import from its package and the working directory.
+        and the working directory; a module can import from its package and the working directory. A file
+        belongs to a package if its folder has an ``__init__.py``, or if it has relative imports.
 
     Returns
     -------
@@ -32,8 +35,17 @@ def load_module(place: str) -> ModuleType:
         path = Path(place)
         if not path.is_file():
             raise ValueError(f"{place}: no such file")
-        with _found_first(path.resolve().parent), _found_last(_root_of(path), Path.cwd()):
-            return _guarded(place, lambda: _execute(path))
+        folder, root = path.resolve().parent, _root_of(path)
+        with _found_first(root), _found_first(folder), _found_last(folder.parent, Path.cwd()):
+            try:
+                return _guarded(place, lambda: _execute(path, root))
+            except ValueError as error:
+                if not _leaves_package(error.__cause__):
+                    raise
+                module = ".".join(path.resolve().relative_to(root.parent).with_suffix("").parts)
+                command = f"cd {os.path.relpath(root.parent)}; npvae gradcheck {module}"
+                advice = f"; name its module, in the folder that holds the package: {command}"
+                raise ValueError(f"{error}{advice}") from error.__cause__
     with _found_first(Path.cwd()):
         try:
             known = importlib.util.find_spec(place) is not None
@@ -46,10 +58,11 @@ def load_module(place: str) -> ModuleType:
         return _guarded(place, lambda: importlib.import_module(place))
 
 
-def _execute(path: Path) -> ModuleType:
-    packaged = (path.resolve().parent / "__init__.py").is_file()
-    parts = path.resolve().relative_to(_root_of(path)).with_suffix("").parts
-    name = ".".join(parts) if packaged else path.stem  # relative imports look for the package
+def _execute(path: Path, root: Path) -> ModuleType:
+    name = ".".join(path.resolve().relative_to(root).with_suffix("").parts)
+    if parent := name.rpartition(".")[0]:  # first, as it may import the file itself
+        with contextlib.suppress(Exception, SystemExit):  # raised again if the file needs it
+            importlib.import_module(parent)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError("it cannot be imported")
@@ -83,6 +96,13 @@ def _complaint(place: str, error: BaseException) -> str:
     return f"{place} cannot be imported: {type(error).__name__}: {message}{where}"
 
 
+def _leaves_package(error: BaseException | None) -> bool:
+    """Say whether a relative import went up further than the package that is known."""
+    frames = traceback.extract_tb(error.__traceback__) if error else []
+    line = (frames[-1].line or "") if frames else ""
+    return type(error) is ImportError and error.name is None and line.startswith("from .")
+
+
 def line_of(error: BaseException, file: str) -> str:
     """Return ``name.py:12``, the innermost line of a file in an error's traceback; empty if it has none."""
     path = Path(file).resolve()
@@ -92,14 +112,23 @@ def line_of(error: BaseException, file: str) -> str:
 
 
 def _root_of(path: Path) -> Path:
-    """Return the folder from which the package that a file belongs to is imported."""
-    folder = path.resolve().parent
-    while (folder / "__init__.py").is_file():
-        folder = folder.parent
-    return folder if folder != path.resolve().parent else folder.parent
+    """Return the folder from which a file's package is imported; its own folder if it has no package."""
+    folder, levels = path.resolve().parent, _levels(path)
+    above = list(enumerate([folder, *folder.parents]))
+    outside = [up for k, up in above if k >= levels and not (up / "__init__.py").is_file()]
+    return outside[0] if outside else above[-1][1]
 
 
-@contextmanager
+def _levels(path: Path) -> int:
+    """Return how many folders a file's relative imports go up, where ``from .x`` goes up one."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):  # running it will say where
+        return 0
+    return max((node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)), default=0)
+
+
+@contextlib.contextmanager
 def _found_last(*folders: Path) -> Iterator[None]:
     """Let imports search some folders after all others."""
     added = [str(folder) for folder in folders if str(folder) not in sys.path]
@@ -111,7 +140,7 @@ def _found_last(*folders: Path) -> Iterator[None]:
             sys.path.remove(folder)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _found_first(folder: Path) -> Iterator[None]:
     """Let imports search a folder before all others."""
     sys.path.insert(0, str(folder))

@@ -2,25 +2,34 @@
 
 The convention, for a name ``f``:
 
-- ``f_forward`` and ``f_backward``: a pair, checked by `check_vjp`; the forward may also be called ``f``;
+- ``f_forward`` and ``f_backward``: a pair, checked by `check_vjp`; the forward may also be called ``f``. Its
+  backward may take arguments of the forward by their names, and then the forward may return y alone;
 - ``f`` and ``f_gradient``: a scalar loss and its gradient, checked by `check_gradient`;
 - ``f``, a class or an instance with methods ``forward`` and ``backward``: a layer, checked by `check_layer`.
-  A class is called without arguments.
+  A class is called without arguments; where everything in a file is checked, a class is left out if the
+  file has an instance of it.
 
-`npvae.checks.user_arguments` says where the arguments come from.
+`npvae.checks.user_arguments` says where the arguments come from, and `npvae.checks.stubs` what the user can
+add to the file.
 """
 
 from __future__ import annotations
 
 import copy
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from npvae.checks.loading import line_of, load_module
-from npvae.checks.user_arguments import DEFAULT_SHAPE, Inputs, make_inputs, maker_of
-from npvae.gradcheck import Check, Report, check_gradient, check_layer, check_vjp
+from npvae.checks.stubs import arguments_stub, instance_stub, required, uses_torch
+from npvae.checks.user_arguments import Inputs, make_inputs, maker_of
+from npvae.checks.user_pairs import UncheckedError, check_pair, forward_name
+from npvae.gradcheck import Check, Report, check_gradient, check_layer
 from npvae.gradcheck.calls import forward_of, functions_of
 
 _PARTNERS = {
@@ -68,19 +77,24 @@ class Target(NamedTuple):
 
         Raises
         ------
-        ValueError
+        UncheckedError
             If it cannot be checked; the message says why, and in which line of the file.
         """
+        stub = ""
         try:
             function = self._function()
+            if not maker_of(self.name, self.members):
+                stub = arguments_stub(self.name, self._forward(function), uses_torch(function))
             inputs = self._inputs(function, settings)
             try:
                 report = self._report(function, inputs.args, settings)
             except Exception as error:
                 error.add_note(inputs.advice)
                 raise
+        except UncheckedError:
+            raise
         except Exception as error:  # user code may raise anything
-            raise ValueError(_reason(error, self.members)) from error
+            raise UncheckedError(_reason(error, self.members), stub) from error
         if not inputs.remark:
             return report
         return replace(report, checks=(*report.checks, Check("arguments", "note", inputs.remark)))
@@ -93,19 +107,6 @@ class Target(NamedTuple):
             return "all gradients of a layer are checked"
         return ""
 
-    def stub(self) -> str:
-        """Return the source of a function that makes its arguments, to be completed by the user.
-
-        Empty if the file already has such a function.
-        """
-        if maker_of(self.name, self.members):
-            return ""
-        function = self._function()
-        names = _parameters(_forward(function) if self.kind == "layer" else function)
-        lines = [f"    {name} = rng.standard_normal({DEFAULT_SHAPE})" for name in names]
-        made = f"    return {', '.join(names)}" + "," * (len(names) == 1)
-        return "\n".join([f"def {self.name}_args(rng):", *lines, made])
-
     def _report(self, function: Any, args: list[Any], settings: Settings) -> Report:
         alone = args[0] if len(args) == 1 else tuple(args)
         if self.kind == "layer":
@@ -114,30 +115,50 @@ class Target(NamedTuple):
         if self.kind == "loss":
             gradient = self.members[f"{self.name}_gradient"]
             return check_gradient(function, gradient, alone, seed=settings.seed, **wrt)
-        return check_vjp(function, self.members[f"{self.name}_backward"], args, seed=settings.seed, **wrt)
+        return check_pair(self.name, self.members, args, self._command(settings), seed=settings.seed, **wrt)
+
+    def _command(self, settings: Settings) -> str:
+        """Return the command that repeats the check."""
+        place = Path(self.members.get("__file__", self.members["__name__"])).name
+        options = {"shape": settings.shape, "wrt": settings.wrt, "seed": [settings.seed]}
+        given = [f" --{key} {' '.join(map(str, value))}" for key, value in options.items() if value]
+        return f"npvae gradcheck {place}:{self.name}" + "".join(given)
 
     def _inputs(self, function: Any, settings: Settings) -> Inputs:
         def run(*args: Any) -> Any:
-            if self.kind == "layer":
-                y = _forward(copy.deepcopy(function))(*args)
-                return y[0] if functions_of(function) else y
-            return function(*args)[0] if self.kind == "pair" else function(*args)
+            y = self._forward(copy.deepcopy(function))(*args)
+            has_cache = self.kind == "pair" or functions_of(function)
+            return y[0] if has_cache and isinstance(y, tuple) else y
 
-        count = len(_parameters(_forward(function) if self.kind == "layer" else function))
-        return make_inputs(self.name, self.members, run, count, settings.shape, settings.seed)
+        count = len(required(self._forward(function)))
+        library = sys.modules["torch"].asarray if uses_torch(function) else np.asarray
+        return make_inputs(self.name, self.members, run, count, settings.shape, settings.seed, library)
+
+    def _forward(self, function: Any) -> Callable[..., Any]:
+        """Return the function that takes the arguments."""
+        if self.kind != "layer":
+            return function
+        if functions := functions_of(function):
+            return functions[0]
+        found = forward_of(function)
+        if found is None:
+            raise ValueError("it has no methods forward and backward")
+        return found
 
     def _function(self) -> Any:
         """Return the forward, the loss or the layer; for a class, an instance of it."""
         if self.kind == "pair":
-            return self.members.get(f"{self.name}_forward", self.members.get(self.name))
+            return self.members[forward_name(self.name, self.members)]
         found = self.members[self.name]
-        if self.kind == "loss" or not isinstance(found, type):
+        if self.kind == "loss" or not isinstance(found, type) or functions_of(found):
             return found
         try:
             return found()
         except Exception as error:  # user code may raise anything
+            stub = instance_stub(found, self.members) if required(found) else ""
+            advice = f"; add an instance to the file and check that: {stub}" if stub else ""
             reason = _reason(error, self.members)
-            raise ValueError(f"{self.name}() raises {reason}; name an instance instead") from None
+            raise UncheckedError(f"{self.name}() raises {reason}{advice}", stub) from error
 
 
 def split_target(text: str) -> tuple[str, str]:
@@ -180,9 +201,14 @@ def find_targets(place: str, name: str = "") -> tuple[list[Target], list[str]]:
         for key in own
         if key.endswith(end)
     ]
-    names += [key for key in own if _is_layer(members[key])]
+    made = {type(members[key]) for key in own}
+    abstract = [key for key in own if inspect.isabstract(members[key])]
+    names += [
+        key for key in own if _is_layer(members[key]) and key not in abstract and members[key] not in made
+    ]
     targets = [Target(key, kind, members) for key in dict.fromkeys(names) if (kind := _kind(key, members))]
     skipped = [missing for key in own if (missing := _missing(key, members))]
+    skipped += [f"{key} is an abstract class" for key in abstract]
     if others := _others(own, targets, members):
         skipped.append(f"{', '.join(others)}: no matching name_backward or name_gradient")
     if not targets:
@@ -259,25 +285,6 @@ def _reason(error: Exception, members: dict[str, Any]) -> str:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
-
-
-def _parameters(function: Callable[..., Any]) -> list[str]:
-    """Return the names of the arguments that a function requires."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # builtins have no signature
-        return ["x"]
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return [p.name for p in positional if p.default is p.empty]
-
-
-def _forward(layer: Any) -> Callable[..., Any]:
-    if functions := functions_of(layer):
-        return functions[0]
-    found = forward_of(layer)
-    if found is None:
-        raise ValueError("it has no methods forward and backward")
-    return found
 
 
 def _is_layer(value: Any) -> bool:

@@ -7,6 +7,7 @@ if the result is not finite for those (a logarithm, for example), an array of po
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -48,6 +49,7 @@ def make_inputs(
     count: int,
     shape: tuple[int, ...] | None,
     seed: int,
+    library: Callable[[Any], Any] = np.asarray,
 ) -> Inputs:
     """Make the arguments.
 
@@ -64,6 +66,8 @@ def make_inputs(
     shape : tuple of int or None
         The shape of a random argument; (5, 4) by default.
     seed : int
+    library : callable
+        Converts a NumPy array to an array of the library that the code uses.
 
     Raises
     ------
@@ -77,7 +81,7 @@ def make_inputs(
         args = list(made) if isinstance(made, tuple | list) else [made]
     else:
         shape = DEFAULT_SHAPE if shape is None else shape
-        args = [rng.standard_normal(shape)]
+        args = [library(rng.standard_normal(shape))]
     if len(args) < count:
         raise ValueError(
             f"{name} takes {count} arguments, not {len(args)}: "
@@ -89,7 +93,7 @@ def make_inputs(
     normal = _is_finite(run, args)
     if normal:
         return Inputs(args, advice=advice)
-    positive = [rng.uniform(*_POSITIVE, shape)]
+    positive = [library(rng.uniform(*_POSITIVE, shape))]
     if _is_finite(run, positive):
         text = "drawn uniformly from 0.5 to 1.5, because the result is not finite for normal random numbers"
         return Inputs(positive, text, advice)
@@ -106,7 +110,7 @@ def _is_finite(run: Callable[..., Any], args: list[Any]) -> bool | None:
     with Noise().kept(), np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            y = run(*[arg.copy() for arg in args])
+            y = run(*copy.deepcopy(args))
         except Exception:  # user code may raise anything for an argument that it does not expect
             return None
     parts = [np.asarray(part) for part in (y if isinstance(y, tuple | list) else [y])]

@@ -32,11 +32,13 @@ With layers.py, for example,
       return rng.standard_normal((5, 3)), rng.standard_normal(3)
 
 A class is called without arguments; its forward(x) and backward(dy) are checked, or its forward_pass(x) and
-backward_pass(dy), and the gradients of its parameters. A loss f(x) is checked against f_gradient(x). A
-forward may also be called f alone. An argument that no function makes is drawn from N(0, 1), or from 0.5 to
-1.5 where the result is not finite, with the shape given by --shape. What the file prints goes to stderr,
-and so do the names of functions that were not checked, and a stub f_args(rng) where arguments are missing.
-Exit code 1: something is wrong; 2: something could not be checked.
+backward_pass(dy), and the gradients of its parameters. For a class that needs arguments, add an instance to
+the file: dense = Dense(4, 3). A loss f(x) is checked against f_gradient(x). A forward may also be called f
+alone, and it may return y alone if f_backward(dy, x, w) takes its arguments, by the same names. An argument
+that no function makes is drawn from N(0, 1), or from 0.5 to 1.5 where the result is not finite, with the
+shape given by --shape. What the file prints goes to stderr, and so do the names of functions that were not
+checked, and lines to add to the file so that they can be.
+Exit code 1: something is wrong; 2: nothing is wrong, but something could not be checked.
 """
 
 
@@ -117,6 +119,7 @@ def _own(args: argparse.Namespace) -> int:
 
 def _target(args: argparse.Namespace) -> int:
     from npvae.checks.targets import Settings, find_targets, split_target
+    from npvae.checks.user_pairs import UncheckedError
 
     place, name = split_target(args.target)
     settings = Settings(None if args.shape is None else tuple(args.shape), args.wrt, args.seed)
@@ -130,11 +133,14 @@ def _target(args: argparse.Namespace) -> int:
         for target in targets:
             try:
                 reports.append(target.check(settings))
-            except ValueError as error:
+            except UncheckedError as error:
                 if name:
                     raise ValueError(f"{target.name}: {error}") from error
+                if isinstance(error.__cause__, NotImplementedError):  # a base class
+                    skipped.append(f"{target.name} is not implemented")
+                    continue
                 refused[target.name] = str(error)
-                stubs.append(target.stub())
+                stubs.append(error.stub)
     for reason in skipped:
         print(f"npvae gradcheck: skipped: {reason}", file=sys.stderr)
     if args.json:
@@ -145,11 +151,14 @@ def _target(args: argparse.Namespace) -> int:
         lines = [f"{title}: NOT CHECKED: {reason}" for title, reason in refused.items()]
         print("\n\n".join([*map(str, reports), *lines]))
     if any(stubs):
-        print("npvae gradcheck: to give arguments, fill in and add to the file:", file=sys.stderr)
+        print(
+            f"npvae gradcheck: to check the rest, complete these lines, add them to {place}", file=sys.stderr
+        )
+        print(f"and run npvae gradcheck {place} again:\n", file=sys.stderr)
         print("\n\n".join(filter(None, stubs)), file=sys.stderr)
     if not all(report.passed for report in reports):
         return 1
-    return 2 if refused else 0
+    return 2 if refused or not reports else 0
 
 
 def _planted_faults(args: argparse.Namespace) -> int:
