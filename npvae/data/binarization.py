@@ -1,6 +1,5 @@
 """Draw binary pixels from grey ones."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -66,7 +65,8 @@ def binarize_rows(X: Any, rng: np.random.Generator) -> Any:
     Returns
     -------
     drawn : (N, D) array or FileRows
-        The same pixels, and the same state of `rng` afterwards, as for `binarize` of the whole array.
+        From float32 the same pixels as from `binarize` of the whole array; from uint8 others, as NumPy
+        discards what is left of its random bytes after each block.
 
     Raises
     ------
@@ -77,23 +77,4 @@ def binarize_rows(X: Any, rng: np.random.Generator) -> Any:
     """
     if not isinstance(X, FileRows):
         return binarize(X, rng)
-    blocks = _binary_pixels(X, rng) if X.dtype == np.uint8 else (binarize(x, rng) for x in row_blocks(X))
-    return write_rows(blocks, X.shape, X.dtype)
-
-
-def _binary_pixels(X: FileRows, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield blocks of pixels, drawn as by `binarize` from all pixels at once.
-
-    For integers below 255, NumPy multiplies each random byte by 255, keeps the upper byte, and rejects a
-    byte whose lower one is then 0. So a byte b > 0 gives b - 1, and 0 is skipped. It takes four bytes at a
-    time, and at the end of an array throws the rest away: between blocks it must be kept.
-    """
-    kept = np.empty(0, np.uint8)
-    for x in row_blocks(X):
-        while len(kept) < x.size:
-            words = rng.integers(2**32, size=-(-(x.size - len(kept)) // 4), dtype=np.uint32)
-            drawn = words.astype("<u4", copy=False).view(np.uint8)
-            kept = np.concatenate([kept, drawn[drawn > 0] - np.uint8(1)])
-        white = kept[: x.size].reshape(x.shape) < x
-        kept = kept[x.size :]
-        yield np.multiply(white, np.uint8(255), dtype=np.uint8)
+    return write_rows((binarize(x, rng) for x in row_blocks(X)), X.shape, X.dtype)
