@@ -34,19 +34,13 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """
     path, mode = _target(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
-    with _temporary_beside(path) as (temporary, handle):
-        try:
-            write(temporary)
-            os.fsync(handle)
-            if mode is not None:
-                temporary.chmod(stat.S_IMODE(mode))
-            if os.name != "nt":  # while it is locked: nobody may take it for a leftover
-                temporary.replace(path)
-        finally:
-            os.close(handle)
-        if os.name == "nt":  # where an open file cannot be renamed
-            temporary.replace(path)
+    with temporary_beside(path) as temporary:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        if mode is not None:
+            temporary.chmod(stat.S_IMODE(mode))
+        temporary.replace(path)
         _sync_folder(path.parent)
 
 
@@ -63,8 +57,8 @@ def check_writable(path: Path) -> None:
     path, _ = _target(path)
     check_folder(path.parent)
     if path.parent.is_dir():
-        with _temporary_beside(path) as (_, handle):
-            os.close(handle)
+        with temporary_beside(path):
+            pass
 
 
 def check_folder(path: Path) -> None:
@@ -92,12 +86,17 @@ def _target(path: Path) -> tuple[Path, int | None]:
 
 
 @contextlib.contextmanager
-def _temporary_beside(path: Path) -> Iterator[tuple[Path, int]]:
-    """Create a temporary file for a with statement; an OSError within it names `path` instead."""
-    temporary = path
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """Make an empty file in the folder of `path` for a with statement, and remove it at the end.
+
+    Such files that killed processes left behind for `path` are removed first. An OSError within the statement
+    names `path` instead of the temporary file.
+    """
+    temporary, handle = path, None
     try:
+        _remove_leftovers(path)
         temporary, handle = _create_temporary(path)
-        yield temporary, handle
+        yield temporary
     except OSError as error:
         if error.errno is None:
             raise
@@ -105,16 +104,22 @@ def _temporary_beside(path: Path) -> Iterator[tuple[Path, int]]:
     finally:
         if temporary != path:
             temporary.unlink(missing_ok=True)
+        if handle is not None:  # only now: nobody may take the file for a leftover before
+            os.close(handle)
 
 
-def _create_temporary(path: Path) -> tuple[Path, int]:
+def _create_temporary(path: Path) -> tuple[Path, int | None]:
     """Create a file beside `path`, with the permissions of any new file; return its path and a handle.
 
-    The handle holds a lock, which says that the file is in use.
+    The handle holds a lock, which says that the file is in use. There is none on Windows, which neither
+    renames nor removes an open file.
     """
     while True:
         temporary = path.with_name(f".{path.name}.{_MARK}{secrets.token_hex(4)}{path.suffix}")
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        if os.name == "nt":
+            os.close(handle)
+            return temporary, None
         if lock(handle, wait=True) is None:
             return temporary, handle
         with contextlib.suppress(FileNotFoundError):  # another process removed it before it was locked

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TextIO
 
+from npvae.cli.memory import check_address_space
 from npvae.printable import printable
 from npvae.version import __version__
 
@@ -52,6 +53,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
+    try:
+        return _main(argv)
+    except KeyboardInterrupt:  # while this command line was read
+        print("npvae: interrupted", file=sys.stderr)
+        return 130
+
+
+def _main(argv: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(
         prog="npvae",
         description="An autoencoder and a variational autoencoder from scratch in NumPy.",
@@ -72,6 +81,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.set_defaults(run=module.run)
     _open_missing_streams()
     args = parser.parse_args(argv)
+    try:
+        check_address_space(160)  # `info` takes 120 MB of it
+    except MemoryError as error:
+        parser.exit(2, f"npvae {args.command}: not enough memory ({error})\n")
     from npvae.training.interrupt import ended_like_ctrl_c
     from npvae.training.parallel import ParallelError, abort_at_exit, n_launched, way_out
 
@@ -94,7 +107,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             abort_at_exit(130)
             return 130
         except MemoryError as error:
-            print(f"npvae {args.command}: not enough memory ({printable(error)})", file=sys.stderr)
+            what = f" ({printable(error)})" if str(error) else ""
+            print(f"npvae {args.command}: not enough memory{what}", file=sys.stderr)
             abort_at_exit(2)
             return 2
         except (ValueError, OSError, FloatingPointError, ParallelError) as error:

@@ -65,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, compare, write; refuse a folder that another run is writing into."""
+    from npvae.cli import opening  # noqa: F401 (first: it checks memory, and holds Ctrl-C back while it imports)
     from npvae.cli.run_folder import held_folder
 
     with held_folder(Path(args.out)):
@@ -72,16 +73,19 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _compare(args: argparse.Namespace) -> int:
-    from npvae.cli.opening import open_data
-    from npvae.cli.run_folder import RunFolder
-    from npvae.study.comparison import compare
-    from npvae.study.experiment.judging import number_compared
-    from npvae.study.results import comparison_csv, comparison_numbers
-    from npvae.training.threads import available_threads
-    from npvae.view.report.page import write_report
-    from npvae.view.report.pictures import picture_names, write_pictures
-    from npvae.view.tables.comparison_tables import compare_text
-    from npvae.writing import write_text_atomically
+    from npvae.kernels import interrupts_held
+
+    with interrupts_held():
+        from npvae.cli.opening import open_data
+        from npvae.cli.run_folder import RunFolder
+        from npvae.study.comparison import compare
+        from npvae.study.experiment.judging import number_compared
+        from npvae.study.results import comparison_csv, comparison_numbers
+        from npvae.training.threads import available_threads
+        from npvae.view.report.page import write_report
+        from npvae.view.report.pictures import picture_names, write_pictures
+        from npvae.view.tables.comparison_tables import compare_text
+        from npvae.writing import write_text_atomically
 
     data = open_data(args)
     latent_dims, seeds = args.latent_dim, [args.seed + i for i in range(args.seeds)]

@@ -3,21 +3,21 @@
 import argparse
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npvae.cli.memory import check_address_space
 from npvae.counted import counted
+from npvae.kernels import interrupts_held
 
-if TYPE_CHECKING:
-    from npvae.data import Dataset, Samples
-    from npvae.estimators import VAE, Autoencoder
+check_address_space(600)  # training on digits takes 530 MB of it
+with interrupts_held():  # while a library is imported, Ctrl-C can get lost
+    from npvae.data import Dataset, Samples, load_dataset, load_samples
+    from npvae.estimators import VAE, Autoencoder, load
 
 
-def open_data(args: argparse.Namespace) -> "Dataset":
+def open_data(args: argparse.Namespace) -> Dataset:
     """Return the data set that --data, --binarize and --split-seed name."""
-    from npvae.data import load_dataset
-
     if args.binarize != "dynamic":
         return load_dataset(args.data, seed=args.split_seed, binarize=args.binarize)
     # Training draws its own pixels from grey ones; test figures are those of pixels drawn once.
@@ -25,14 +25,12 @@ def open_data(args: argparse.Namespace) -> "Dataset":
     return dataclasses.replace(grey, X_test=static.X_test)
 
 
-def open_model(args: argparse.Namespace) -> "VAE | Autoencoder":
+def open_model(args: argparse.Namespace) -> VAE | Autoencoder:
     """Return the fitted model in the file MODEL."""
-    from npvae.estimators import load
-
     return load(args.model)
 
 
-def open_model_and_data(args: argparse.Namespace) -> "tuple[VAE | Autoencoder, Dataset]":
+def open_model_and_data(args: argparse.Namespace) -> tuple[VAE | Autoencoder, Dataset]:
     """Return the model and the data set; raise ValueError unless it was trained on data of this width."""
     model, data = open_model(args), open_data(args)
     _check_width(model, data)
@@ -41,34 +39,30 @@ def open_model_and_data(args: argparse.Namespace) -> "tuple[VAE | Autoencoder, D
 
 def open_models_and_data(
     paths: Sequence[str], args: argparse.Namespace
-) -> "tuple[list[VAE | Autoencoder], Dataset]":
+) -> tuple[list[VAE | Autoencoder], Dataset]:
     """Return the models in several files and the data set; raise ValueError as `open_model_and_data`."""
-    from npvae.estimators import load
-
     models, data = [load(path) for path in paths], open_data(args)
     for model in models:
         _check_width(model, data)
     return models, data
 
 
-def open_model_and_samples(args: argparse.Namespace) -> "tuple[VAE | Autoencoder, Samples]":
+def open_model_and_samples(args: argparse.Namespace) -> tuple[VAE | Autoencoder, Samples]:
     """Return the model and the samples that --part names too; raise ValueError as `open_model_and_data`."""
-    from npvae.data import load_samples
-
     model = open_model(args)
     samples = load_samples(args.data, args.part, seed=args.split_seed, binarize=args.binarize)
     _check_width(model, samples)
     return model, samples
 
 
-def pick_test_image(data: "Dataset", index: int, option: str) -> np.ndarray:
+def pick_test_image(data: Dataset, index: int, option: str) -> np.ndarray:
     """Return one test image (D,); a ValueError names the option if there is none of this index."""
     if not 0 <= index < len(data.X_test):
         raise ValueError(f"{option} must be from 0 to {len(data.X_test) - 1} for {data.name}, got {index}")
     return data.X_test[index]
 
 
-def _check_width(model: "VAE | Autoencoder", data: "Dataset | Samples") -> None:
+def _check_width(model: VAE | Autoencoder, data: Dataset | Samples) -> None:
     if data.n_features != model.n_features_in_:
         raise ValueError(
             f"the model was trained on {counted(model.n_features_in_, 'feature')}, but {data.name} has "

@@ -117,18 +117,18 @@ def run(args: argparse.Namespace) -> int:
             estimator.fit(data.X_train, X_val=X_val, checkpoint=checkpoint, checkpoint_every=every or 1)
         else:
             estimator.fit(data.X_train, X_val=X_val)
-    except (TrainingDivergedError, DataChangedError):
+    except (TrainingDivergedError, DataChangedError, MemoryError, KeyboardInterrupt):
         if not is_first_rank():
             return 2
         if hasattr(estimator, "params_"):
-            out = _save_partial(estimator, out)
-            print(f"npvae train: the parameters from before that step are in {out}", file=sys.stderr)
+            _save_partial(estimator, out)
         raise
     code = 130 if estimator.stop_reason_ == "interrupted" else 0
     if not is_first_rank():
         return code
     if estimator.stop_reason_ == "interrupted":
         out = _save_partial(estimator, out)
+        print("npvae train: computing its test loss; Ctrl-C skips that", file=sys.stderr)
     elif (written := save_or_elsewhere(estimator, out)) != out:
         out, code = written, 2  # a script must not go on as if --out were there
     elif args.resume or every is not None:
@@ -173,5 +173,7 @@ def _save_partial(estimator: "TrainableModel", out: Path) -> Path:
     """Save a model whose training did not end by itself, not in place of another; return where it is."""
     if out.exists():
         kept, out = out, out.with_name(f"{out.stem}.partial{out.suffix}")
-        print(f"npvae train: {kept} is left as it was; what was reached is in {out}", file=sys.stderr)
-    return save_or_elsewhere(estimator, out)
+        print(f"npvae train: {kept} is left as it was", file=sys.stderr)
+    if (written := save_or_elsewhere(estimator, out)) == out:
+        print(f"npvae train: the model as far as it was trained is in {out}", file=sys.stderr)
+    return written

@@ -3,6 +3,7 @@
 import numpy as np
 
 from npvae.data.dataset import Dataset, Samples
+from npvae.kernels import interrupts_held
 
 
 def load_digits(*, test_fraction: float = 0.2, seed: int = 0) -> Dataset:
@@ -36,7 +37,8 @@ def load_digits(*, test_fraction: float = 0.2, seed: int = 0) -> Dataset:
 
 def read_digits() -> Samples:
     """Return the same images unsplit, in scikit-learn's order; `Samples.split` will be stratified."""
-    from sklearn import datasets
+    with interrupts_held():
+        from sklearn import datasets
 
     values, labels = datasets.load_digits(return_X_y=True)
     X = (values / 16).astype(np.float32)

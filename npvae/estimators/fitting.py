@@ -385,6 +385,8 @@ class TrainableModel(SteppedModel):
         window = settling_window(settings, len(rows))
         fall = fall_of(self.history_["loss"][first_epoch:], window) if self.history_ else np.inf
         self._warn_of_the_end(settings, fall, window)
+        if self.stop_reason_ == "interrupted":  # nobody waits for a diagnosis then
+            return self
         unsettled = fall >= (settings.tol or _DIAGNOSED_TOL) * data.shape[1]
         unsettled = unsettled and self.stop_reason_ != "early_stopping"
         for warning in self._diagnose(data, rows, unsettled):

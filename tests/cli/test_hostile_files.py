@@ -7,12 +7,14 @@ import resource
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import npvae
 from npvae.persistence import load_model, save_model
+from npvae.training import Stepper
 from tests.cli.tools import assert_refused, invoke
 from tests.model_files import content, rewrite
 
@@ -96,6 +98,8 @@ def test_pipes_and_devices_are_no_model_files(tmp_path):
     for path in (tmp_path / "pipe", "/dev/zero", "/dev/null"):
         assert_refused(invoke("info", path), "is no regular file")
     assert_refused(invoke("info", tmp_path), "is a folder")
+    if Path("/proc/self/mem").exists():  # it looks like a regular file
+        assert_refused(invoke("info", "/proc/self/mem"), "/proc/self/mem: ")
     assert_refused(invoke("info", "a" * 5000), "File name too long", "... (")
     os.mkfifo(tmp_path / "pipe.npy")
     out = tmp_path / "m.safetensors"
@@ -203,3 +207,57 @@ def test_a_model_that_cannot_be_saved_is_saved_elsewhere(images, tmp_path, monke
     assert "No space left on device" in result.err
     assert "it is in" in result.err
     assert npvae.load(json.loads(result.out)["model"]).n_iter_ == 1
+
+
+def test_memory_that_runs_out_during_training(images, tmp_path, monkeypatch):
+    """The model as it was before is kept, beside one that is there already."""
+    step, count, path = Stepper.step, [], tmp_path / "m.safetensors"
+    path.write_bytes(b"another")
+
+    def full(self, *args):
+        count.append(1)
+        if len(count) == 8:  # in the second epoch of five batches
+            raise MemoryError("Unable to allocate 30.0 GiB")
+        return step(self, *args)
+
+    monkeypatch.setattr(Stepper, "step", full)
+    result = invoke("train", "vae", "--data", images, "--epochs", 3, "--hidden", 4, "--out", path)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[-1] == "npvae train: not enough memory (Unable to allocate 30.0 GiB)"
+    assert path.read_bytes() == b"another"
+    partial = tmp_path / "m.partial.safetensors"
+    assert f"the model as far as it was trained is in {partial}" in result.err
+    model = npvae.load(partial)
+    assert (model.stop_reason_, model.n_iter_) == ("error", 1)
+    assert np.isfinite(model.params_.flat).all()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit the address space")
+@pytest.mark.parametrize(
+    ("megabytes", "argv", "answer"),
+    [
+        (150, ("info", "m"), "limited to 150 MB, see ulimit -v; 160 MB are needed"),
+        (
+            250,
+            ("train", "vae", "--out", "m.safetensors"),
+            "limited to 250 MB, see ulimit -v; 600 MB are needed",
+        ),
+        (250, ("compare", "--out", "m"), "limited to 250 MB, see ulimit -v; 600 MB are needed"),
+        (200, ("info", "m"), "m: there is no such model file"),
+    ],
+)
+def test_little_address_space(megabytes, argv, answer, tmp_path):
+    """The libraries would wait forever for memory, or end the process."""
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes * 10**6, megabytes * 10**6))
+
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-m", "npvae", *argv], preexec_fn=limit, env=environment, capture_output=True,
+        text=True, timeout=60, cwd=tmp_path,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"npvae {argv[0]}: ")
+    assert answer in line

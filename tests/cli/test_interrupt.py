@@ -53,12 +53,75 @@ def test_train(images, tmp_path):
     code, out, err = interrupted_process("train", "vae", "--data", images, *FOREVER, "--json", "--out", path)
     assert code == 130, err
     assert "Traceback" not in err
-    assert "interrupted after" in err.splitlines()[-1]
+    assert "interrupted after" in err
+    assert err.splitlines()[-2:] == [
+        f"npvae train: the model as far as it was trained is in {path}",
+        "npvae train: computing its test loss; Ctrl-C skips that",
+    ]
     vae, record = npvae.load(path), json.loads(out)
     assert vae.stop_reason_ == record["stop_reason"] == "interrupted"
     assert vae.n_iter_ == record["epochs"] == len(vae.history_.get("loss", [])) < 10**6
     assert np.isfinite(vae.params_.flat).all()
     assert set(contents(tmp_path)) == {"m.safetensors"}
+
+
+@pytest.mark.filterwarnings("default:training was interrupted")
+@pytest.mark.parametrize("times", [1, 2])
+def test_the_second_ctrl_c_ends_train_at_once_with_the_model(
+    times, images, tmp_path, monkeypatch, interrupt_at_step
+):
+    """It comes within the step, or while the test loss is computed."""
+    path = tmp_path / "m.safetensors"
+
+    def score(*args):
+        assert times == 1, "it does not get so far"
+        assert path.exists()
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError
+
+    monkeypatch.setattr(npvae.VAE, "score", score)
+    interrupt_at_step(3, times)
+    result = invoke("train", "vae", "--data", images, "--epochs", 2, "--hidden", 4, "--out", path)
+    assert (result.code, result.out) == (130, "")
+    assert result.err.splitlines()[-1] == "npvae train: interrupted"
+    assert f"the model as far as it was trained is in {path}" in result.err
+    model = npvae.load(path)
+    assert model.stop_reason_ == "interrupted"
+    assert np.isfinite(model.params_.flat).all()
+
+
+IMPORTING = """
+import builtins, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from npvae.cli import main
+real, sent = builtins.__import__, []
+def importing(name, *args):
+    if name == "sklearn.utils" and not sent:
+        sent.append(name)
+        os.kill(os.getpid(), signal.SIGINT)
+    return real(name, *args)
+builtins.__import__ = importing
+code = main(sys.argv[1:])
+assert sent
+print("npvae.estimators.vae" in sys.modules)
+sys.exit(code)
+"""
+
+
+def test_ctrl_c_waits_for_the_end_of_an_import(tmp_path):
+    argv = ("train", "vae", "--out", str(tmp_path / "m.safetensors"))
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTING, *argv], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "True\n", "npvae train: interrupted\n")
+
+
+def test_ctrl_c_before_a_command_runs(monkeypatch):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("npvae.cli.importlib.import_module", interrupted)
+    assert invoke("info", "m") == (130, "", "npvae: interrupted\n")
 
 
 @pytest.mark.usefixtures("models")
@@ -98,16 +161,17 @@ def test_compare(images, tmp_path):
 
 @pytest.fixture
 def interrupt_at_step(monkeypatch):
-    """Send Ctrl-C after the training step of that number, counted over all models."""
+    """Send Ctrl-C, once or more, after the training step of that number, counted over all models."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     step, count = Stepper.step, []
 
-    def arrange(number):
+    def arrange(number, times=1):
         def interrupted(self, *args):
             loss = step(self, *args)
             count.append(1)
             if len(count) == number:
-                os.kill(os.getpid(), signal.SIGINT)
+                for _ in range(times):
+                    os.kill(os.getpid(), signal.SIGINT)
             return loss
 
         monkeypatch.setattr(Stepper, "step", interrupted)

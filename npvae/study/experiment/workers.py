@@ -1,5 +1,6 @@
 """Worker processes end with the process that started them, and stop when it asks them to."""
 
+import multiprocessing
 import os
 import signal
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from npvae.training.interrupt import ended_like_ctrl_c
+from npvae.writing import temporary_beside
 
 _PAUSE = 0.5  # seconds between two looks
 
@@ -33,13 +35,9 @@ class Leash(NamedTuple):
 
 @contextmanager
 def leash() -> Iterator[Leash]:
-    """Make a leash for workers within a with statement."""
-    handle, name = tempfile.mkstemp(prefix="npvae-workers-")
-    os.close(handle)
-    try:
-        yield Leash(os.getpid(), Path(name))
-    finally:
-        Path(name).unlink(missing_ok=True)
+    """Make a leash for workers within a with statement, and remove those of killed processes."""
+    with temporary_beside(Path(tempfile.gettempdir()) / "workers") as go_on:
+        yield Leash(os.getpid(), go_on)
 
 
 @contextmanager
@@ -49,9 +47,11 @@ def on(held: Leash) -> Iterator[None]:
     If the parent is gone, the process ends at once. If it asks to stop, the main thread gets a Ctrl-C,
     unless it has stopped by itself within a second.
     """
-    if os.getppid() != held.parent:
+    starter = multiprocessing.parent_process()  # the same when it is gone, unlike os.getppid()
+    if starter is None or starter.pid != held.parent:
         yield
         return
+    _end_without_parent(held)  # which may have died before this process was ready to work
     done = threading.Event()
     watcher = threading.Thread(target=_watch, args=(held, done), name="npvae-leash", daemon=True)
     watcher.start()
@@ -66,11 +66,15 @@ def on(held: Leash) -> Iterator[None]:
 def _watch(held: Leash, done: threading.Event) -> None:
     n_missing = 0
     while not done.wait(_PAUSE):
-        if os.getppid() != held.parent:
-            os._exit(1)  # nobody waits for the result; the next run goes on from what is on disk
+        _end_without_parent(held)
         n_missing += not held.go_on.exists()
         if n_missing == 2:  # with time for a terminal's own Ctrl-C, as a second one would end a step halfway
             _end_like_ctrl_c()
+
+
+def _end_without_parent(held: Leash) -> None:
+    if os.getppid() != held.parent:
+        os._exit(1)  # nobody waits for the result; the next run goes on from what is on disk
 
 
 def _end_like_ctrl_c() -> None:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from npvae.estimators import VAE
     from npvae.estimators.inputs import RandomState
 
-_ROWS = 128  # samples per block; a thread works on one block
+# A thread works on one block of samples, of which Ctrl-C awaits the end: at most so many samples, and so
+# many latent points if there are more than one for each.
+_ROWS, _BLOCK = 128, 32_000
 _POINTS = 512  # latent points decoded at once, at most
 
 
@@ -101,12 +103,13 @@ def log_marginal_likelihood(
     rows, rng = as_array(X), make_generator(random_state)
     params = vae.params_.astype(mu.dtype)
     estimates = np.empty((3, len(mu)))
-    starts = range(0, len(mu), _ROWS)
+    n_rows = min(_ROWS, max(1, _BLOCK // n_samples))
+    starts = range(0, len(mu), n_rows)
     # Each block has a random stream of its own, so results do not depend on the order of blocks.
     streams = rng.spawn(len(starts))
 
     def estimate(block: int) -> None:
-        some = slice(starts[block], starts[block] + _ROWS)
+        some = slice(starts[block], starts[block] + n_rows)
         x = as_floats(rows[some], mu.dtype)
         if vae.network_.likelihood == "bernoulli":
             check_unit_interval(x)
