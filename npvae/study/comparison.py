@@ -14,10 +14,10 @@ from npvae.counted import counted
 from npvae.study.experiment.cache import KINDS, Cell, StudyFolder, content_key
 from npvae.study.experiment.continuing import checkpoint_options, resume_point
 from npvae.study.experiment.judging import judge_controls, make_judge, number_compared
-from npvae.study.experiment.model_study import ModelStudy, restore_quality, study_model
+from npvae.study.experiment.model_study import ModelStudy, study_model
 from npvae.study.experiment.workers import Leash, leash, on
 from npvae.study.jsonable import to_jsonable
-from npvae.study.metrics.quality import SampleJudge, SampleQuality
+from npvae.study.metrics.quality import SampleJudge, SampleQuality, restore_quality
 from npvae.training.interrupt import InterruptRequest
 
 if TYPE_CHECKING:

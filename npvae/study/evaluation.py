@@ -14,6 +14,7 @@ from npvae.counted import counted
 from npvae.data.file_rows import as_array, row_numbers
 from npvae.data.scaling import as_floats
 from npvae.estimators.diagnosis import collapse_warning, log_var_warning
+from npvae.study.finished import Finished, measure
 from npvae.study.metrics.normality import NormalityTests, SimulatedTest, normality_tests
 from npvae.study.posterior.aggregate import Bracket, aggregate_posterior_kl
 from npvae.study.posterior.cautions import effective_caution, grey_caution
@@ -200,6 +201,7 @@ def evaluate(
     n_images: int = 500,
     random_state: int = 0,
     progress: Callable[[str], object] = lambda stage: None,
+    finished: Finished = measure,
 ) -> Evaluation:
     """Evaluate a model on held-out data.
 
@@ -218,6 +220,8 @@ def evaluate(
         The same seed gives the same bits.
     progress : callable
         Called with the name of each stage when it begins.
+    finished : callable
+        `npvae.study.finished.FinishedParts` keeps what takes long: the estimates of ln p(x).
 
     Returns
     -------
@@ -260,7 +264,7 @@ def evaluate(
     posterior, cautions = None, [grey_caution(rows, model.network_.likelihood)]
     if isinstance(model, VAE):
         z, moments, posterior, found = _of_posterior(
-            model, rows, n_importance_samples, min(n_images, len(rows)), random_state, progress
+            model, rows, n_importance_samples, min(n_images, len(rows)), random_state, progress, finished
         )
         cautions += found
     else:
@@ -312,6 +316,7 @@ def _of_posterior(
     n_images: int,
     seed: int,
     progress: Callable[[str], object],
+    finished: Finished,
 ) -> tuple[np.ndarray, CodeMoments, PosteriorFigures, list[str | None]]:
     """Return z of at most `MOST_PAIRED` rows, the moments of all z, the figures, and warnings."""
     runs, rng = _Runs(len(X)), np.random.default_rng(seed)
@@ -335,7 +340,7 @@ def _of_posterior(
     with np.errstate(over="ignore", invalid="ignore"):
         progress("ln p(x) by importance sampling")
         log_likelihoods = tuple(
-            _log_likelihood(vae, X[some], k, seed) for k in importance_samples(n_importance_samples)
+            _log_likelihood(vae, X[some], k, seed, finished) for k in importance_samples(n_importance_samples)
         )
     progress("mutual information")
     information = mutual_information(mu, log_var, random_state=seed)
@@ -378,8 +383,8 @@ def importance_samples(most: int) -> list[int]:
     return [*steps, most]
 
 
-def _log_likelihood(vae: "VAE", X: np.ndarray, k: int, seed: int) -> LogLikelihood:
-    estimates = log_marginal_likelihood(vae, X, n_samples=k, random_state=seed)
+def _log_likelihood(vae: "VAE", X: np.ndarray, k: int, seed: int, finished: Finished) -> LogLikelihood:
+    estimates = log_marginal_likelihood(vae, X, n_samples=k, random_state=seed, finished=finished)
     mean = Estimate.mean_of(estimates.log_likelihood)
     return LogLikelihood(
         n_importance_samples=k,

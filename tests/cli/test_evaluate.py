@@ -7,8 +7,11 @@ import pytest
 
 import npvae
 from npvae.data import load_dataset
-from npvae.study import evaluate, judge_model, reconstruction_error
+from npvae.study import evaluate, finished, judge_model, reconstruction_error
+from npvae.study.finished import FinishedParts
 from npvae.study.jsonable import to_jsonable
+from npvae.study.metrics.quality import SampleJudge
+from npvae.study.posterior import log_marginal
 from npvae.view.tables.samples import judged_table
 from tests.cli.tools import assert_refused, contents, invoke
 
@@ -148,3 +151,75 @@ def test_bad_options(options, parts, models, images, tmp_path, monkeypatch):
 def test_a_file_that_is_no_model(tmp_path):
     (tmp_path / "m.safetensors").write_bytes(b"hello")
     assert_refused(invoke("evaluate", tmp_path / "m.safetensors"), "m.safetensors")
+
+
+PARTS = 3 * 3 + 4 + 6  # three numbers of draws for three blocks of images, four controls, six samplers
+
+
+@pytest.fixture
+def evaluation(models, images, tmp_path, monkeypatch):
+    """Arguments of an evaluation, a list of what it measures, and at how many of them Ctrl-C is pressed."""
+    monkeypatch.setattr(log_marginal, "_ROWS", 5)
+    measured, last = [], [PARTS + 1]
+
+    def note(owner, name):
+        original = getattr(owner, name)
+
+        def function(*arguments, **settings):
+            if len(measured) == last[0]:
+                raise KeyboardInterrupt
+            measured.append(name)
+            return original(*arguments, **settings)
+
+        monkeypatch.setattr(owner, name, function)
+
+    note(log_marginal, "_sum_weights")
+    note(SampleJudge, "judge")
+    model = tmp_path / "m.safetensors"
+    model.write_bytes((models / "vae.safetensors").read_bytes())
+    argv = ("evaluate", model, "--data", images, *FEW, "--samples", 10, "--json", "--threads", 1)
+    return argv, measured, last
+
+
+@pytest.mark.usefixtures("quick_judges")
+@pytest.mark.parametrize("n_done", [4, 15])  # during ln p(x), and while samples are judged
+def test_an_interrupted_evaluation_goes_on_to_the_same_figures(n_done, evaluation):
+    argv, measured, last = evaluation
+    kept = argv[1].with_suffix(".evaluation")
+    expected = invoke(*argv)
+    assert len(measured) == PARTS
+    measured.clear()
+    last[0] = n_done
+    assert invoke(*argv, "--resume").code == 130
+    assert kept.exists()
+    measured.clear()
+    last[0] = PARTS
+    result = invoke(*argv, "--resume")
+    assert (result.code, result.out) == (0, expected.out)
+    assert f"goes on from {kept}" in result.err
+    assert len(measured) == PARTS - n_done
+    assert not kept.exists()
+
+
+def test_another_evaluation_or_a_damaged_file_is_refused(evaluation, models):
+    argv, _, last = evaluation
+    last[0] = 4
+    kept = argv[1].with_suffix(".evaluation")
+    assert invoke(*argv, "--resume").code == 130
+    before = kept.read_bytes()
+    assert_refused(invoke(*argv, "--resume", "--seed", 5), f"{kept} is of another", "seed 0 (now 5)")
+    argv[1].write_bytes((models / "ae.safetensors").read_bytes())
+    assert_refused(invoke(*argv, "--resume"), f"{kept} is of another measurement: model ")
+    argv[1].write_bytes((models / "vae.safetensors").read_bytes())
+    assert kept.read_bytes() == before
+    for damaged in (b"", b"[1]", before[:-9], before.replace(b"from row 0", b"from row 9")):
+        kept.write_bytes(damaged)
+        assert_refused(invoke(*argv, "--resume"), f"{kept} is damaged", "delete it to start anew")
+
+
+def test_parts_that_cannot_be_kept_do_not_end_the_measurement(tmp_path, monkeypatch):
+    monkeypatch.setattr(finished, "_SECONDS", -1)
+    parts = FinishedParts(tmp_path / "file" / "x.evaluation", {})
+    (tmp_path / "file").write_text("")
+    with pytest.warns(RuntimeWarning, match="finished parts could not be kept"):
+        assert parts("one", lambda: 1) == 1

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,7 +11,9 @@ from npvae.data import binarize
 from npvae.data.binarization import binarize_rows
 from npvae.data.file_rows import row_blocks
 from npvae.study.experiment.controls import CONTROLS
-from npvae.study.metrics.quality import SampleJudge, SampleQuality, choose_rows
+from npvae.study.finished import Finished, measure
+from npvae.study.jsonable import to_jsonable
+from npvae.study.metrics.quality import SampleJudge, SampleQuality, choose_rows, restore_quality
 from npvae.study.sampling.samplers import SAMPLERS, WAYS, draw_codes
 
 if TYPE_CHECKING:
@@ -71,6 +74,7 @@ def judge_model(
     n_samples: int | None = None,
     seed: int = 0,
     report: Callable[[str], object] = lambda stage: None,
+    finished: Finished = measure,
 ) -> JudgedModel:
     """Judge the samples of a model from every sampler, and the controls.
 
@@ -86,6 +90,8 @@ def judge_model(
         Seed of the samplers' fits and draws. The judge does not depend on it.
     report : callable
         Called with the name of each stage when it begins.
+    finished : callable
+        `npvae.study.finished.FinishedParts` keeps the quality of the controls, and of each sampler's samples.
 
     Returns
     -------
@@ -98,13 +104,13 @@ def judge_model(
     """
     n = number_compared(data, n_samples)
     judge = make_judge(data, n, report)
-    controls = judge_controls(data, judge, report)
-    samples = judge_samples(estimator, data, judge, seed=seed, report=report)
+    controls = finished("controls", lambda: to_jsonable(judge_controls(data, judge, report)))
+    samples = judge_samples(estimator, data, judge, seed=seed, report=report, finished=finished)
     return JudgedModel(
         kind=_kind(estimator),
         n_compared=n,
         classifier_accuracy=judge.accuracy(data.X_test, data.y_test),
-        controls=controls,
+        controls={name: restore_quality(quality) for name, quality in controls.items()},
         samples={way: drawn.quality for way, drawn in samples.items()},
     )
 
@@ -156,6 +162,7 @@ def judge_samples(
     *,
     seed: int = 0,
     report: Callable[[str], object] = lambda way: None,
+    finished: Finished = measure,
 ) -> dict[str, JudgedSamples]:
     """Sample a model with every sampler, and judge the samples.
 
@@ -171,6 +178,8 @@ def judge_samples(
         Seed of fits and draws.
     report : callable
         Called with the name of each sampler when it begins.
+    finished : callable
+        As for `judge_model`.
 
     Returns
     -------
@@ -195,9 +204,14 @@ def judge_samples(
         z = sampler.draw(judge.n, np.random.default_rng(seed))
         images = estimator.inverse_transform(z)
         judged = binarize(images, np.random.default_rng((seed, 1))) if binary else images
-        quality = judge.judge(judged, random_state=seed)
-        samples[way] = JudgedSamples(z[:N_KEPT], images[:N_KEPT], quality)
+        quality = finished(f"samples, {way}", partial(_quality, judge, judged, seed))
+        samples[way] = JudgedSamples(z[:N_KEPT], images[:N_KEPT], restore_quality(quality))
     return samples
+
+
+def _quality(judge: SampleJudge, images: np.ndarray, seed: int) -> dict[str, Any]:
+    numbers: dict[str, Any] = to_jsonable(judge.judge(images, random_state=seed))
+    return numbers
 
 
 def _alike(data: "Dataset") -> "Dataset":

@@ -1,7 +1,5 @@
 """Results for one trained model of a comparison: its evaluation, and the quality of its samples."""
 
-import dataclasses
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,7 +9,7 @@ from npvae.study.evaluation import evaluate
 from npvae.study.experiment.cache import Cell
 from npvae.study.experiment.judging import JudgedSamples, judge_samples
 from npvae.study.jsonable import to_jsonable
-from npvae.study.metrics.quality import SampleJudge, SampleQuality
+from npvae.study.metrics.quality import SampleJudge, restore_quality
 
 if TYPE_CHECKING:
     from npvae.data import Dataset
@@ -68,15 +66,6 @@ class ModelStudy:
             for way, quality in numbers["samples"].items()
         }
         return cls(cell, estimator, numbers["figures"], arrays["codes"], samples)
-
-
-def restore_quality(numbers: dict[str, Any]) -> SampleQuality:
-    """Return the `SampleQuality` that `to_jsonable` converted; None becomes NaN."""
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(SampleQuality):
-        value = numbers[field.name]
-        values[field.name] = tuple(value) if isinstance(value, list) else math.nan if value is None else value
-    return SampleQuality(**values)
 
 
 def study_model(

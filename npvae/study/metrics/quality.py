@@ -1,7 +1,8 @@
 """All metrics of a set of samples, compared with one set of real images."""
 
 import copy
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -295,6 +296,15 @@ class SampleJudge:
     def _see(self, rows: np.ndarray, principal: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the features for neighbours, and class probabilities if there is a classifier."""
         return (principal, None) if self.classifier is None else self.classifier.transform_and_predict(rows)
+
+
+def restore_quality(numbers: dict[str, Any]) -> SampleQuality:
+    """Return the `SampleQuality` that `to_jsonable` converted; None becomes NaN."""
+    values: dict[str, Any] = {}
+    for field in fields(SampleQuality):
+        value = numbers[field.name]
+        values[field.name] = tuple(value) if isinstance(value, list) else math.nan if value is None else value
+    return SampleQuality(**values)
 
 
 def frechet_field(classifier_accuracy: float) -> str:

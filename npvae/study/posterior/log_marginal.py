@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from npvae.data.file_rows import as_array
 from npvae.data.scaling import as_floats, check_unit_interval
+from npvae.study.finished import Finished, measure
 from npvae.study.sample_arrays import check_count
 from npvae.training.threads import run_blocks
 
@@ -43,7 +44,12 @@ class LogMarginalLikelihood(NamedTuple):
 
 
 def log_marginal_likelihood(
-    vae: "VAE", X: npt.ArrayLike, *, n_samples: int = 1000, random_state: "RandomState" = None
+    vae: "VAE",
+    X: npt.ArrayLike,
+    *,
+    n_samples: int = 1000,
+    random_state: "RandomState" = None,
+    finished: Finished = measure,
 ) -> LogMarginalLikelihood:
     """Estimate ln p(x) of each sample by importance sampling.
 
@@ -57,6 +63,8 @@ def log_marginal_likelihood(
         K, the number of importance samples for each x.
     random_state : int, Generator or RandomState, optional
         The same seed gives the same bits for the same X and K. None: different in every call.
+    finished : callable
+        `npvae.study.finished.FinishedParts` keeps the estimates of some rows at a time.
 
     Returns
     -------
@@ -113,8 +121,13 @@ def log_marginal_likelihood(
         x = as_floats(rows[some], mu.dtype)
         if vae.network_.likelihood == "bernoulli":
             check_unit_interval(x)
-        sums = _sum_weights(vae.network_, params, x, mu[some], log_var[some], n_samples, streams[block])
-        estimates[:, some] = sums.estimate()
+
+        def part() -> list[list[float]]:
+            of_rows = mu[some], log_var[some]
+            sums = _sum_weights(vae.network_, params, x, *of_rows, n_samples, streams[block])
+            return [values.tolist() for values in sums.estimate()]
+
+        estimates[:, some] = finished(f"ln p(x), K = {n_samples}, from row {starts[block]}", part)
 
     context = copy_context()  # passes np.errstate on to the threads
     blocks = [partial(context.copy().run, estimate, block) for block in range(len(starts))]

@@ -1,7 +1,7 @@
 """One model judged in all its ways: what is put together, on few digits."""
 
 import copy
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from npvae import VAE, Autoencoder
 from npvae.data import Dataset, load_digits
 from npvae.study import CONTROLS, SAMPLERS, WAYS, SampleJudge, draw_codes, judge_model
 from npvae.study.experiment.judging import MOST_COMPARED, N_KEPT, judge_samples, make_judge, number_compared
+from npvae.study.metrics.quality import SampleQuality
 from tests.comparisons import quick_networks
 
 N = 120
@@ -99,14 +100,15 @@ class Recorder:
 
     def judge(self, images, *, random_state):
         self.given.append((images, random_state))
-        return len(self.given)
+        numbers = {field.name: 0.5 for field in fields(SampleQuality) if not field.name.endswith("shares")}
+        return SampleQuality(**numbers | {"n": len(self.given)})
 
 
 def drawn(model, data, seed=0):
     """What a judge of 2 N images was given in every way, and the samples."""
     judge = Recorder(2 * N)
     samples = judge_samples(model, data, judge, seed=seed)
-    assert [drawn.quality for drawn in samples.values()] == list(range(1, len(samples) + 1))
+    assert [drawn.quality.n for drawn in samples.values()] == list(range(1, len(samples) + 1))
     assert {state for _, state in judge.given} == {seed}
     return dict(zip(samples, [images for images, _ in judge.given], strict=True)), samples
 
