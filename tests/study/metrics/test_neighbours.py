@@ -40,8 +40,11 @@ def test_against_brute_force(k, width, rng):
 
 
 def test_ties_and_rows_far_from_the_origin(rng):
-    """Distances that equal a radius do not count, although rounding hides that they are equal."""
-    grid = rng.integers(4, size=(80, 3)) / 3 + 1000
+    """Distances that equal a radius do not count, although products of such rows are rounded.
+
+    Differences of the rows, and their squares, are exact.
+    """
+    grid = rng.integers(4, size=(80, 3)) / 4096 + 1e6
     real, fake = grid[:50], np.concatenate([grid[50:], grid[:10]])
     expected = by_brute_force(real, fake, 3)
     assert neighbour_metrics(real, fake, 3)._asdict() == pytest.approx(expected)
