@@ -147,12 +147,14 @@ class NeighbourBalls:
 
     Notes
     -----
-    Distances come from one matrix product (scikit-learn), on one thread. A distance that is equal to a radius
-    within rounding is computed again as |x - y|, so the counts are exact.
+    Distances come from one matrix product (scikit-learn), on one thread, of rows less their mean, since far
+    from the origin the terms of |x|^2 - 2 x . y + |y|^2 cancel. A distance that is equal to a radius within
+    rounding is computed again as |x - y|, so the counts are exact.
     """
 
     def __init__(self, rows: np.ndarray, squared_radii: np.ndarray, k: int) -> None:
         self.rows = rows
+        self._mean = rows.mean(axis=0)
         self.squared_radii = squared_radii
         self.k = k
 
@@ -208,10 +210,11 @@ class NeighbourBalls:
                 f"{name} must have {self.rows.shape[1]} columns, as the rows of the balls, got {Y.shape[1]}"
             )
         per_ball, per_point = np.empty(len(self.rows), np.int64), np.zeros(len(Y), np.int64)
-        start, error = 0, _rounding_error(self.rows, Y)
+        centres, around = self.rows - self._mean, Y - self._mean
+        start, error = 0, _rounding_error(centres, around)
         with threadpool_limits(limits=1):
             for squared in pairwise_distances_chunked(
-                self.rows, Y, metric="euclidean", squared=True, working_memory=_MEBIBYTES, n_jobs=1
+                centres, around, metric="euclidean", squared=True, working_memory=_MEBIBYTES, n_jobs=1
             ):
                 some = slice(start, start + len(squared))
                 radii = self.squared_radii[some, None]
@@ -233,8 +236,11 @@ def squared_to_nearest(data: np.ndarray, points: np.ndarray | None = None, *, k:
 
     n_candidates = min(k + _EXTRA, len(data) - (points is None)) if k > 1 else 1
     with threadpool_limits(limits=1):  # for the same bits with any number of threads
-        neighbours = NearestNeighbors(n_neighbors=n_candidates, algorithm="brute", n_jobs=1).fit(data)
-        indices = neighbours.kneighbors(points, return_distance=False)
+        neighbours = NearestNeighbors(n_neighbors=n_candidates, algorithm="brute", n_jobs=1)
+        mean = data.mean(axis=0)
+        neighbours.fit(data - mean)
+        around = None if points is None else points - mean
+        indices = neighbours.kneighbors(around, return_distance=False)
     points = data if points is None else points
     return np.sort([_squared_distances(points, data[rows]) for rows in indices.T], axis=0)[k - 1]
 
