@@ -268,3 +268,5 @@ def _in_parallel(
         except RuntimeError:  # Ctrl-C ends idle workers
             if not ctrl_c.requested:
                 raise
+    if ctrl_c.requested:  # perhaps after the last result
+        raise KeyboardInterrupt

@@ -194,6 +194,8 @@ def train(
             stepper.release()
             if run.best_params is not None:
                 stepper.params.flat[:] = run.best_params.flat
+    if ranks.interrupted:  # perhaps after the last epoch
+        training.stop_reason = "interrupted"
     return training
 
 

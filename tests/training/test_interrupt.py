@@ -82,6 +82,17 @@ def test_an_interrupt_after_the_last_epoch_is_not_lost():
     assert run(InterruptedStepper(at=-1), callbacks=[callback]).stop_reason == "interrupted"
 
 
+def test_an_interrupt_while_the_threads_are_ended_is_not_lost():
+    class InterruptedAtTheEnd(InterruptedStepper):
+        def release(self):
+            super().release()
+            os.kill(os.getpid(), signal.SIGINT)
+
+    training = run(InterruptedAtTheEnd(at=-1))
+    assert training.stop_reason == "interrupted"
+    assert len(training.history["loss"]) == 4
+
+
 def test_an_epoch_is_recorded_if_its_last_step_was_taken():
     training = run(InterruptedStepper(at=2 * N_BATCHES))
     assert training.stop_reason == "interrupted"

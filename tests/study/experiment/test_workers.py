@@ -8,7 +8,9 @@ import tempfile
 import time
 
 import pytest
+from joblib import parallel_config
 
+from npvae.study.comparison import _in_parallel
 from npvae.study.experiment.workers import leash, on
 
 WORKER = """
@@ -96,3 +98,16 @@ def test_nothing_is_watched_in_the_parent_itself():
         held.go_on.unlink()
         with on(held):
             time.sleep(1.2)
+
+
+def test_ctrl_c_after_the_last_result_is_not_lost():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with parallel_config("threading"):
+            results = _in_parallel(lambda cell: (cell, "study"), [("a",), ("b",)], 2)
+            assert {next(results), next(results)} == {("a", "study"), ("b", "study")}
+            os.kill(os.getpid(), signal.SIGINT)
+            with pytest.raises(KeyboardInterrupt):
+                next(results)
+    finally:
+        signal.signal(signal.SIGINT, before)
