@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 import warnings
+from typing import Any
 from collections.abc import Callable
 
 import numpy as np
@@ -36,7 +37,7 @@ from npvae import VAE
 signal.signal(signal.SIGINT, signal.default_int_handler)
 warnings.simplefilter("ignore")
 X = np.random.default_rng(0).random((200, 20), dtype=np.float32)
-settings = {"hidden": (30,), "tol": None, "random_state": 0}
+settings: dict[str, Any] = {"hidden": (30,), "tol": None, "random_state": 0}
 timer = threading.Timer(float(sys.argv[1]), os.kill, (os.getpid(), signal.SIGINT))
 try:
     timer.start()
@@ -88,7 +89,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     tqdm.monitor_interval = 0  # the thread of this script's own bars
     X = np.random.default_rng(0).random((500, 200), dtype=np.float32)
-    settings = {"hidden": (64,), "likelihood": "bernoulli", "tol": None, "random_state": 0}
+    settings: dict[str, Any] = {"hidden": (64,), "likelihood": "bernoulli", "tol": None, "random_state": 0}
     vae, many = VAE(8, max_epochs=1, **settings).fit(X), np.tile(X, (8, 1))
 
     def fit() -> str:
