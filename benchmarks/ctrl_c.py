@@ -20,8 +20,8 @@ import sys
 import threading
 import time
 import warnings
-from typing import Any
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
