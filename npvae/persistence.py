@@ -201,8 +201,6 @@ def load_tensors(path: str | os.PathLike[str], key: str) -> tuple[dict[str, np.n
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except SafetensorError as error:
         raise ModelFileError(f"{path}: truncated, or not a {KINDS[key]} ({error})") from error
-    except OSError as error:  # safetensors does not name the file
-        raise type(error)(f"{path}: {error}") from error
     description = _validated_description(path, headers[key])
     spoiled = _not_finite(tensors)
     if spoiled is not None:

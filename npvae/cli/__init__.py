@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TextIO
 
-from npvae.cli.memory import check_address_space
+from npvae.cli.address_space import check_address_space
 from npvae.printable import printable
 from npvae.version import __version__
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from npvae.cli.memory import check_address_space
+from npvae.cli.address_space import check_address_space
 from npvae.counted import counted
 from npvae.kernels import interrupts_held
 

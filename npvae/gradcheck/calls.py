@@ -188,8 +188,8 @@ class Calls:
         if isinstance(returned, Mapping):
             rest = []
             for key, item in returned.items():
-                names = [self._gradient_names(k) for k in range(len(self.inputs))]
-                owner = next((k for k, known in enumerate(names) if normal(key) in known), None)
+                known = [[normal(name), *self._gradient_names(k)] for k, name in enumerate(self.names)]
+                owner = next((k for k, names in enumerate(known) if normal(key) in names), None)
                 if owner is None:
                     rest += _flat(item, str(key))
                 else:

@@ -313,9 +313,9 @@ def _by_key(rest: list[tuple[str, Any]], places: list[Place]) -> list[Place]:
         for name in (key, f"grad_{key}") if key else ():
             named.setdefault(name, (Place((("returned", slot),)), gradient))
     found: dict[int, Place] = {}
-    for n_steps, exact in itertools.product((None, 1), (True, False)):  # "layer_W" or "W" for layer.W
+    for whole, exact in itertools.product((True, False), (True, False)):  # "layer_W", or "W", for layer.W
         for place in places:
-            name = "_".join(str(key) for _, key in place.steps[-(n_steps or 0) :])
+            name = "_".join(str(key) for _, key in (place.steps if whole else place.steps[-1:]))
             for gradient, _ in _candidates(name, named, exact):
                 if place not in found.values():
                     found.setdefault(gradient.steps[0][1], place)

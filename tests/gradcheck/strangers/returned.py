@@ -46,6 +46,20 @@ class AllByName(Squares):
         return {"dW": dW, "dU": dU, "dX": dx}
 
 
+class AllByPlainName(Squares):
+    """The same under the plain names."""
+
+    def backward(self, dy):
+        dx, dW, dU = self.gradients(dy)
+        return {"x": dx, "W": dW, "U": dU}
+
+
+class AllByPlainNameTwice(Squares):
+    def backward(self, dy):
+        dx, dW, dU = self.gradients(dy)
+        return {"x": 2 * dx, "W": dW, "U": dU}
+
+
 class AllByNameSwapped(Squares):
     def backward(self, dy):
         dx, dW, dU = self.gradients(dy)
@@ -195,6 +209,7 @@ def as_function(kind):
 STRANGERS = (
     Stranger("dx, {name: gradient}", as_layer(X), ByName, {"swapped": ByNameSwapped}),
     Stranger("{name: gradient} with the input's", as_layer(X), AllByName, {"swapped": AllByNameSwapped}),
+    Stranger("{name: gradient}, plain", as_layer(X), AllByPlainName, {"dx twice": AllByPlainNameTwice}),
     Stranger("{layer_name: gradient}", as_layer(X), Pair, {"swapped": PairSwapped}),
     Stranger("a list in, a tuple out", as_layer(SQUARES), Product, {"swapped": ProductSwapped}),
     Stranger("a list in, one array out", as_layer(SQUARES), Stacked, {"a factor": StackedTwice}),
