@@ -1,5 +1,6 @@
 """Rows of an array in a file: read when they are asked for, a few megabytes at a time."""
 
+import mmap
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -44,6 +45,31 @@ class OpenFile:
         raise DataChangedError(f"{self.name} was changed while it was in use: {how}")
 
 
+class MappedFile:
+    """The file of a memory map that the caller made. It counts as changed only where it is cut off.
+
+    Parameters
+    ----------
+    mapped : mmap
+    name : str, optional
+    """
+
+    def __init__(self, mapped: mmap.mmap, name: str | None) -> None:
+        self.mapped, self.name = mapped, name or "the file of a memory map"
+
+    def state(self) -> int:
+        """Return the bytes that the file must have: its size, or that of the map if it was cut off already."""
+        return max(self.mapped.size(), len(self.mapped))
+
+    def check(self, before: int) -> None:
+        """Raise a DataChangedError if the file has become smaller."""
+        size = self.mapped.size()
+        if size < before:
+            raise DataChangedError(
+                f"{self.name} was cut off while it was in use: it had {before} bytes, now it has {size}"
+            )
+
+
 class FileRows:
     """Some rows of an array in a file, read when they are asked for.
 
@@ -54,11 +80,13 @@ class FileRows:
     Parameters
     ----------
     array : (M, D) memory map
-        uint8 stays; bool and other floats become float32 where they are read.
-    file : OpenFile
+    file : OpenFile or MappedFile
         The file that is mapped.
     rows : (N,) array of int, optional
         Which rows of `array`; all by default.
+    dtype : dtype, optional
+        To which values are converted where they are read; by default uint8 stays, and bool and other floats
+        become float32.
 
     Raises
     ------
@@ -70,10 +98,16 @@ class FileRows:
 
     ndim = 2
 
-    def __init__(self, array: np.ndarray, file: OpenFile, rows: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        array: np.ndarray,
+        file: OpenFile | MappedFile,
+        rows: np.ndarray | None = None,
+        dtype: np.dtype | None = None,
+    ) -> None:
         self.array, self.rows, self._file = array, rows, file
-        self._state = file.state()
-        self.dtype = np.dtype(np.uint8 if array.dtype == np.uint8 else np.float32)
+        self._state: Any = file.state()
+        self.dtype = dtype or np.dtype(np.uint8 if array.dtype == np.uint8 else np.float32)
         self.shape = (len(array) if rows is None else len(rows), array.shape[1])
         self.size = self.shape[0] * self.shape[1]
         self.nbytes = self.size * self.dtype.itemsize
@@ -91,6 +125,8 @@ class FileRows:
         return np.asarray(self[:], dtype=dtype)
 
     def __reduce__(self) -> Any:
+        if isinstance(self._file, MappedFile):
+            return np.asarray, (self[:],)
         name, array = self._file.name, cast(np.memmap, self.array)
         if not isinstance(name, str):  # a file without a name: other processes find it here, on Linux
             name = f"/proc/{os.getpid()}/fd/{self._file.number}"
@@ -107,13 +143,28 @@ class FileRows:
     def take(self, rows: np.ndarray) -> "FileRows":
         """Return some of these rows, (n,) sorted numbers, without reading them."""
         smallest = np.min_scalar_type(len(self.array))
-        return FileRows(self.array, self._file, self.numbers(rows).astype(smallest))
+        return FileRows(self.array, self._file, self.numbers(rows).astype(smallest), self.dtype)
 
 
 def map_file(array: np.ndarray, path: Path) -> FileRows:
     """Return the rows of a memory map (M, D) of a file."""
     with path.open("rb") as file:
         return FileRows(array, OpenFile(file))
+
+
+def rows_of_map(array: np.ndarray) -> np.ndarray | FileRows:
+    """Return an array (M, D) that lies in a memory map of a file as rows of that file, any other as it is.
+
+    Where the file is cut off, reading the rows is then a DataChangedError; the array alone would end the
+    process.
+    """
+    base, name = array, None
+    while isinstance(base, np.ndarray):
+        name = getattr(base, "filename", name)
+        base = base.base  # type: ignore[assignment]
+    if not isinstance(base, mmap.mmap):
+        return array
+    return FileRows(array, MappedFile(base, name), dtype=array.dtype)
 
 
 def _reopened(

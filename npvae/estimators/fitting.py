@@ -85,8 +85,8 @@ class TrainableModel(SteppedModel):
         TrainingDivergedError
             A loss or gradient was not finite; `params_` and `history_` are those before that step.
         DataChangedError
-            X is `npvae.data.FileRows`, and their file was changed. `params_` and `history_` are those before
-            the next step, and so is the checkpoint.
+            X is `npvae.data.FileRows`, and their file was changed, or a memory map whose file was cut off.
+            `params_` and `history_` are those before the next step, and so is the checkpoint.
         ParallelError
             mpirun started several processes, and mpi4py is missing or they were given different data.
 

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, validate_data
 
-from npvae.data.file_rows import FileRows
+from npvae.data.file_rows import FileRows, rows_of_map
 from npvae.data.scaling import UNIT_TOLERANCE
 
 BLOCK = 256  # rows per block in inference; a thread works on one block
@@ -28,7 +28,8 @@ def check_rows(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
     """
     if isinstance(X, FileRows):
         return X  # type: ignore[return-value]
-    return check_array(X, ensure_all_finite=False, estimator=estimator, input_name="X")
+    rows = check_array(X, ensure_all_finite=False, estimator=estimator, input_name="X")
+    return rows_of_map(rows)  # type: ignore[return-value]
 
 
 def check_pixels(rows: np.ndarray) -> None:
@@ -82,7 +83,8 @@ def check_validation_rows(
 def _validated(estimator: Any, X: npt.ArrayLike) -> np.ndarray:
     """Return X as an (N, D) array with the features that the estimator knows."""
     unread = isinstance(X, FileRows)
-    return validate_data(estimator, X, skip_check_array=unread, ensure_all_finite=False, reset=False)
+    rows = validate_data(estimator, X, skip_check_array=unread, ensure_all_finite=False, reset=False)
+    return rows if unread else rows_of_map(rows)  # type: ignore[return-value]
 
 
 def remember_features(estimator: Any, X: npt.ArrayLike) -> None:

@@ -112,7 +112,7 @@ def draw_like(parts: Sequence[Array], rng: np.random.Generator) -> list[Array]:
 _FEW = Budget(n_entries=0, n_coordinates=0, n_projections=2)
 # Relative error up to which ill-conditioned arguments may be the reason, for each dtype.
 _SLIGHT = {np.dtype(np.float64): 1e-3, np.dtype(np.float32): 0.1}
-_ROUNDINGS = 64.0  # multiples of the change in the gradient when the arguments are rounded
+_ROUNDINGS = 64.0  # rounding errors of the arguments whose effect on a gradient is not a failure
 
 
 @dataclass(eq=False)
@@ -228,17 +228,16 @@ class Case:
             return None
         return replace(self, args=args, parts=parts, dys=dys, gradients=gradients, vacuous=False)
 
-    def condition(self, dtype: npt.DTypeLike, rng: np.random.Generator, draws: int = 4) -> Array:
-        """Return how much each gradient changes when the arguments change by the rounding error of a dtype.
+    def condition(self, size: float, rng: np.random.Generator, draws: int = 4) -> Array:
+        """Return how much each gradient changes when the arguments change by this relative size.
 
         Several random changes are tried; the rows, one for each that the function accepts, are sorted for
         each gradient.
         """
-        eps = float(np.finfo(dtype).eps)
         found = [[0.0] * len(self.positions)]
         for _ in range(draws):
             others = [
-                moved(x, eps * np.asarray(x) * rng.choice([-1.0, 1.0], np.shape(x)))
+                moved(x, size * np.asarray(x) * rng.standard_normal(np.shape(x)))
                 if is_floating(x)
                 else copied(x)
                 for x in self.args
@@ -286,17 +285,19 @@ class Case:
         ]
         if not any(slight):
             return found
-        # The third smallest of eight changes counts: a wrong entry may jump, but an ill-conditioned gradient
-        # moves nearly always.
-        conditions = self.condition(self.dtype, rng, draws=8)[:3][-1]
+        # Rounding alone might change nothing at all: next to singular, a pivot takes few values. And the third
+        # smallest of eight changes counts: a wrong entry may jump, but an ill-conditioned gradient moves
+        # nearly always.
+        size = _ROUNDINGS * float(np.finfo(self.dtype).eps)
+        conditions = self.condition(size, rng, draws=8)[:3][-1]
         return tuple(
             replace(
                 entry,
                 verdict="inconclusive",
                 reason=Reason.ILL_CONDITIONED,
-                hint=f"ill-conditioned: rounding the arguments alone changes it by {condition:.1g}",
+                hint=f"ill-conditioned: changing the arguments by {size:.0e} changes it by {condition:.1g}",
             )
-            if may and abs(entry.analytic - entry.numeric) <= _ROUNDINGS * condition
+            if may and abs(entry.analytic - entry.numeric) <= condition
             else entry
             for entry, may, condition in zip(found, slight, conditions, strict=True)
         )

@@ -235,7 +235,7 @@ def _float32(case: Case, rng: np.random.Generator) -> Finding:
     if not all(np.all(np.isfinite(x)) for x in [*parts, *found, *high_parts, *expected]):
         raise _Refused("not finite in float32 or in float64")
     exact = replace(case, args=high, parts=high_parts, dys=high_dys, gradients=expected)
-    condition = exact.condition(np.float32, rng)[-1]
+    condition = exact.condition(float(np.finfo(np.float32).eps), rng)[-1]
     cancelling = [CANCELLATION * float(np.finfo(np.float32).eps) * term for term in exact.terms_close_by]
     for label, a, b, moves, rest in zip(case.names, found, expected, condition, cancelling, strict=True):
         worst = largest(a - b) if a.shape == b.shape else np.inf

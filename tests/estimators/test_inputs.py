@@ -1,5 +1,8 @@
 """What users have at hand: MinMaxScaler's output, masks in uint8, data frames in another order."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -189,3 +192,51 @@ def test_validation_data_in_another_unit_are_noticed(cls, rng):
     ):
         cls(**SMALL).fit(X, X_val=255 * X + 2)
     cls(**SMALL).fit(X, X_val=1.5 * X)
+
+
+# With the map alone, the system ends the process (SIGBUS).
+CUT_OFF = """
+import os, sys
+import subprocess
+import sys
+
+import numpy as np
+from npvae import VAE
+from npvae.data import DataChangedError
+
+path, dtype, use = sys.argv[1:]
+np.save(path, np.random.default_rng(0).integers(0, 256, (20000, 20)).astype(dtype))
+X = np.load(path, mmap_mode="r")[100:]
+cut = lambda state: os.truncate(path, 1000)
+model = VAE(2, hidden=(3,), likelihood="gaussian", max_epochs=1, random_state=0).fit(X[:200])
+if use != "fit":
+    cut(None)
+try:
+    if use == "fit":
+        model.set_params(max_epochs=3).fit(X, callbacks=[cut])
+    else:
+        getattr(model, use)(X)
+except DataChangedError as error:
+    print(error, model.n_iter_)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not cut off a file that is mapped")
+@pytest.mark.parametrize(
+    ("use", "dtype"),
+    [
+        ("fit", "uint8"),
+        ("fit", "float64"),
+        ("partial_fit", "float32"),
+        ("transform", "float64"),
+        ("score_samples", "uint8"),
+    ],
+)
+def test_a_callers_memory_map_that_is_cut_off_is_an_error(use, dtype, tmp_path):
+    path = tmp_path / "x.npy"
+    command = [sys.executable, "-W", "ignore", "-c", CUT_OFF, path, dtype, use]
+    ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    n_bytes = 128 + 20000 * 20 * np.dtype(dtype).itemsize
+    message = f"{path} was cut off while it was in use: it had {n_bytes} bytes, now it has 1000"
+    assert ended.stdout == f"{message} 1\n"

@@ -160,9 +160,9 @@ def solve_backward(dy, cache):
     return -np.outer(db, x), db
 
 
-@pytest.mark.parametrize("seed", range(3, 96, 4))
+@pytest.mark.parametrize("seed", range(48))
 def test_equations_close_to_singular(seed):
-    """The few values that a pivot next to zero can take make some roundings change nothing at all."""
+    """Next to zero a pivot takes few values, so that rounding may change nothing; differences see a kink."""
     rng = np.random.default_rng(seed)
     n = 2 + seed % 6
     u, s, v = np.linalg.svd(rng.standard_normal((n, n)))
