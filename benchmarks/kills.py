@@ -233,7 +233,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         work, data = Path(name).resolve(), Path(name).resolve() / "data.npy"
         np.save(data, np.random.default_rng(0).integers(0, 256, (300, 5, 6), dtype=np.uint8))
-        train = ["train", "vae", "--data", str(data), "--epochs", "60", "--hidden", "8"]
+        train = ["train", "vae", "--data", str(data), "--epochs", "400", "--hidden", "8"]
         compare = [
             "compare",
             "--data",

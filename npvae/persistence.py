@@ -20,6 +20,7 @@ from npvae.core.autoencoder import AutoencoderNetwork
 from npvae.core.objectives import FreeBitsVAENetwork, MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAENetwork
+from npvae.memory import check_fits
 from npvae.printable import printable
 from npvae.reading import reading
 from npvae.writing import write_atomically
@@ -37,6 +38,8 @@ __all__ = [
 FORMAT_VERSION = 2  # files of version 1 are read too: they have no state of training
 _STATE = "training."  # begins the names of tensors with the state of training
 _DEEPEST = 32  # lists and objects within each other in a description
+# safetensors ends the process where it lacks memory. It takes the file's size, for writing twice, and this.
+_SPARE = 2**22
 KINDS = {"npvae": "model file", "npvae_checkpoint": "checkpoint of an unfinished training"}
 
 Network = VAENetwork | AutoencoderNetwork
@@ -157,11 +160,16 @@ def save_tensors(
         A tensor is not finite: it could not be loaded.
     OSError
         The file cannot be written.
+    MemoryError
+        There is not enough for writing; the file is as it was.
     """
     spoiled = _not_finite(tensors)
     if spoiled is not None:
         raise ValueError(f"{spoiled} holds NaN or infinity, so it is not saved: {path} could not be loaded")
     header = {key: json.dumps({"format_version": FORMAT_VERSION, **description}, default=_plain)}
+
+    n_bytes = sum(tensor.nbytes for tensor in tensors.values()) + len(header[key])
+    check_fits(2 * (n_bytes + _SPARE), f"writing {path}")
 
     def write(temporary: Path) -> None:
         temporary.write_bytes(save(tensors, metadata=header))
@@ -198,6 +206,7 @@ def load_tensors(path: str | os.PathLike[str], key: str) -> tuple[dict[str, np.n
                 others = [kind for other, kind in KINDS.items() if other in headers]
                 what = f"a {others[0]}" if others else "a safetensors file that npvae did not write"
                 raise ModelFileError(f"{path}: this is {what}, not a {KINDS[key]}")
+            check_fits(path.stat().st_size + _SPARE, f"reading {path}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except SafetensorError as error:
         raise ModelFileError(f"{path}: truncated, or not a {KINDS[key]} ({error})") from error

@@ -216,3 +216,54 @@ def test_what_is_not_finite_is_neither_saved_nor_loaded(path, value):
     path.write_bytes(before.replace(whole, params["mu.W"].tobytes()))
     with pytest.raises(ModelFileError, match=r"mu\.W holds NaN or infinity"):
         load_model(path)
+
+
+# safetensors would end the process (SIGABRT).
+LITTLE_MEMORY = """
+import resource, sys
+import numpy as np
+from npvae.persistence import load_tensors, save_tensors
+
+path, tensors = sys.argv[1], {"a": np.ones(5_000_000, np.float32)}
+
+def save():
+    save_tensors(path, tensors, "npvae", {})
+
+def load():
+    load_tensors(path, "npvae")
+
+def limited(function, n_more):
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + n_more, limits[1]))
+    try:
+        function()
+        print("done")
+    except MemoryError as error:
+        print(error)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+
+save()
+for n_more in map(int, sys.argv[2:]):
+    limited(save, n_more)
+    limited(load, n_more)
+load()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit the address space")
+def test_too_little_memory_is_an_error(tmp_path):
+    path, megabytes = tmp_path / "m.safetensors", [*range(1, 120, 7), 500]
+    command = [sys.executable, "-c", LITTLE_MEMORY, path, *(n * 10**6 for n in megabytes)]
+    ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    refusals = {  # 2 * (20 MB + 4 MiB), 20 MB + 4 MiB
+        f"writing {path} needs at least 0.0451 GiB of memory, more than there is",
+        f"reading {path} needs at least 0.0225 GiB of memory, more than there is",
+        "Cannot allocate memory (os error 12)",
+    }
+    said = ended.stdout.splitlines()
+    assert set(said[:8]) <= refusals
+    assert said[-2:] == ["done"] * 2
+    assert os.listdir(tmp_path) == [path.name]

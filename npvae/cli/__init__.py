@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TextIO
 
-from npvae.cli.address_space import check_address_space
+from npvae.cli.address_space import check_address_space, remark_on
 from npvae.printable import printable
 from npvae.version import __version__
 
@@ -111,8 +111,11 @@ def _main(argv: Sequence[str] | None) -> int:
             print(f"npvae {args.command}: not enough memory{what}", file=sys.stderr)
             abort_at_exit(2)
             return 2
-        except (ValueError, OSError, FloatingPointError, ParallelError) as error:
-            print(f"npvae {args.command}: {printable(error)}", file=sys.stderr)
+        except (ValueError, OSError, FloatingPointError, ParallelError, ImportError) as error:
+            remark = remark_on(error)
+            if isinstance(error, ImportError) and not remark:
+                raise
+            print(f"npvae {args.command}: {printable(error)}{remark}", file=sys.stderr)
             abort_at_exit(2)
             return 2
 

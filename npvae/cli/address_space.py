@@ -23,6 +23,15 @@ def check_address_space(least: int) -> None:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
+def remark_on(error: Exception) -> str:
+    """Return what to add to the message of an error of loading a library, if the limit may be its reason."""
+    allowed = _allowed()
+    of_loading = isinstance(error, ImportError) or (type(error) is OSError and error.errno is None)
+    if allowed is None or allowed >= _FEW or not of_loading:
+        return ""
+    return f" (perhaps for lack of memory: the address space is limited to {allowed} MB, see ulimit -v)"
+
+
 def _allowed() -> int | None:
     """Return the limit in MB, None if there is none."""
     try:

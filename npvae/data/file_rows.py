@@ -58,7 +58,7 @@ class MappedFile:
         self.mapped, self.name = mapped, name or "the file of a memory map"
 
     def state(self) -> int:
-        """Return the bytes that the file must have: its size, or that of the map if it was cut off already."""
+        """Return how many bytes the file must have: what it has, or more if it was cut off already."""
         return max(self.mapped.size(), len(self.mapped))
 
     def check(self, before: int) -> None:
