@@ -285,8 +285,8 @@ class Case:
         ]
         if not any(slight):
             return found
-        # One rounding error might change nothing: next to singular, a pivot takes few values. The third
-        # smallest of eight changes counts: a wrong entry may jump, an ill-conditioned one moves nearly always.
+        # Rounding alone might change nothing: next to singular, a pivot takes few values. The third smallest
+        # of eight changes counts: a wrong entry may jump, an ill-conditioned one moves nearly always.
         size = _ROUNDINGS * float(np.finfo(self.dtype).eps)
         conditions = self.condition(size, rng, draws=8)[:3][-1]
         return tuple(
