@@ -25,7 +25,8 @@ LIMIT = 90  # seconds for a command
 
 def commands(data: str, folder: Path) -> dict[str, list[str]]:
     """Return the arguments of each command; the others use the model of `train`."""
-    model, given, codes = str(folder / "vae.safetensors"), ["--data", data], str(folder / "codes.npy")
+    model, other = (str(folder / f"{kind}.safetensors") for kind in ("vae", "ae"))
+    given, codes = ["--data", data], str(folder / "codes.npy")
     picture = ["--out", str(folder / "picture.png")]
     short = ["--epochs", "1"]
     return {
@@ -46,6 +47,18 @@ def commands(data: str, folder: Path) -> dict[str, list[str]]:
             "compare", *given, *short, "--samples", "100", "--importance-samples", "10", "--latent-dim", "2",
             "--out", str(folder / "compare"),
         ],
+        "compare, two jobs": [
+            "compare", *given, *short, "--samples", "100", "--importance-samples", "10", "--latent-dim", "2",
+            "--jobs", "2", "--out", str(folder / "compare"),
+        ],
+        "train, AE": ["train", "ae", *given, *short, "--out", other],
+        "explore": ["explore", other, model, *given, "--out", str(folder / "explorer.html")],
+        "animate": ["animate", *given, *short, "--latent-dim", "2", "--out", str(folder / "animation.gif")],
+        "lab": ["lab", "logvar", *given],
+        "derive": ["derive", "--html", str(folder / "derivations.html")],
+        "gradcheck": ["gradcheck"],
+        "exercise": ["exercise"],
+        "quiz": ["quiz", "--list"],
         "info": ["info", model],
     }  # fmt: skip
 
@@ -66,7 +79,7 @@ def ended(argv: list[str], megabytes: int | None, compare: Path) -> str:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, preexec_fn=limit)
     except subprocess.TimeoutExpired:
         return f"not finished after {LIMIT} s"
-    last = (done.stderr.splitlines() or [""])[-1]
+    last = ([line for line in done.stderr.splitlines() if line.strip()] or [""])[-1]  # but for a progress bar
     if done.returncode == 0:
         return "completed"
     if done.returncode == 2 and "memory" in last and "Traceback" not in done.stderr:

@@ -1,4 +1,7 @@
-"""Text of strangers, made safe to print."""
+"""Text of strangers, made safe to print, and warnings as one line."""
+
+import sys
+from typing import TextIO
 
 LONGEST_MESSAGE = 1000  # characters
 
@@ -16,3 +19,18 @@ def printable(text: object, longest: int = LONGEST_MESSAGE) -> str:
     whole = str(text)
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in whole[:longest])
     return shown if len(whole) <= longest else f"{shown}... ({len(whole)} characters)"
+
+
+def print_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning on one line to stderr; takes the place of `warnings.showwarning`.
+
+    File and line are left out: they would name npvae's own code.
+    """
+    print(f"npvae: {printable(message)}", file=sys.stderr)

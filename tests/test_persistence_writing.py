@@ -259,11 +259,16 @@ def test_too_little_memory_is_an_error(tmp_path):
     ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, ended.stderr
     refusals = {  # 2 * (20 MB + 4 MiB), 20 MB + 4 MiB
-        f"writing {path} needs at least 0.0451 GiB of memory, more than there is",
-        f"reading {path} needs at least 0.0225 GiB of memory, more than there is",
+        f"writing {path} needs at least 46.1 MiB of memory, more than there is",
+        f"reading {path} needs at least 23.1 MiB of memory, more than there is",
         "Cannot allocate memory (os error 12)",
     }
     said = ended.stdout.splitlines()
     assert set(said[:8]) <= refusals
     assert said[-2:] == ["done"] * 2
     assert os.listdir(tmp_path) == [path.name]
+
+
+def test_the_umask_is_not_touched(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("all threads have it"))
+    save_model(tmp_path / "m.safetensors", VAE, make_params(VAE), {})

@@ -10,10 +10,9 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TextIO
 
-from npvae.cli.address_space import check_address_space, remark_on
-from npvae.printable import printable
+from npvae.memory import check_address_space, is_address_space_small, take_memory_for_products
+from npvae.printable import print_warning, printable
 from npvae.version import __version__
 
 COMMANDS = (
@@ -82,7 +81,11 @@ def _main(argv: Sequence[str] | None) -> int:
     _open_missing_streams()
     args = parser.parse_args(argv)
     try:
-        check_address_space(160)  # `info` takes 120 MB of it
+        if args.command == "info":
+            check_address_space(160)  # it takes 120 MB
+        else:
+            check_address_space(650)  # training on digits takes 530 to 600 MB
+            take_memory_for_products()
     except MemoryError as error:
         parser.exit(2, f"npvae {args.command}: not enough memory ({error})\n")
     from npvae.training.interrupt import ended_like_ctrl_c
@@ -94,7 +97,7 @@ def _main(argv: Sequence[str] | None) -> int:
             f"npvae train makes use. {way_out()}"
         )
     with warnings.catch_warnings(), ended_like_ctrl_c():
-        warnings.showwarning = _print_warning  # no file and line: they would name npvae's own code
+        warnings.showwarning = print_warning
         try:
             code = args.run(args)
             sys.stdout.flush()
@@ -106,16 +109,15 @@ def _main(argv: Sequence[str] | None) -> int:
             print(f"npvae {args.command}: interrupted", file=sys.stderr)
             abort_at_exit(130)
             return 130
-        except MemoryError as error:
+        except (MemoryError, ImportError) as error:
+            if isinstance(error, ImportError) and not is_address_space_small():
+                raise
             what = f" ({printable(error)})" if str(error) else ""
             print(f"npvae {args.command}: not enough memory{what}", file=sys.stderr)
             abort_at_exit(2)
             return 2
-        except (ValueError, OSError, FloatingPointError, ParallelError, ImportError) as error:
-            remark = remark_on(error)
-            if isinstance(error, ImportError) and not remark:
-                raise
-            print(f"npvae {args.command}: {printable(error)}{remark}", file=sys.stderr)
+        except (ValueError, OSError, FloatingPointError, ParallelError) as error:
+            print(f"npvae {args.command}: {printable(error)}", file=sys.stderr)
             abort_at_exit(2)
             return 2
 
@@ -132,14 +134,3 @@ def _open_missing_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (until the process ends)
-
-
-def _print_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    print(f"npvae: {printable(message)}", file=sys.stderr)

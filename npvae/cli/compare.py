@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, compare, write; refuse a folder that another run is writing into."""
-    from npvae.cli import opening  # noqa: F401 (first: it checks memory, and holds Ctrl-C back while it imports)
+    from npvae.cli import opening  # noqa: F401 (first: it holds Ctrl-C back while it imports)
     from npvae.cli.run_folder import held_folder
 
     with held_folder(Path(args.out)):

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from npvae.cli.address_space import check_address_space
 from npvae.counted import counted
 from npvae.kernels import interrupts_held
 
-check_address_space(600)  # training on digits takes 530 MB of it
 with interrupts_held():  # while a library is imported, Ctrl-C can get lost
     from npvae.data import Dataset, Samples, load_dataset, load_samples
     from npvae.estimators import VAE, Autoencoder, load

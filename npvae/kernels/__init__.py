@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from npvae.kernels.choice import CHOICES, choice, using
-from npvae.kernels.interrupts import interrupts_held
+from npvae.kernels.interrupts import importing_numba, interrupts_held
 from npvae.kernels.products import has_compiled_products
 from npvae.kernels.team import Team, current_team, cuts, using_team
 
@@ -37,6 +37,7 @@ __all__ = [
     "current_team",
     "cuts",
     "has_compiled_products",
+    "importing_numba",
     "interrupts_held",
     "shared_out",
     "using",
@@ -72,8 +73,8 @@ def compiled_twin(formula: Function) -> Function:
 
 @functools.cache
 def _twin(name: str) -> Callable[..., Any]:
-    with interrupts_held():
-        from npvae.kernels import twins  # importing numba takes half a second: only when it is needed
+    with importing_numba():
+        from npvae.kernels import twins
 
     return getattr(twins, name)
 

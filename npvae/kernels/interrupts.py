@@ -6,11 +6,16 @@ callback from C, the exception is printed and lost.
 """
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+from npvae.memory import check_fits
+
+_FOR_NUMBA = 176 * 2**20  # bytes of address space that importing it takes; measured
 
 # What ends a process from outside: Ctrl-C, a batch system or `kill`, a terminal that is closed.
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -56,6 +61,21 @@ def interrupts_held() -> Iterator[HeldInterrupts]:
             yield held
     finally:
         held.deliver()
+
+
+@contextmanager
+def importing_numba() -> Iterator[None]:
+    """Hold signals back while numba is imported, which takes half a second: where it is first needed.
+
+    Raises
+    ------
+    MemoryError
+        There is not enough: half-imported, numba might end the process.
+    """
+    if "numba" not in sys.modules:
+        check_fits(_FOR_NUMBA, "numba")
+    with interrupts_held():
+        yield
 
 
 @contextmanager

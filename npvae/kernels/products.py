@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from npvae.kernels.choice import choice
-from npvae.kernels.interrupts import interrupts_held
+from npvae.kernels.interrupts import importing_numba
 
 NO_BIAS = {np.dtype(kind): np.empty(0, kind) for kind in (np.float32, np.float64)}
 
@@ -30,8 +30,8 @@ def has_compiled_products() -> bool:
 
 @functools.cache
 def _compiled() -> Callable[..., None] | None:
-    with interrupts_held():
-        from npvae.kernels import tiles  # importing numba takes half a second: only when it is needed
+    with importing_numba():
+        from npvae.kernels import tiles
 
         if not tiles.VECTOR_BYTES:
             return None

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from npvae.kernels.interrupts import interrupts_held
+from npvae.kernels.interrupts import importing_numba, interrupts_held
 
 Piece = Callable[[], Any]
 
@@ -70,7 +70,7 @@ class Team:
 
     Raises
     ------
-    RuntimeError
+    OSError
         The system does not start that many threads; none of them stays.
     """
 
@@ -86,7 +86,7 @@ class Team:
                 self._workers.append(_Worker(self))
         except RuntimeError as error:  # the system starts no more threads
             self.close()
-            raise RuntimeError(f"{n_threads} threads cannot be started: {error}; use fewer") from error
+            raise OSError(f"{n_threads} threads cannot be started: {error}; use fewer") from error
 
     def run(self, pieces: Sequence[Piece], abandon: Callable[[], None] | None = None) -> None:
         """Run all pieces, each once, in any order, and return when they are done.
@@ -141,7 +141,8 @@ class Team:
 
 class _Worker:
     def __init__(self, team: Team) -> None:
-        from npvae.kernels import spinning  # importing numba takes half a second: only when it is needed
+        with importing_numba():
+            from npvae.kernels import spinning
 
         self._wait_for, self._report_and_wait_for = spinning.wait_for, spinning.report_and_wait_for
         self._team = team

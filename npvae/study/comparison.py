@@ -1,5 +1,6 @@
 """Compare AEs and VAEs over latent dimensions and seeds: train them, evaluate them, judge their samples."""
 
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from npvae.data import Dataset
     from npvae.estimators import VAE, Autoencoder
 
-_Result = tuple[Cell, ModelStudy | None]
+_Result = tuple[Cell, ModelStudy | None]  # no study: interrupted
 _NOT_CONTENT = (
     "latent_dim",
     "random_state",
@@ -236,19 +237,27 @@ def _train_and_study(
     return cell, study
 
 
-def _until_interrupted(held: Leash, function: Callable[..., _Result], cell: Cell, *arguments: Any) -> _Result:
-    """Return function(cell, *arguments); no study after Ctrl-C, as an exception would end other workers."""
+def _outcome(
+    held: Leash, function: Callable[..., _Result], cell: Cell, *arguments: Any
+) -> _Result | Exception:
+    """Return function(cell, *arguments), or its error: if that were raised, joblib would kill all workers."""
     try:
         with on(held):
             return function(cell, *arguments)
     except KeyboardInterrupt:
         return cell, None
+    except Exception as error:
+        error.add_note(traceback.format_exc())  # it would not come back with the error
+        return error
 
 
 def _in_parallel(
     function: Callable[..., _Result], arguments: Sequence[tuple[Any, ...]], n_jobs: int | None
 ) -> Iterator[_Result]:
-    """Yield the results of function(*arguments) as they finish; after Ctrl-C, start no further ones."""
+    """Yield the results of function(*arguments) as they finish; after Ctrl-C, start no further ones.
+
+    The same after an error, which is raised when the other workers have saved their models as they are.
+    """
     from joblib import Parallel, delayed, effective_n_jobs
 
     n_workers = min(effective_n_jobs(n_jobs), len(arguments))
@@ -260,13 +269,21 @@ def _in_parallel(
                 return
         return
     # A terminal also sends Ctrl-C to the workers, which save their models: joblib must not kill them first.
+    errors: list[Exception] = []
     with leash() as held, InterruptRequest(lambda: held.go_on.unlink(missing_ok=True)) as ctrl_c:
-        begun = takewhile(lambda each: not ctrl_c.requested, arguments)
+        begun = takewhile(lambda each: not (ctrl_c.requested or errors), arguments)
         parallel = Parallel(n_workers, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1)
         try:
-            yield from parallel(delayed(_until_interrupted)(held, function, *each) for each in begun)
+            for result in parallel(delayed(_outcome)(held, function, *each) for each in begun):
+                if isinstance(result, Exception):
+                    errors.append(result)
+                    held.go_on.unlink(missing_ok=True)
+                else:
+                    yield result
         except RuntimeError:  # Ctrl-C ends idle workers
             if not ctrl_c.requested:
                 raise
+    if errors:
+        raise errors[0]
     if ctrl_c.requested:  # perhaps after the last result
         raise KeyboardInterrupt

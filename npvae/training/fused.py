@@ -9,7 +9,7 @@ from npvae.core.autoencoder import AutoencoderLoss, AutoencoderNetwork
 from npvae.core.objectives import MultiSampleVAENetwork
 from npvae.core.parameters import Parameters
 from npvae.core.vae import VAELoss, VAENetwork
-from npvae.kernels import current_team, has_compiled_products, interrupts_held
+from npvae.kernels import current_team, has_compiled_products, importing_numba
 
 Network = VAENetwork | AutoencoderNetwork
 
@@ -25,8 +25,8 @@ class FusedGradient:
     """
 
     def __init__(self, network: Network) -> None:
-        with interrupts_held():
-            from npvae.kernels import spinning  # importing numba takes half a second
+        with importing_numba():
+            from npvae.kernels import spinning
             from npvae.kernels.step import network as step
 
         self._network, self._compiled, self._dismissed = network, step, spinning.DISMISSED

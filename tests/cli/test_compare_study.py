@@ -1,5 +1,6 @@
 """`npvae compare` over latent dimensions and seeds, and in a folder that remembers what was done."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -304,3 +306,56 @@ def test_ctrl_c_ends_all_jobs_and_keeps_their_models(images, tmp_path):
         assert str(path) in err
         assert npvae.load(path).stop_reason_ == "interrupted"
     assert {path.name for path in tmp_path.iterdir()} == {"models", "measured", "run.json"}
+
+
+def descendants(process):
+    """Return the processes below a process."""
+    found = []
+    for children in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # it has ended
+            for child in map(int, children.read_text().split()):
+                found += [child, *descendants(child)]
+    return found
+
+
+def runs(process):
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    return False
+
+
+@pytest.mark.skipif(
+    not Path(f"/proc/self/task/{os.getpid()}/children").exists(), reason="needs Linux's /proc"
+)
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
+def test_jobs_end_with_their_parent(by, images, tmp_path):
+    """The signal goes to the parent alone."""
+    argv = ("--epochs", 10**6, "--hidden", 8, "--samples", 10, "--jobs", 2, "--out", tmp_path)
+    command = [sys.executable, "-c", PROGRAM, "compare", "--data", str(images), "--latent-dim", "2"]
+    with subprocess.Popen(
+        [*command, *map(str, argv)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            end = time.monotonic() + 60
+            while len(list((tmp_path / "models").glob("*.checkpoint"))) < 2:
+                assert process.poll() is None
+                assert time.monotonic() < end
+                time.sleep(0.1)
+            workers = descendants(process.pid)
+            assert len(workers) >= 2
+            process.send_signal(by)
+            assert process.wait(timeout=30) == (130 if by == signal.SIGTERM else -by)
+            end = time.monotonic() + 10
+            while any(map(runs, workers)) and time.monotonic() < end:
+                time.sleep(0.1)
+            assert not any(map(runs, workers))
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    if by == signal.SIGTERM:
+        for cell in CELLS:
+            path = tmp_path / "models" / f"{cell}.safetensors"
+            assert npvae.load(path).stop_reason_ == "interrupted"

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import resource
+import shutil
 import struct
 import subprocess
 import sys
@@ -208,6 +209,56 @@ def test_a_model_that_cannot_be_saved_is_saved_elsewhere(images, tmp_path, monke
     assert "it is in" in result.err
     assert npvae.load(json.loads(result.out)["model"]).n_iter_ == 1
 
+    argv = ("--data", images, "--epochs", 1, "--hidden", 30, "--latent-dim", 2, "--out", tmp_path / "compare")
+    result = invoke("compare", *argv)
+    assert (result.code, result.out) == (2, "")
+    assert "No space left on device" in result.err.splitlines()[-1]
+    (line,) = [line for line in result.err.splitlines() if "it is in" in line]
+    assert npvae.load(line.split("it is in ")[1]).n_iter_ == 1
+
+
+@pytest.mark.usefixtures("models")  # its kernels are compiled then
+@pytest.mark.parametrize(
+    ("options", "limit", "said"),
+    [
+        (("--hidden", "30"), 10_000, "the model could not be saved: [Errno 27] File too large: '"),
+        (("--hidden", "4", "--learning-rate", "1e6"), None, "epoch"),
+    ],
+    ids=["full", "diverged"],
+)
+def test_an_error_of_a_worker(options, limit, said, images, tmp_path):
+    """The last line says what happened, and nothing is said of code."""
+
+    def limited():
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    command = [
+        sys.executable,
+        "-c",
+        PROGRAM,
+        "compare",
+        "--data",
+        images,
+        "--epochs",
+        "20",
+        "--latent-dim",
+        "2",
+    ]
+    command += [*options, "--samples", "10", "--jobs", "2", "--out", tmp_path / "out"]
+    (tmp_path / "elsewhere").mkdir()
+    done = subprocess.run(
+        list(map(str, command)), preexec_fn=limited, capture_output=True, text=True, timeout=120,
+        env=os.environ | {"TMPDIR": str(tmp_path / "elsewhere")},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    *before, last = done.stderr.splitlines()
+    assert last.startswith("npvae compare: ")
+    assert said in last
+    assert limit is None or f"nor elsewhere: [Errno 27] File too large: '{tmp_path / 'elsewhere'}" in last
+    for line in before:
+        assert line.startswith("npvae"), line
+
 
 def test_memory_that_runs_out_during_training(images, tmp_path, monkeypatch):
     """The model as it was before is kept, beside one that is there already."""
@@ -240,9 +291,9 @@ def test_memory_that_runs_out_during_training(images, tmp_path, monkeypatch):
         (
             250,
             ("train", "vae", "--out", "m.safetensors"),
-            "limited to 250 MB, see ulimit -v; 600 MB are needed",
+            "limited to 250 MB, see ulimit -v; 650 MB are needed",
         ),
-        (250, ("compare", "--out", "m"), "limited to 250 MB, see ulimit -v; 600 MB are needed"),
+        (250, ("compare", "--out", "m"), "limited to 250 MB, see ulimit -v; 650 MB are needed"),
         (200, ("info", "m"), "m: there is no such model file"),
     ],
 )
@@ -261,3 +312,34 @@ def test_little_address_space(megabytes, argv, answer, tmp_path):
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"npvae {argv[0]}: ")
     assert answer in line
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit the address space")
+@pytest.mark.usefixtures("models")  # its kernels are compiled then
+@pytest.mark.parametrize(
+    ("megabytes", "argv"),
+    [
+        (650, ("train", "vae", "--epochs", "1", "--out", "m.safetensors")),
+        (650, ("train", "vae", "--epochs", "1", "--threads", "40", "--out", "m.safetensors")),
+        (670, ("train", "vae", "--epochs", "1", "--threads", "2", "--out", "m.safetensors")),
+        (900, ("train", "vae", "--epochs", "1", "--threads", "2", "--out", "m.safetensors")),
+        (660, ("evaluate", "vae.safetensors", "--importance-samples", "5", "--samples")),
+    ],
+)
+def test_address_space_that_is_barely_enough(megabytes, argv, images, models, tmp_path):
+    """The libraries would end the process, or wait forever."""
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes * 10**6, megabytes * 10**6))
+
+    shutil.copy(models / "vae.safetensors", tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "npvae", *argv, "--data", str(images)], preexec_fn=limit, capture_output=True,
+        text=True, timeout=60, cwd=tmp_path,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0 or (done.returncode == 2 and megabytes < 900), done.stderr
+    if done.returncode == 2:
+        last = done.stderr.splitlines()[-1]
+        assert last.startswith(f"npvae {argv[0]}: ")
+        assert "memory" in last or "threads" in last

@@ -130,9 +130,14 @@ def test_a_training_that_was_ended_from_outside_is_resumed_to_the_same_bits(by, 
     path, options = tmp_path / "m.safetensors", ("--data", images, "--epochs", 2000, "--hidden", 8)
     argv = ("train", "vae", *options, "--checkpoint-every", 5, "--out", path)
     checkpoint = path.with_suffix(".checkpoint")
-    code, _, err = interrupted_process(*argv, by=by, awaited=checkpoint)
+    code, out, err = interrupted_process(*argv, by=by, awaited=checkpoint)
     assert code == (-by if by == signal.SIGKILL else 130), err
     assert "Traceback" not in err
+    if by != signal.SIGKILL:  # the step is finished, as after Ctrl-C
+        assert "interrupted after" in err
+        assert "test loss" in out
+        assert npvae.load(path).stop_reason_ == "interrupted"
+        path.unlink()
     assert 5 <= Checkpoint.load(checkpoint).state.position.epoch < 2000
 
     resumed = invoke(*argv, "--resume")

@@ -285,12 +285,18 @@ CONTINUED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("complete", [False, True])
 @pytest.mark.parametrize("name", CONTINUED)
-def test_partial_fit_after_loading_has_the_bits_of_not_having_saved(name, X, path):
+def test_partial_fit_after_loading_has_the_bits_of_not_having_saved(name, complete, X, path):
     model = clone(CONTINUED[name])
-    for _ in range(3):
+    if complete:
+        model.set_params(max_epochs=3).fit(X)
+    for _ in range(0 if complete else 3):
         model.partial_fit(X)
     model.save(path)
+    model.save(path.with_name("again"))
+    assert path.read_bytes() == path.with_name("again").read_bytes()
     loaded = npvae.load(path)
     for _ in range(3):
         model.partial_fit(X)

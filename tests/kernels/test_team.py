@@ -101,7 +101,7 @@ def test_a_team_that_cannot_be_completed_leaves_no_thread(monkeypatch):
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    with pytest.raises(RuntimeError, match="10 threads"):
+    with pytest.raises(OSError, match="10 threads"):
         Team(10)
     assert threading.active_count() == before
 

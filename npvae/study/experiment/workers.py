@@ -5,12 +5,15 @@ import os
 import signal
 import tempfile
 import threading
+import warnings
 from _thread import interrupt_main
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from npvae.memory import take_memory_for_products
+from npvae.printable import print_warning
 from npvae.training.interrupt import ended_like_ctrl_c
 from npvae.writing import temporary_beside
 
@@ -45,18 +48,20 @@ def on(held: Leash) -> Iterator[None]:
     """Watch the leash within a with statement, in a process that its maker has started; do nothing elsewhere.
 
     If the parent is gone, the process ends at once. If it asks to stop, the main thread gets a Ctrl-C,
-    unless it has stopped by itself within a second.
+    unless it has stopped by itself within a second. Warnings are printed as the command line prints them.
     """
     starter = multiprocessing.parent_process()  # the same when it is gone, unlike os.getppid()
     if starter is None or starter.pid != held.parent:
         yield
         return
     _end_without_parent(held)  # which may have died before this process was ready to work
+    take_memory_for_products()
     done = threading.Event()
     watcher = threading.Thread(target=_watch, args=(held, done), name="npvae-leash", daemon=True)
     watcher.start()
     try:
-        with ended_like_ctrl_c():
+        with warnings.catch_warnings(), ended_like_ctrl_c():
+            warnings.showwarning = print_warning
             yield
     finally:
         done.set()
