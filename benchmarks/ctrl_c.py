@@ -37,7 +37,7 @@ from npvae import VAE
 signal.signal(signal.SIGINT, signal.default_int_handler)
 warnings.simplefilter("ignore")
 X = np.random.default_rng(0).random((200, 20), dtype=np.float32)
-settings: dict[str, Any] = {"hidden": (30,), "tol": None, "random_state": 0}
+settings = {"hidden": (30,), "tol": None, "random_state": 0}
 timer = threading.Timer(float(sys.argv[1]), os.kill, (os.getpid(), signal.SIGINT))
 try:
     timer.start()
