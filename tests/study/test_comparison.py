@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from npvae import VAE, Autoencoder
+from npvae import VAE, Autoencoder, load
 from npvae.data import Dataset, load_digits
 from npvae.study import CONTROLS, SAMPLERS, WAYS
 from npvae.study.comparison import Comparison, compare
 from npvae.study.experiment.cache import Cell, StudyFolder
 from npvae.study.experiment.judging import number_compared
+from npvae.training import TrainingDivergedError
 from tests.comparisons import N_TEST, make_data, make_models, quick_networks, small_comparison
 
 
@@ -183,6 +184,20 @@ def test_what_is_named_twice_is_done_once():
         "training ae-d2-seed1, 1 epoch",
         "training vae-d2-seed1, 1 epoch",
     ]
+
+
+def test_an_error_in_one_job_ends_the_others(tmp_path):
+    """The AE would train for hours."""
+    settings = {"likelihood": "bernoulli", "tol": None}
+    ae, vae = (
+        make_models(max_epochs=10**6, **settings)[0],
+        make_models(learning_rate=1e6, max_epochs=1000, **settings)[1],
+    )
+    folder = StudyFolder(tmp_path)
+    with pytest.raises(TrainingDivergedError):
+        compare(make_data(), ae, vae, n_importance_samples=1, n_jobs=2, folder=folder)
+    path = folder.model_file(Cell(2, 0, "AE"))
+    assert not path.exists() or load(path).stop_reason_ == "interrupted"
 
 
 def test_the_given_models_are_not_touched():
