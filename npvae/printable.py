@@ -1,7 +1,8 @@
-"""Text of strangers, made safe to print, and warnings as one line."""
+"""Printing that does no harm: text of strangers, warnings on one line, a stream that may be gone."""
 
+import contextlib
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 LONGEST_MESSAGE = 1000  # characters
 
@@ -34,3 +35,33 @@ def print_warning(
     File and line are left out: they would name npvae's own code.
     """
     print(f"npvae: {printable(message)}", file=sys.stderr)
+
+
+class Unfailing:
+    """A text stream that drops what it cannot write: a pipe's reader may have left, or a disk be full.
+
+    Messages and progress go through it, so that they never end the work that they tell of.
+
+    Parameters
+    ----------
+    stream : text stream or None
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text, if possible."""
+        with contextlib.suppress(OSError, ValueError):  # the last: it is closed
+            if self._stream is not None:
+                self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if possible."""
+        with contextlib.suppress(OSError, ValueError):
+            if self._stream is not None:
+                self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

@@ -5,6 +5,7 @@ input, 130 interrupted (what was reached is saved).
 """
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
@@ -12,7 +13,7 @@ import warnings
 from collections.abc import Sequence
 
 from npvae.memory import check_address_space, is_address_space_small, take_memory_for_products
-from npvae.printable import print_warning, printable
+from npvae.printable import Unfailing, print_warning, printable
 from npvae.version import __version__
 
 COMMANDS = (
@@ -96,7 +97,8 @@ def _main(argv: Sequence[str] | None) -> int:
             f"{args.command} runs in one process, but mpirun or srun started {n_launched()}, of which only "
             f"npvae train makes use. {way_out()}"
         )
-    with warnings.catch_warnings(), ended_like_ctrl_c():
+    stderr = contextlib.redirect_stderr(Unfailing(sys.stderr))
+    with stderr, warnings.catch_warnings(), ended_like_ctrl_c():
         warnings.showwarning = print_warning
         try:
             code = args.run(args)

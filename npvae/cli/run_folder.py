@@ -81,13 +81,14 @@ class RunFolder(StudyFolder):
 
     def save_model(self, cell: Cell, key: str, model: "VAE | Autoencoder") -> None:
         """Save a model; before the first, and before one that run.json tells of is replaced, run.json."""
-        if self.model_file(cell).exists() or not (self.path / "run.json").exists():
+        place = self.place_of(cell, model)
+        if (place == self.model_file(cell) and place.exists()) or not (self.path / "run.json").exists():
             # Until `finish`, earlier pictures stay, and a later run must know them to remove them.
             self._write(self.record | ({"pictures": self._pictures} if self._pictures else {}))
         try:
             super().save_model(cell, key, model)
         except OSError as error:
-            save_elsewhere(model, self.model_file(cell), error)
+            save_elsewhere(model, place, error)
             raise
 
     def finish(self, results: dict[str, Any], pictures: list[str]) -> str:
@@ -143,7 +144,7 @@ def held_folder(path: Path) -> Iterator[None]:
     path = Path(os.path.realpath(path))  # mkdir does not follow a link to a folder that is missing
     is_new = not path.exists()
     path.mkdir(parents=True, exist_ok=True)
-    lock_file = path / ".lock"
+    lock_file = path / ".npvae.lock"
     handle = _hold(lock_file)
     try:
         yield
@@ -159,7 +160,7 @@ def held_folder(path: Path) -> Iterator[None]:
 def _hold(path: Path) -> int | None:
     """Return a handle that holds the lock, or None if there are no locks."""
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         locked = lock(handle)
         if locked is False:
             holder = printable(os.read(handle, 100).decode(errors="replace") or "unknown")

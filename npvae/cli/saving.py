@@ -36,7 +36,7 @@ def save_elsewhere(estimator: "VAE | Autoencoder", path: Path, error: OSError) -
     elsewhere = path  # until there is a folder
     try:
         # In a folder of its own: what other programs keep there is not replaced.
-        elsewhere = Path(tempfile.mkdtemp(prefix="npvae-")) / path.name
+        elsewhere = Path(tempfile.mkdtemp(prefix="npvae-")) / "model.safetensors"  # a short name
         estimator.save(elsewhere)
     except OSError as second:
         with contextlib.suppress(OSError):

@@ -1,6 +1,7 @@
 """``npvae train``: train one model and save it."""
 
 import argparse
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -172,7 +173,8 @@ def _check_settings(checkpoint: Path, estimator: "TrainableModel") -> None:
 def _save_partial(estimator: "TrainableModel", out: Path) -> Path:
     """Save a model whose training did not end by itself, not in place of another; return where it is."""
     if out.exists():
-        kept, out = out, out.with_name(f"{out.stem}.partial{out.suffix}")
+        names = (f"{out.stem}.partial{'' if n == 1 else f'-{n}'}{out.suffix}" for n in itertools.count(1))
+        kept, out = out, next(path for path in map(out.with_name, names) if not path.exists())
         print(f"npvae train: {kept} is left as it was", file=sys.stderr)
     if (written := save_or_elsewhere(estimator, out)) == out:
         print(f"npvae train: the model as far as it was trained is in {out}", file=sys.stderr)

@@ -10,6 +10,7 @@ import numpy as np
 from npvae.data.file_rows import FileRows, row_blocks
 from npvae.data.hashing import content_hash
 from npvae.data.split import split_indices
+from npvae.printable import printable
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,7 @@ class Dataset:
     image_shape: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", printable(self.name))  # it may be a file's, from a stranger
         self._check_part("train", self.X_train, self.y_train)
         self._check_part("test", self.X_test, self.y_test)
         if self.X_train.shape[1] != self.X_test.shape[1]:
@@ -107,6 +109,9 @@ class Samples:
     y: np.ndarray | None = None
     image_shape: tuple[int, int] | None = None
     stratified: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", printable(self.name))
 
     @property
     def n_features(self) -> int:

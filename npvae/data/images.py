@@ -10,6 +10,7 @@ import numpy as np
 
 from npvae.data.dataset import Samples
 from npvae.data.files import as_rows
+from npvae.printable import printable
 
 _ENDINGS = (".png", ".jpg", ".jpeg")
 
@@ -56,7 +57,7 @@ def read_image_folder(folder: str | Path) -> Samples:
     if classes:
         of_classes = [image_files(path) for path in classes]
         paths = [path for images in of_classes for path in images]
-        labels = np.repeat([path.name for path in classes], [len(images) for images in of_classes])
+        labels = np.repeat([printable(path.name) for path in classes], [len(images) for images in of_classes])
     X, image_shape = as_rows(_read_images(paths), folder)
     return Samples(folder.resolve().name, X, labels, image_shape)
 

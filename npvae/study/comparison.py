@@ -225,9 +225,10 @@ def _train_and_study(
                 model.train_resumed(saved, checkpoint, data.X_train, X_val=data.X_test)
         finally:
             if folder is not None and hasattr(model, "params_"):
+                place = folder.place_of(cell, model)
                 folder.save_model(cell, model_key, model)
                 if model.stop_reason_ != "max_epochs":
-                    report(f"the model so far is saved in {folder.model_file(cell)}")
+                    report(f"the model so far is saved in {place}")
         if model.stop_reason_ == "interrupted":
             return cell, None
     report(f"measuring {cell.name}")

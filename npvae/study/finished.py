@@ -88,6 +88,8 @@ def _sha256(text: str) -> str:
 
 def _read(path: Path, made_from: dict[str, Any]) -> dict[str, Any]:
     """Return the parts in a file; none if there is no file."""
+    if path.exists() and not path.is_file():  # reading from a pipe may never end
+        raise ValueError(f"{path} is no regular file, so it holds no finished parts; remove it")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         before = dict(found["made_from"])

@@ -20,6 +20,7 @@ from npvae.data.file_rows import DataChangedError, row_numbers
 from npvae.data.hashing import content_hash
 from npvae.data.scaling import as_floats
 from npvae.kernels import Team, current_team
+from npvae.printable import Unfailing
 from npvae.training.batches import minibatches
 from npvae.training.interrupt import InterruptRequest
 from npvae.training.parallel import ParallelError, Ranks
@@ -340,7 +341,7 @@ class _Run:
         started = time.perf_counter()
         if fused.load(self.stepper.params) and not self.bar.disable:
             seconds = time.perf_counter() - started
-            self.bar.write(f"compiled the training step in {seconds:.0f} s", file=sys.stderr)
+            self.bar.write(f"compiled the training step in {seconds:.0f} s", file=Unfailing(sys.stderr))
         self.bar.set_postfix_str("")
 
     def steps(self) -> bool:

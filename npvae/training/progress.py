@@ -1,9 +1,12 @@
 """Choose the progress bar and how often it is updated."""
 
+import contextlib
 import sys
 import warnings
 
 from tqdm import tqdm
+
+from npvae.printable import Unfailing
 
 
 class Bar(tqdm):
@@ -31,8 +34,17 @@ def progress_bar(n_batches: int, *, shown: bool) -> tqdm:
     in_notebook = "ipykernel" in sys.modules
     shown = shown and (in_notebook or sys.stderr is not None)
     bar = _notebook_bar() if in_notebook and shown else Bar
-    interval = 0.2 if shown and sys.stderr.isatty() else 1.0 if in_notebook else 10.0
-    return bar(total=n_batches, disable=not shown, unit="batch", mininterval=interval, miniters=1)
+    interval = 0.2 if shown and _is_terminal() else 1.0 if in_notebook else 10.0
+    options = {} if in_notebook else {"file": Unfailing(sys.stderr)}
+    return bar(
+        total=n_batches, disable=not shown, unit="batch", mininterval=interval, miniters=1, **options
+    )  # fmt: skip
+
+
+def _is_terminal() -> bool:
+    with contextlib.suppress(ValueError):  # it is closed
+        return sys.stderr.isatty()
+    return False
 
 
 def _notebook_bar() -> type[tqdm]:

@@ -300,4 +300,4 @@ def test_a_folder_that_another_run_writes_into_is_refused(ends, images, tmp_path
     assert folder.exists() == (ends == "killed")
     monkeypatch.setattr("npvae.cli.compare._compare", lambda args: 0)
     assert invoke("compare", "--data", images, "--out", folder).code == 0
-    assert not (folder / ".lock").exists()
+    assert not (folder / ".npvae.lock").exists()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import npvae
 from npvae.persistence import load_model, save_model
@@ -162,6 +163,73 @@ def test_fit_without_stderr(rng, monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     vae = npvae.VAE(2, hidden=(3,), max_epochs=1, tol=None, verbose=1).fit(rng.random((60, 4)))
     assert vae.n_iter_ == 1
+
+
+@pytest.mark.usefixtures("models")
+@pytest.mark.parametrize("stderr", ["closed pipe", "full disk"])
+def test_messages_that_cannot_be_written_do_not_end_the_work(stderr, images, tmp_path):
+    if stderr == "closed pipe":
+        reader, writer = os.pipe()
+        os.close(reader)
+    else:
+        writer = os.open("/dev/full", os.O_WRONLY)
+    path = tmp_path / "m.safetensors"
+    command = [
+        sys.executable,
+        "-c",
+        PROGRAM,
+        "train",
+        "vae",
+        "--data",
+        images,
+        "--epochs",
+        "2",
+        "--out",
+        path,
+    ]
+    done = subprocess.run(
+        list(map(str, command)), stderr=writer, stdout=subprocess.PIPE, text=True, timeout=60
+    )
+    os.close(writer)
+    assert done.returncode == 0
+    assert "test loss" in done.stdout
+    assert npvae.load(path).n_iter_ == 2
+
+
+def test_fit_with_a_closed_stderr(rng, monkeypatch):
+    stream = io.StringIO()
+    stream.close()
+    monkeypatch.setattr(sys, "stderr", stream)
+    vae = npvae.VAE(2, hidden=(3,), max_epochs=1, tol=None, verbose=1).fit(rng.random((60, 4)))
+    assert vae.n_iter_ == 1
+
+
+@pytest.mark.usefixtures("quick_judges")
+def test_names_of_folders_are_neither_html_nor_formulas_nor_escape_codes(rng, tmp_path):
+    folder, tag = tmp_path / ESCAPE.replace("/", ""), "<img src=x onerror=alert(1)>"
+    for k, name in enumerate([tag, "$x_{$", "\x1b[2J"]):
+        (folder / name).mkdir(parents=True)
+        for i in range(40):
+            pixels = rng.integers(80 * k, 80 * (k + 1), (6, 6), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    argv = ("--data", folder, "--hidden", 4, "--epochs", 1, "--latent-dim", 2, "--importance-samples", 2)
+    result = invoke("compare", *argv, "--samples", 10, "--out", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert "\x1b" not in result.out + result.err
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert tag not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+    assert "\x1b" not in page
+
+
+def test_a_lock_is_no_file_of_others(images, tmp_path):
+    (tmp_path / "precious").write_text("mine")
+    for name in (".lock", ".npvae.lock"):
+        (tmp_path / name).symlink_to("precious")
+    result = invoke("compare", "--data", images, "--epochs", 1, "--out", tmp_path)
+    assert_refused(result, ".npvae.lock")
+    assert (tmp_path / "precious").read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", ".npvae.lock", "precious"}
 
 
 def test_info_without_stdout(models):

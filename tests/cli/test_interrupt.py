@@ -219,18 +219,26 @@ def test_compare_goes_on_where_it_was_interrupted(first, images, tmp_path, inter
 
 @pytest.mark.filterwarnings("default:training was interrupted")
 @pytest.mark.usefixtures("no_pictures", "quick_judges")
-def test_run_json_never_tells_of_models_that_are_gone(images, tmp_path, interrupt_at_step, monkeypatch):
+def test_a_complete_model_stays_until_a_complete_one_replaces_it(
+    images, tmp_path, interrupt_at_step, monkeypatch
+):
     """A complete run is made again by another version of npvae, and interrupted."""
     argv = (*ARGV, "--data", images, "--out", tmp_path)
     assert invoke(*argv).code == 0
-    record = json.loads((tmp_path / "run.json").read_text())
-    assert len(record["models"]) == 2
+    path, partial = (tmp_path / "models" / f"ae-d2-seed0{end}.safetensors" for end in ("", ".partial"))
+    before, record = path.read_bytes(), (tmp_path / "run.json").read_bytes()
     monkeypatch.setattr("npvae.version.__version__", "99.0")
-    interrupt_at_step(3)
-    assert invoke(*argv).code == 130
-    record = json.loads((tmp_path / "run.json").read_text())
-    assert "models" not in record, "those of the earlier models"
-    assert record["versions"]["npvae"] == "99.0"
+    with monkeypatch.context():
+        interrupt_at_step(3)
+        result = invoke(*argv)
+    assert result.code == 130
+    assert str(partial) in result.err
+    assert npvae.load(partial).stop_reason_ == "interrupted"
+    assert path.read_bytes() == before
+    assert (tmp_path / "run.json").read_bytes() == record
+    assert invoke(*argv).code == 0
+    assert not partial.exists()
+    assert json.loads((tmp_path / "run.json").read_text())["versions"]["npvae"] == "99.0"
 
 
 @pytest.mark.filterwarnings("default:training was interrupted")

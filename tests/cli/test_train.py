@@ -311,15 +311,15 @@ def test_a_model_that_is_there_is_not_replaced_by_part_of_one(failure, images, t
         return loss
 
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    with monkeypatch.context() as patch:
-        patch.setattr(Stepper, "step", fail)
-        result = invoke(*argv)
+    for name in ("m.partial.safetensors", "m.partial-2.safetensors"):  # the second does not replace the first
+        with monkeypatch.context() as patch:
+            patch.setattr(Stepper, "step", fail)
+            result = invoke(*argv)
+        assert result.code == (130 if failure == "Ctrl-C" else 2)
+        assert path.read_bytes() == before
+        assert str(tmp_path / name) in result.err
+        assert npvae.load(tmp_path / name).n_iter_ == 0
     signal.signal(signal.SIGINT, handler)
-    assert result.code == (130 if failure == "Ctrl-C" else 2)
-    assert path.read_bytes() == before
-    partial = tmp_path / "m.partial.safetensors"
-    assert str(partial) in result.err
-    assert npvae.load(partial).n_iter_ == 0
 
 
 def test_resuming_without_a_checkpoint_starts_anew(images, tmp_path):

@@ -89,15 +89,26 @@ class StudyFolder:
         except (ModelFileError, OSError):
             return None
 
+    def place_of(self, cell: Cell, model: "VAE | Autoencoder") -> Path:
+        """Return where a model is saved: beside a complete one, if its own training was not complete."""
+        path = self.model_file(cell)
+        replaces = _is_complete(model) or not path.with_suffix(".json").exists()
+        return path if replaces else path.with_name(f"{cell.name}.partial.safetensors")
+
     def save_model(self, cell: Cell, key: str, model: "VAE | Autoencoder") -> None:
         """Save a model; `load_model` only finds it if its training was complete."""
-        path = self.model_file(cell)
-        path.with_suffix(".json").unlink(missing_ok=True)  # it describes the old model
+        path = self.place_of(cell, model)
+        if path == self.model_file(cell):
+            path.with_suffix(".json").unlink(missing_ok=True)  # it describes the old model
         model.save(path)
-        if model.stop_reason_ not in ("interrupted", "diverged", "error"):
+        if _is_complete(model):
             _write(path.with_suffix(".json"), _mark(path, key))
-            for checkpoint in path.parent.glob(f"{cell.name}-*.checkpoint"):  # of earlier settings, too
-                checkpoint.unlink(missing_ok=True)
+            partial = path.with_name(f"{cell.name}.partial.safetensors")
+            for earlier in [
+                partial,
+                *path.parent.glob(f"{cell.name}-*.checkpoint"),
+            ]:  # all keys
+                earlier.unlink(missing_ok=True)
 
     def load_measured(self, name: str, key: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """Return numbers and arrays saved under a name with this key, or None."""
@@ -126,6 +137,10 @@ class StudyFolder:
 
     def _measured(self, name: str) -> Path:
         return self.path / "measured" / f"{name}.json"
+
+
+def _is_complete(model: "VAE | Autoencoder") -> bool:
+    return model.stop_reason_ not in ("interrupted", "diverged", "error")
 
 
 def _mark(path: Path, key: str) -> dict[str, Any]:

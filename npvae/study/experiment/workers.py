@@ -3,17 +3,18 @@
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import threading
 import warnings
 from _thread import interrupt_main
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import NamedTuple
 
 from npvae.memory import take_memory_for_products
-from npvae.printable import print_warning
+from npvae.printable import Unfailing, print_warning
 from npvae.training.interrupt import ended_like_ctrl_c
 from npvae.writing import temporary_beside
 
@@ -60,7 +61,8 @@ def on(held: Leash) -> Iterator[None]:
     watcher = threading.Thread(target=_watch, args=(held, done), name="npvae-leash", daemon=True)
     watcher.start()
     try:
-        with warnings.catch_warnings(), ended_like_ctrl_c():
+        stderr = redirect_stderr(Unfailing(sys.stderr))
+        with stderr, warnings.catch_warnings(), ended_like_ctrl_c():
             warnings.showwarning = print_warning
             yield
     finally:

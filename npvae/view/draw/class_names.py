@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from npvae.view.draw.style import CLASS_COLOURS
+from npvae.view.draw.style import CLASS_COLOURS, literal
 
 _ROUNDS = 60
 
@@ -31,7 +31,7 @@ def draw_class_names(ax: Axes, points: np.ndarray, classes: np.ndarray, members:
     for k, (x, y) in enumerate(ax.transData.inverted().transform(pixels)):
         colour = CLASS_COLOURS[k % len(CLASS_COLOURS)]
         ax.text(
-            x, y, names[k], size=size, weight="bold", color=readable_on(colour), zorder=5,
+            x, y, literal(names[k]), size=size, weight="bold", color=readable_on(colour), zorder=5,
             ha="center", va="center_baseline",
             bbox={"boxstyle": "round,pad=0.25,rounding_size=0.6", "facecolor": colour, "edgecolor": "white"},
         )  # fmt: skip

@@ -25,6 +25,7 @@ from npvae.view.draw.style import (
     axes_or_new,
     figure_or_new,
     halo,
+    literal,
     open_frame,
     set_title,
 )
@@ -278,7 +279,7 @@ def class_handles(labels: npt.ArrayLike | None) -> list[Line2D]:
     return [
         Line2D(
             [], [], linestyle="", marker="o", markersize=9,
-            color=CLASS_COLOURS[k % len(CLASS_COLOURS)], label=str(name),
+            color=CLASS_COLOURS[k % len(CLASS_COLOURS)], label=literal(str(name)),
         )
         for k, name in enumerate(classes if len(classes) <= MOST_CLASSES else [])
     ]  # fmt: skip

@@ -39,6 +39,11 @@ def halo(width: float = 3.0) -> list[AbstractPathEffect]:
     return [withStroke(linewidth=width, foreground="white")]
 
 
+def literal(text: str) -> str:
+    """Return a text of the data's, a class name say, as Matplotlib shows it as it is: $ begins no formula."""
+    return text.replace("$", r"\$")
+
+
 def set_title(ax: Axes, title: str | None, subtitle: str | None = None, size: float = TITLE_SIZE) -> None:
     """Write a title, and a subtitle in smaller type below it; without a title, nothing."""
     if title is None:

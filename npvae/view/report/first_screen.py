@@ -96,7 +96,7 @@ def _panel(comparison: Comparison, kind: str, latent_dim: int, value_range: Valu
         hidden = latent_dim - 2
         seen = f"; the plane hides {counted(hidden, 'more direction', number)}" if hidden else ""
         caption = f"{kind}: {where}{seen}"
-        parts.append(f'<figure class="plane">{plane}<figcaption>{caption}</figcaption></figure>')
+        parts.append(f'<figure class="plane">{plane}<figcaption>{html.escape(caption)}</figcaption></figure>')
     names = class_names(comparison)
     shares = class_shares(comparison, kind, latent_dim) if names else np.empty(0)
     said = describe_draws(comparison, kind, latent_dim) if names else f"{_N_DRAWS} draws"
@@ -106,7 +106,7 @@ def _panel(comparison: Comparison, kind: str, latent_dim: int, value_range: Valu
         confident = class_shares(comparison, kind, latent_dim, "confident_shares")
         highest = max(class_shares(comparison, each, latent_dim).max() for each in KINDS)
         chart = bars(shares, confident, names, comparison.n_compared, highest, f"{kind}: {said}")
-        parts.append(f'<figure class="bars">{chart}<figcaption>{said}</figcaption></figure>')
+        parts.append(f'<figure class="bars">{chart}<figcaption>{html.escape(said)}</figcaption></figure>')
     inner = "\n".join(parts)
     return f'<article class="panel {kind.lower()}">\n{inner}\n</article>'
 

@@ -128,3 +128,13 @@ def test_rows_that_are_no_images():
     assert first_screen(comparison, (low, high)).count("<img ") == 2
     named = replace(comparison, data=replace(comparison.data, name="a<b"))
     assert "a<b" not in first_screen(named, (low, high))
+
+
+def test_class_names_are_no_html(monkeypatch):
+    monkeypatch.setattr("npvae.study.summary._RECOGNISED", 0.0)  # so that they are named
+    comparison = small_comparison()
+    tags = {part: np.array(["<i>", "<b>"])[getattr(comparison.data, part)] for part in ("y_train", "y_test")}
+    text = first_screen(replace(comparison, data=replace(comparison.data, **tags)), (0.0, 1.0))
+    assert "ostly &lt;" in text
+    assert "<i>" not in text
+    assert "<b>" not in text
