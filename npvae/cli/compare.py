@@ -22,10 +22,11 @@ Prints what it found in three sentences, then tables, and writes into the folder
 that opens with codes, draws and class counts of both models and holds everything; for images explorer.html,
 in which both models can be tried (see npvae explore); pictures (.png);
 results.csv, every number of every model; run.json, with settings, versions, the data's hash, training
-histories and all numbers; models/*.safetensors; and measured/, from which a repeated or interrupted run goes
-on. With the same --out, more latent dimensions and seeds can be added.
+histories and all numbers; models/*.safetensors; and measured/, the finished measurements. With the same
+--out, more latent dimensions and seeds can be added. While a run writes into a folder, others are refused.
 
-Ctrl-C ends the training that is running after the current step; its model is saved as far as it got.
+Ctrl-C, SIGTERM and SIGHUP end all trainings after the current step; the models are saved as far as they were
+trained. The same command continues them, and gives the same results as without the interruption.
 """
 _EXTENT = ("latent_dim", "seeds", "samples", "importance_samples")
 _WITHOUT_EFFECT = ("run", "command", "json", "out", "threads", "jobs")

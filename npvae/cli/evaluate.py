@@ -24,7 +24,8 @@ EXAMPLES = """examples:
 With --samples, the model is sampled in every way (N(0, I); densities fitted to its codes; reconstructions),
 and the samples are compared with test images, beside the controls, as in npvae compare.
 
-Ctrl-C or a crash ends an evaluation without figures; with --resume, the same command goes on where it was.
+With --resume, finished parts are kept in MODEL.evaluation: after Ctrl-C or a crash, the same command measures
+only the rest.
 """
 
 
@@ -64,8 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="keep what is finished beside MODEL, with the ending .evaluation, until the evaluation is "
-        "complete; an interrupted one goes on from there, to the same figures",
+        help="keep finished parts beside MODEL, with the ending .evaluation, until the evaluation is complete; "
+        "an interrupted one continues with them, and gives the same figures",
     )
     parser.add_argument("--json", action="store_true", help="print every number as JSON")
     add_data_options(parser)

@@ -1,4 +1,4 @@
-"""The folder of a comparison: models, measurements, and run.json, which tells of them."""
+"""The folder of a comparison: models, measurements, and run.json, which describes them."""
 
 import json
 import os
@@ -27,7 +27,7 @@ _LIBRARIES = ("numpy", "numba", "scikit-learn", "matplotlib", "safetensors")
 class RunFolder(StudyFolder):
     """A folder that holds the comparisons of one data set with one kind of model, and refuses others.
 
-    run.json tells of the files beside it; it is there before the first model is.
+    run.json describes the files beside it; it is there before the first model is.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class RunFolder(StudyFolder):
             check_folder(self.path / folder)
 
     def save_model(self, cell: Cell, key: str, model: "VAE | Autoencoder") -> None:
-        """Save a model; before the first, and before one that run.json tells of is replaced, run.json."""
+        """Save a model; before the first, and before one that run.json describes is replaced, run.json."""
         place = self.place_of(cell, model)
         if (place == self.model_file(cell) and place.exists()) or not (self.path / "run.json").exists():
             # Until `finish`, earlier pictures stay, and a later run must know them to remove them.
@@ -109,7 +109,7 @@ class RunFolder(StudyFolder):
             stray = next((self.path / "models").glob("*.safetensors"), None)
             if stray is not None:
                 raise ValueError(
-                    f"{stray} is there without a run.json that tells of it; choose another --out"
+                    f"{stray} is there without a run.json that describes it; choose another --out"
                 )
             return
         try:

@@ -27,12 +27,14 @@ EXAMPLES = """examples:
   mpirun -n 4 npvae train vae --data mnist/ --batch-size 1024 --out mnist.safetensors
 
 Early stopping never sees the test data: it sets a part of the training data aside. Epochs are counted from 1.
-Ctrl-C, SIGTERM and SIGHUP end the training after the current step; the model is saved as far as it got, but
-a model that is in FILE already is left alone. The same command with --resume continues from the last
-checkpoint, to the same bits as without the interruption.
+Ctrl-C, SIGTERM and SIGHUP end the training after the current step, and the model is saved as far as it was
+trained. If FILE exists, it stays, and the unfinished model is saved beside it, with .partial in its name.
+The same command with --resume continues from the last checkpoint and gives the same bits as without the
+interruption. Where FILE cannot be written, the model is saved in the folder for temporary files.
 
-Under mpirun (pip install 'npvae[mpi]') the processes divide each batch among them and add up their gradients,
-so the result is that of one process up to rounding. All of them need to read the data and the checkpoint.
+Under mpirun (pip install 'npvae[mpi]') the processes divide each batch among them and add up their gradients.
+The result is that of one process but for rounding, whose effect grows during training. A number of processes
+repeats its bits; another number, also after --resume, gives others. All need to read data and checkpoint.
 Open MPI ends its processes half a second after Ctrl-C: add --checkpoint-every to a long training.
 """
 

@@ -3,8 +3,8 @@
 Every process, a rank, runs the same program on the same data. All of them draw the same order of the rows
 and the same noise; each computes the gradient of its own rows of every batch, the gradients are added up,
 and all take the same step. So parameters, history and decisions agree on all ranks at all times, and the
-result is that of one process up to rounding. The first rank, rank 0, alone shows progress, calls callbacks
-and writes checkpoints.
+result is that of one process but for rounding, whose effect grows during training. The first rank, rank 0,
+alone shows progress, calls callbacks and writes checkpoints.
 
 Only the main thread of a process that mpirun started takes part: workers of joblib, threads, and processes
 that a rank starts after its first training train by themselves. Without mpirun nothing of MPI is imported.
