@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="keep finished parts beside MODEL, with the ending .evaluation, until the evaluation is complete; "
+        help="keep finished parts beside MODEL, with the ending .evaluation, until all are finished; "
         "an interrupted one continues with them, and gives the same figures",
     )
     parser.add_argument("--json", action="store_true", help="print every number as JSON")
