@@ -92,8 +92,9 @@ class StudyFolder:
     def place_of(self, cell: Cell, model: "VAE | Autoencoder") -> Path:
         """Return where a model is saved: beside a complete one, if its own training was not complete."""
         path = self.model_file(cell)
-        replaces = _is_complete(model) or not path.with_suffix(".json").exists()
-        return path if replaces else path.with_name(f"{cell.name}.partial.safetensors")
+        if _is_complete(model) or not (path.exists() and path.with_suffix(".json").exists()):
+            return path
+        return path.with_name(f"{cell.name}.partial.safetensors")
 
     def save_model(self, cell: Cell, key: str, model: "VAE | Autoencoder") -> None:
         """Save a model; `load_model` only finds it if its training was complete."""

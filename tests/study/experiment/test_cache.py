@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from npvae import VAE
+from npvae import VAE, load
 from npvae.study.experiment.cache import Cell, StudyFolder, content_key
 
 CELL = Cell(2, 0, "VAE")
@@ -38,11 +38,18 @@ def test_a_model_is_found_by_its_key(folder, model):
 
 @pytest.mark.parametrize("reason", ["interrupted", "diverged", "error"])
 def test_a_model_that_was_not_trained_to_its_end_is_kept_but_not_found(folder, model, reason, monkeypatch):
+    """And it does not replace one that was."""
+    with monkeypatch.context() as patch:
+        patch.setattr(model, "stop_reason_", reason)
+        folder.save_model(CELL, "key", model)
+        assert load(folder.model_file(CELL)).stop_reason_ == reason
+        assert folder.load_model(CELL, "key") is None
     folder.save_model(CELL, "key", model)
     monkeypatch.setattr(model, "stop_reason_", reason)
-    folder.save_model(CELL, "key", model)
-    assert folder.model_file(CELL).exists()
-    assert folder.load_model(CELL, "key") is None
+    folder.save_model(CELL, "other", model)
+    assert folder.load_model(CELL, "key").stop_reason_ == "max_epochs"
+    assert load(folder.place_of(CELL, model)).stop_reason_ == reason
+    assert folder.place_of(CELL, model) != folder.model_file(CELL)
 
 
 def test_measurements_are_found_by_their_key(folder):
