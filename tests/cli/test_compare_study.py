@@ -280,34 +280,6 @@ def test_jobs_give_the_same(images, tmp_path, monkeypatch):
     assert len(results[0][2]) == 2
 
 
-def test_ctrl_c_ends_all_jobs_and_keeps_their_models(images, tmp_path):
-    """As from a terminal: it goes to all processes of the group."""
-    argv = ("--epochs", 10**6, "--hidden", 8, "--samples", 10, "--jobs", 2, "--out", tmp_path)
-    command = [sys.executable, "-c", PROGRAM, "compare", "--data", str(images), *map(str, argv)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    ) as process:
-        try:
-            err = b""
-            while err.count(b": training ") < 2:
-                chunk = os.read(process.stderr.fileno(), 4096)
-                assert chunk, err
-                err += chunk
-            time.sleep(5)  # compiled code is loaded
-            os.killpg(process.pid, signal.SIGINT)
-            out, rest = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    err = (err + rest).decode()
-    assert (process.returncode, out) == (130, b""), err
-    assert "Traceback" not in err
-    for cell in CELLS:
-        path = tmp_path / "models" / f"{cell}.safetensors"
-        assert str(path) in err
-        assert npvae.load(path).stop_reason_ == "interrupted"
-    assert {path.name for path in tmp_path.iterdir()} == {"models", "measured", "run.json"}
-
-
 def descendants(process):
     """Return the processes below a process."""
     found = []
@@ -327,35 +299,45 @@ def runs(process):
 @pytest.mark.skipif(
     not Path(f"/proc/self/task/{os.getpid()}/children").exists(), reason="needs Linux's /proc"
 )
-@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_jobs_end_with_their_parent(by, images, tmp_path):
-    """The signal goes to the parent alone."""
-    argv = ("--epochs", 10**6, "--hidden", 8, "--samples", 10, "--jobs", 2, "--out", tmp_path)
+    """A terminal sends Ctrl-C to all processes; the other signals go to the parent alone."""
+    out = tmp_path / "out"
+    argv = ("--epochs", 10**6, "--hidden", 8, "--samples", 10, "--jobs", 2, "--out", out)
     command = [sys.executable, "-c", PROGRAM, "compare", "--data", str(images), "--latent-dim", "2"]
-    with subprocess.Popen(
-        [*command, *map(str, argv)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
+    with (
+        (tmp_path / "err").open("w") as err,
+        subprocess.Popen(
+            [*command, *map(str, argv)], stdout=subprocess.PIPE, stderr=err, start_new_session=True
+        ) as process,
+    ):
         try:
             end = time.monotonic() + 60
-            while len(list((tmp_path / "models").glob("*.checkpoint"))) < 2:
+            while len(list((out / "models").glob("*.checkpoint"))) < 2:
                 assert process.poll() is None
                 assert time.monotonic() < end
                 time.sleep(0.1)
             workers = descendants(process.pid)
             assert len(workers) >= 2
-            process.send_signal(by)
-            assert process.wait(timeout=30) == (130 if by == signal.SIGTERM else -by)
+            if by == signal.SIGINT:
+                os.killpg(process.pid, by)
+            else:
+                process.send_signal(by)
+            assert process.wait(timeout=30) == (-by if by == signal.SIGKILL else 130)
             end = time.monotonic() + 10
             while any(map(runs, workers)) and time.monotonic() < end:
                 time.sleep(0.1)
             assert not any(map(runs, workers))
+            assert process.stdout.read() == b""
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-    if by == signal.SIGTERM:
-        for cell in CELLS:
-            path = tmp_path / "models" / f"{cell}.safetensors"
-            assert npvae.load(path).stop_reason_ == "interrupted"
+    said = (tmp_path / "err").read_text()
+    assert "Traceback" not in said
+    if by == signal.SIGKILL:
+        return
+    assert {path.name for path in out.iterdir()} == {"models", "measured", "run.json"}
+    for cell in CELLS:
+        path = out / "models" / f"{cell}.safetensors"
+        assert str(path) in said
+        assert npvae.load(path).stop_reason_ == "interrupted"
