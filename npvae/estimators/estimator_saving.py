@@ -18,6 +18,9 @@ from npvae.training.step import Network
 from npvae.training.units import Units
 from npvae.version import __version__
 
+# The split for early stopping: of how many rows, which fraction; the training rows and the held-out rows.
+HeldOut = tuple[tuple[int, float], tuple[np.ndarray, np.ndarray]]
+
 _OBJECTS = {cls.__name__: cls for cls in (SGD, Adagrad, Adam, CosineDecay)}
 
 
@@ -122,13 +125,23 @@ def encoded(value: Any) -> Any:
     """Convert a hyperparameter to JSON's types; raise a TypeError if that is not possible."""
     if type(value).__name__ in _OBJECTS and type(value) is _OBJECTS[type(value).__name__]:
         return {"object": type(value).__name__, "fields": dataclasses.asdict(value)}
-    if isinstance(value, tuple | list):
+    value = as_python(value)
+    if isinstance(value, tuple):
         return [encoded(entry) for entry in value]
-    if isinstance(value, np.generic):
-        return value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError
+
+
+def as_python(value: Any) -> Any:
+    """Return a hyperparameter with NumPy's numbers as Python's, and a list or array as a tuple."""
+    if isinstance(value, np.floating):
+        return float(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, tuple | list) or (isinstance(value, np.ndarray) and value.ndim):
+        return tuple(map(as_python, value))
+    return value
 
 
 def decoded(value: Any) -> Any:
