@@ -210,8 +210,8 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one safetensors file; `npvae.load` reads it.
 
-        The file holds the state of the optimizer and of the random generator too. In a callback of `fit`, it
-        holds the state of that moment.
+        The file holds the state of the optimizer and of the random generator too, and which rows were held
+        out for early stopping. In a callback of `fit`, it holds the state of that moment.
 
         Parameters
         ----------

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from npvae.core.architecture import is_count
 from npvae.data.hashing import content_hash
-from npvae.estimators.estimator_saving import HeldOut, decoded, encoded, is_history
+from npvae.estimators.estimator_saving import HeldOut, decoded, encoded, is_history, validated_held_out
 from npvae.persistence import ModelFileError, load_tensors, save_tensors
 from npvae.training.state import Position, TrainingState, generator_with
 from npvae.training.units import Units
@@ -149,7 +149,7 @@ class Checkpoint:
                 every=found["every"],
                 units=Units(tensors["mean"], found["scale"]) if "mean" in tensors else None,
                 least_noise_variance=found["least_noise_variance"],
-                held_out=(tuple(found["held_out_of"]), (tensors["rows"], tensors["held_out"]))
+                held_out=validated_held_out(found["held_out_of"], tensors["rows"], tensors["held_out"])
                 if "rows" in tensors
                 else None,
                 state=state,
