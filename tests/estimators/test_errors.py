@@ -320,16 +320,24 @@ def test_more_latent_dimensions_than_scipy_has_sobol_sequences_for(X):
 
 
 @both
-@pytest.mark.parametrize("seed", [True, -1, "text"])
+@pytest.mark.parametrize("seed", [True, -1, "text", np.timedelta64(1, "s")], ids=repr)
 def test_seeds_of_methods(cls, seed, X):
     with pytest.raises(ValueError, match=r"random_state must be|cannot be used to seed"):
         cls(**SMALL).fit(X).sample(random_state=seed)
 
 
 @both
-@pytest.mark.parametrize("n_samples", [0, -1, 2.0, None, True])
+@pytest.mark.parametrize("path", [5, None, "dir\0x"])
+def test_paths_to_save_at(cls, path, X):
+    with pytest.raises(InvalidParameterError, match=r"^path must be the path of a file"):
+        cls(**SMALL).fit(X).save(path)
+
+
+@both
+@pytest.mark.parametrize("n_samples", [0, -1, 2.0, None, True, np.timedelta64(1, "s")], ids=repr)
 def test_the_number_of_samples(cls, n_samples, X):
-    with pytest.raises(ValueError, match=f"n_samples must be an integer of at least 1, got {n_samples!r}"):
+    message = f"n_samples must be an integer of at least 1, got {n_samples!r}"
+    with pytest.raises(ValueError, match=re.escape(message)):
         cls(**SMALL).fit(X).sample(n_samples)
 
 
