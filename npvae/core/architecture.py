@@ -167,9 +167,11 @@ def _shapes(part: str, widths: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
 
 def is_count(value: Any) -> bool:
     """Say whether a value is an integer of at least 1; True is not."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
+    return is_number(value) and isinstance(value, int | np.integer) and bool(value >= 1)
 
 
 def is_number(value: Any) -> bool:
-    """Say whether a value is a real number; True and False are not."""
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    """Say whether a value is a real number; True, False and NumPy's time spans are not."""
+    if isinstance(value, bool | np.timedelta64):  # subclasses of int and np.integer
+        return False
+    return isinstance(value, int | float | np.integer | np.floating)

@@ -19,6 +19,7 @@ from npvae.core.parameters import Parameters
 from npvae.data import binarize
 from npvae.data.scaling import as_floats
 from npvae.estimators.columns import FarRows
+from npvae.estimators.constraints import check_path
 from npvae.estimators.estimator_saving import save
 from npvae.estimators.inputs import (
     BLOCK,
@@ -210,8 +211,8 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one safetensors file; `npvae.load` reads it.
 
-        The file holds the state of the optimizer and of the random generator too. In a callback of `fit`, it
-        holds the state of that moment.
+        The file holds the state of the optimizer and of the random generator too, and which rows were held
+        out for early stopping. In a callback of `fit`, it holds the state of that moment.
 
         Parameters
         ----------
@@ -225,7 +226,7 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         OSError
             The file cannot be written, for example because the disk is full.
         ValueError
-            A parameter is not finite.
+            A parameter is not finite, or `path` is no path (that error is a TypeError, too).
 
         Warns
         -----
@@ -234,6 +235,7 @@ class LatentVariableModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             model has the default instead.
         """
         check_is_fitted(self, "params_")
+        check_path("path", path)
         save(self, path)
 
     @abstractmethod

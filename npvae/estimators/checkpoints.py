@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from sklearn.utils._param_validation import InvalidParameterError
 
 from npvae.core.architecture import is_count
 from npvae.data.hashing import content_hash
-from npvae.estimators.estimator_saving import decoded, encoded, is_history
+from npvae.estimators.estimator_saving import HeldOut, decoded, encoded, is_history, validated_held_out
 from npvae.persistence import ModelFileError, load_tensors, save_tensors
 from npvae.training.state import Position, TrainingState, generator_with
 from npvae.training.units import Units
@@ -56,8 +57,7 @@ class Checkpoint:
     units : Units or None
     least_noise_variance : float
         In these units.
-    held_out : tuple or None
-        The split for early stopping: (N, fraction), which determine it, and (training rows, held-out rows).
+    held_out : HeldOut or None
     state : TrainingState
     """
 
@@ -71,7 +71,7 @@ class Checkpoint:
     every: int | None
     units: Units | None
     least_noise_variance: float
-    held_out: tuple[tuple[int, float], tuple[np.ndarray, np.ndarray]] | None
+    held_out: HeldOut | None
     state: TrainingState
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -149,7 +149,7 @@ class Checkpoint:
                 every=found["every"],
                 units=Units(tensors["mean"], found["scale"]) if "mean" in tensors else None,
                 least_noise_variance=found["least_noise_variance"],
-                held_out=(tuple(found["held_out_of"]), (tensors["rows"], tensors["held_out"]))
+                held_out=validated_held_out(found["held_out_of"], tensors["rows"], tensors["held_out"])
                 if "rows" in tensors
                 else None,
                 state=state,
@@ -179,7 +179,7 @@ def encoded_settings(estimator: Any) -> dict[str, Any]:
         try:
             settings[name] = encoded(value)
         except TypeError:
-            raise ValueError(
+            raise InvalidParameterError(
                 f"{name}={value!r} cannot be stored in a checkpoint, so training could not continue from it. "
                 "Use numbers, names, and npvae's own optimizers and schedules, or fit without checkpoint="
             ) from None

@@ -3,14 +3,18 @@
 scikit-learn has no public name for these classes; it has kept them since version 1.2.
 """
 
+import os
+from collections.abc import Sequence
+from contextlib import suppress
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, InvalidParameterError, StrOptions
 
 from npvae.core.activations import ACTIVATIONS
-from npvae.core.architecture import LIKELIHOODS
+from npvae.core.architecture import LIKELIHOODS, is_count, is_number
 from npvae.core.init import SCHEMES
 from npvae.core.objectives import OBJECTIVES
 from npvae.training.optimizers import OPTIMIZERS
@@ -19,17 +23,16 @@ from npvae.training.threads import MOST_THREADS
 
 
 class _Number(Interval):
-    """An interval without True and False, which Python counts as 1 and 0, and what no float can hold."""
+    """An interval of what `is_number` counts as numbers, if a float can hold them."""
 
     def is_satisfied_by(self, val: Any) -> bool:
         """Say whether a value is allowed."""
-        if isinstance(val, bool) or not super().is_satisfied_by(val):
+        if not is_number(val) or not super().is_satisfied_by(val):
             return False
         try:
-            float(val)
+            return float(val) in self
         except OverflowError:
             return False
-        return True
 
 
 def _integer(least: int) -> _Number:
@@ -66,7 +69,7 @@ AUTOENCODER: dict[str, list[Any]] = {
         np.random.RandomState,
         None,
     ],
-    "verbose": ["verbose"],
+    "verbose": [_integer(0), "boolean"],
 }
 VAE = AUTOENCODER | {
     "beta": [_NOT_NEGATIVE],
@@ -75,3 +78,26 @@ VAE = AUTOENCODER | {
     "n_draws": [_integer(1)],
     "kl_warmup_epochs": [_integer(0)],
 }
+
+
+def check_training_arguments(
+    callbacks: Sequence[Any], checkpoint: str | os.PathLike[str] | None, checkpoint_every: int | None
+) -> None:
+    """Raise an InvalidParameterError unless these arguments of `fit` are allowed."""
+    if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
+        raise InvalidParameterError(f"callbacks must be a list of functions, got {callbacks!r}")
+    if checkpoint is not None:
+        check_path("checkpoint", checkpoint)
+    if checkpoint_every is not None and not is_count(checkpoint_every):
+        raise InvalidParameterError(
+            f"checkpoint_every must be an integer of at least 1 or None, got {checkpoint_every!r}"
+        )
+
+
+def check_path(name: str, path: str | os.PathLike[str]) -> None:
+    """Raise an InvalidParameterError that names the argument unless it is a path, of a file or of none."""
+    try:
+        with suppress(OSError):
+            Path(path).stat()
+    except (TypeError, ValueError) as error:  # a ValueError is about its characters
+        raise InvalidParameterError(f"{name} must be the path of a file, got {path!r} ({error})") from error

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from npvae.estimators.autoencoder import Autoencoder
-from npvae.estimators.estimator_saving import decoded, is_history, restored_stepper
+from npvae.estimators.estimator_saving import decoded, is_history, restored_split, restored_stepper
 from npvae.estimators.vae import VAE
 from npvae.persistence import ModelFileError, load_model_and_state
 
@@ -24,8 +24,9 @@ def load(path: str | os.PathLike[str]) -> VAE | Autoencoder:
     -------
     VAE or Autoencoder
         Fitted: parameters, hyperparameters, history and data range are as they were. So are the state of
-        the optimizer and of the random generator: `partial_fit` continues as if the model had not been saved
-        (only an optimizer of another library starts anew).
+        the optimizer and of the random generator, and the rows held out for early stopping: `partial_fit`
+        and a warm start continue as if the model had not been saved (only an optimizer of another library
+        starts anew).
 
     Raises
     ------
@@ -89,6 +90,9 @@ def load(path: str | os.PathLike[str]) -> VAE | Autoencoder:
         if estimator._make_network(network.n_features) != network:
             raise ValueError("its hyperparameters do not describe its network")
         if training.get("state") is not None:
+            held_out = restored_split(arrays, training["state"])
+            if held_out is not None:
+                estimator._held_out = held_out
             estimator._stepper = restored_stepper(network, params, arrays, training["state"])
         elif arrays:
             raise ValueError("tensors of a state of training that is not described")

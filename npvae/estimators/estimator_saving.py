@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npvae.core.architecture import is_number
+from npvae.core.architecture import is_count, is_number
 from npvae.core.parameters import Parameters
 from npvae.persistence import save_model
 from npvae.training import Stepper
@@ -17,6 +17,9 @@ from npvae.training.state import Position, TrainingState, generator_with
 from npvae.training.step import Network
 from npvae.training.units import Units
 from npvae.version import __version__
+
+# The split for early stopping: of how many rows, which fraction; the training rows and the held-out rows.
+HeldOut = tuple[tuple[int, float], tuple[np.ndarray, np.ndarray]]
 
 _OBJECTS = {cls.__name__: cls for cls in (SGD, Adagrad, Adam, CosineDecay)}
 
@@ -57,6 +60,9 @@ def training_state(estimator: Any) -> tuple[dict[str, np.ndarray], dict[str, Any
     arrays = {f"moments.{i}": moments for i, moments in enumerate(stepper.state.vectors)}
     if stepper.units is not None:
         arrays |= {"params": stepper.params.flat, "mean": stepper.units.mean}
+    held_out_of, split = getattr(estimator, "_held_out", (None, None))
+    if split is not None:
+        arrays |= {"rows": split[0], "held_out": split[1]}
     return arrays, {
         "optimizer": optimizer,
         "max_grad_norm": encoded(stepper.max_grad_norm),
@@ -64,7 +70,37 @@ def training_state(estimator: Any) -> tuple[dict[str, np.ndarray], dict[str, Any
         "n_updates": stepper.state.t,
         "rng_state": stepper.rng.bit_generator.state,
         "scale": None if stepper.units is None else stepper.units.scale,
+        "held_out_of": encoded(held_out_of),
     }
+
+
+def restored_split(arrays: dict[str, np.ndarray], state: dict[str, Any]) -> HeldOut | None:
+    """Take the split for early stopping, if there is one, out of the arrays of `training_state`.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        It is none.
+    """
+    of = state.get("held_out_of")  # older files do not have it
+    return None if of is None else validated_held_out(of, arrays.pop("rows"), arrays.pop("held_out"))
+
+
+def validated_held_out(of: Any, rows: np.ndarray, held_out: np.ndarray) -> HeldOut:
+    """Return a split for early stopping that was read from a file.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is none: some of the N rows are missing, there twice, or in neither part.
+    """
+    n, fraction = of
+    both = np.concatenate([rows, held_out])
+    if not (is_count(n) and is_number(fraction) and both.shape == (n,) and len(rows) and len(held_out)):
+        raise ValueError("rows and held_out must be two vectors of row numbers")
+    if both.dtype.kind not in "iu" or not np.array_equal(np.sort(both), np.arange(n)):
+        raise ValueError(f"rows and held_out must hold each of 0 to {n - 1} once")
+    return (n, fraction), (rows, held_out)
 
 
 def restored_stepper(
@@ -122,13 +158,23 @@ def encoded(value: Any) -> Any:
     """Convert a hyperparameter to JSON's types; raise a TypeError if that is not possible."""
     if type(value).__name__ in _OBJECTS and type(value) is _OBJECTS[type(value).__name__]:
         return {"object": type(value).__name__, "fields": dataclasses.asdict(value)}
-    if isinstance(value, tuple | list):
+    value = as_python(value)
+    if isinstance(value, tuple):
         return [encoded(entry) for entry in value]
-    if isinstance(value, np.generic):
-        return value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError
+
+
+def as_python(value: Any) -> Any:
+    """Return a hyperparameter with NumPy's numbers as Python's, and a list or array as a tuple."""
+    if isinstance(value, np.floating):
+        return float(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, tuple | list) or (isinstance(value, np.ndarray) and value.ndim):
+        return tuple(map(as_python, value))
+    return value
 
 
 def decoded(value: Any) -> Any:

@@ -10,13 +10,14 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import InvalidParameterError
 
-from npvae.core.architecture import is_count
 from npvae.core.parameters import Parameters
 from npvae.counted import counted
 from npvae.data.file_rows import row_numbers
 from npvae.estimators.checkpoints import Checkpoint, DataIdentity, encoded_settings, is_checkpoint
 from npvae.estimators.columns import check_pixel_units, examine, far_validation_warning
+from npvae.estimators.constraints import check_path, check_training_arguments
 from npvae.estimators.inputs import check_pixels, check_rows, check_validation_rows
 from npvae.estimators.steppers import SteppedModel
 from npvae.persistence import ModelFileError
@@ -76,10 +77,10 @@ class TrainableModel(SteppedModel):
         Raises
         ------
         ValueError
-            A parameter is out of its range (the error is a TypeError, too), or X is unsuitable: not finite,
-            uint8 without a value above 1, or outside of [0, 1] for the Bernoulli likelihood. X_val has other
-            features than X. With `warm_start`, the parameters or X describe another network than the one
-            trained so far.
+            A parameter, `callbacks`, `checkpoint` or `checkpoint_every` is not allowed (the error names it,
+            and is a TypeError, too), or X is unsuitable: not finite, uint8 without a value above 1, or
+            outside of [0, 1] for the Bernoulli likelihood. X_val has other features than X. With
+            `warm_start`, the parameters or X describe another network than the one trained so far.
         TypeError
             An unknown argument.
         TrainingDivergedError
@@ -104,6 +105,11 @@ class TrainableModel(SteppedModel):
         Ctrl-C ends the training after the current step, with a warning; the model is kept as it is, and
         `stop_reason_` is "interrupted". A second Ctrl-C is a KeyboardInterrupt.
 
+        SIGTERM and SIGHUP, which batch systems and closed terminals send, are treated as Ctrl-C by the
+        command ``npvae`` only. Any other program they end at once, and what remains is the last checkpoint.
+        To have a checkpoint written then, too, call
+        ``signal.signal(signal.SIGTERM, signal.default_int_handler)`` before `fit`.
+
         Under mpirun all processes train one model together: see `npvae.training.parallel`.
         """
         if unknown:
@@ -112,9 +118,11 @@ class TrainableModel(SteppedModel):
                 f"checkpoint_every, but not {', '.join(unknown)}"
             )
         self._validate_params()
+        check_training_arguments(callbacks, checkpoint, checkpoint_every)
         goes_on = self.warm_start and hasattr(self, "params_")
         if goes_on:
             self._validate_shape(X)
+            self._check_continues()
         data, validation = check_rows(self, X), None
         check_pixels(data)
         columns = examine(data, self.likelihood)
@@ -126,21 +134,24 @@ class TrainableModel(SteppedModel):
             far = columns and far_validation_warning(validation, columns, type(self).__name__)
             if far:
                 warnings.warn(far, UserWarning, stacklevel=2)
-        rng = self._own_stepper(columns).rng if goes_on else self._new_generator()
-        rows, rows_val = row_numbers(len(data)), None
-        if validation is None and self.early_stopping:
-            rows, rows_val = self._split(len(data), rng, again=goes_on)
-        settings = self._settings(len(rows))
         checkpoints = None
         if checkpoint is not None:
             of_validation = None if validation is None else DataIdentity.of(validation)
             checkpoints = self._checkpoints(
                 checkpoint, checkpoint_every, DataIdentity.of(data), of_validation
             )
+        rng = self._own_stepper(columns).rng if goes_on else self._new_generator()
+        rows, rows_val, held_out = row_numbers(len(data)), None, None
+        if validation is None and self.early_stopping:
+            held_out = self._split(len(data), rng, again=goes_on)
+            rows, rows_val = held_out[1]
+        settings = self._settings(len(rows))
         if goes_on:
-            self._continue(columns, data.shape[1])
+            self._continue(columns)
         else:
             self._start(X, data, rows, rng, columns)
+        if held_out is not None:
+            self._held_out = held_out
         training = Training(self.history_ if goes_on else {})
         self._warn_of_long_warmup(len(training.history.get("loss", [])), settings)
         return self._train(data, validation, rows, rows_val, settings, callbacks, training, checkpoints)
@@ -182,7 +193,8 @@ class TrainableModel(SteppedModel):
         ModelFileError, FileNotFoundError
             The file cannot be read, or is no checkpoint.
         ValueError
-            The data differ from those used before, or the checkpoint is of another class.
+            The data differ from those used before, the checkpoint is of another class, or another argument
+            is not allowed (the error names it, and is a TypeError, too).
         """
         changes = {"verbose": verbose, "n_threads": n_threads}
         changes = {name: value for name, value in changes.items() if value is not None}
@@ -213,6 +225,8 @@ class TrainableModel(SteppedModel):
         ModelFileError, FileNotFoundError, ValueError
             As for `resume`.
         """
+        cls(**changes)._validate_params()
+        check_path("checkpoint", checkpoint)
         saved = Checkpoint.load(checkpoint)
         if saved.estimator != cls.__name__:
             of = printable(saved.estimator, 50)
@@ -221,6 +235,7 @@ class TrainableModel(SteppedModel):
             )
         try:
             estimator = cls(**saved.settings() | changes)
+            estimator._validate_params()
             network = estimator._make_network(saved.data.shape[1])
             params = Parameters(network.shapes(), dtype=saved.state.params.dtype)
             rng = generator_with(saved.state.rng_state)
@@ -268,6 +283,7 @@ class TrainableModel(SteppedModel):
         ValueError, TrainingDivergedError
             As for `resume` and `fit`.
         """
+        check_training_arguments(callbacks, checkpoint, checkpoint_every)
         self._validate_shape(X)
         data = check_rows(self, X)
         _check_same("X", saved.data, DataIdentity.of(data))
@@ -298,18 +314,16 @@ class TrainableModel(SteppedModel):
         Raises
         ------
         ValueError
-            `every` is neither a positive integer nor None, a hyperparameter cannot be stored, or there is a
-            file at `path` that is no checkpoint.
+            A hyperparameter cannot be stored, or there is a file at `path` that is no checkpoint.
         OSError
             No file can be written at `path`.
         """
-        if every is not None:
-            if not is_count(every):
-                raise ValueError(f"checkpoint_every must be an integer of at least 1 or None, got {every!r}")
-            every = int(every)
+        every = None if every is None else int(every)
         file = Path(path)
         if file.exists() and not is_checkpoint(file):
-            raise ValueError(f"checkpoint={str(path)!r} exists and is no checkpoint; give another path")
+            raise InvalidParameterError(
+                f"checkpoint={str(path)!r} exists and is no checkpoint; give another path"
+            )
         if is_first_rank():
             check_writable(file)
         settings = encoded_settings(self)

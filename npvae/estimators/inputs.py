@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, validate_data
 
+from npvae.core.architecture import is_number
 from npvae.data.file_rows import FileRows, rows_of_map
 from npvae.data.scaling import UNIT_TOLERANCE
 
@@ -160,7 +161,7 @@ def make_generator(random_state: RandomState) -> np.random.Generator:
     ValueError
         It is none of these, or a negative integer.
     """
-    if isinstance(random_state, bool) or (isinstance(random_state, int | np.integer) and random_state < 0):
+    if isinstance(random_state, int | np.integer) and (not is_number(random_state) or random_state < 0):
         raise ValueError(
             f"random_state must be an integer of at least 0, a generator or None, got {random_state!r}"
         )

@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.utils._param_validation import InvalidParameterError
 
 from npvae.core.init import init_parameters, output_bias
 from npvae.core.vae import VAENetwork
 from npvae.counted import counted
+from npvae.data.file_rows import row_numbers
 from npvae.estimators.base import LatentVariableModel
 from npvae.estimators.columns import Columns, least_noise_variance, scale_warning
+from npvae.estimators.estimator_saving import HeldOut, as_python
 from npvae.estimators.inputs import make_generator, remember_features
 from npvae.kernels import interrupts_held
 from npvae.memory import check_fits
@@ -33,6 +36,7 @@ class SteppedModel(LatentVariableModel):
     """Adds to `LatentVariableModel` the stepper that trains it."""
 
     _stepper: Stepper
+    _held_out: HeldOut
 
     @abstractmethod
     def _make_network(self, n_features: int) -> Network:
@@ -40,12 +44,13 @@ class SteppedModel(LatentVariableModel):
 
     def _network_settings(self, n_features: int) -> dict[str, Any]:
         """Return the parameters that describe the network of an autoencoder and of a VAE."""
-        hidden = self.hidden
-        if isinstance(hidden, list) or (isinstance(hidden, np.ndarray) and hidden.ndim > 0):
-            hidden = tuple(hidden)
-        names = ("latent_dim", "activation", "negative_slope", "likelihood", "noise_variance")
-        settings = {name: getattr(self, name) for name in names}
-        return settings | {"n_features": n_features, "hidden": hidden}
+        names = ("latent_dim", "hidden", "activation", "negative_slope", "likelihood", "noise_variance")
+        values = self._python_values()
+        return {name: values[name] for name in names} | {"n_features": n_features}
+
+    def _python_values(self) -> dict[str, Any]:
+        """Return the parameters, with NumPy's numbers as Python's, in which sums do not overflow."""
+        return {name: as_python(getattr(self, name)) for name in self._parameter_constraints}
 
     def _new_network(self, n_features: int) -> Network:
         """Return `_make_network`'s, after checking that its training fits into memory.
@@ -59,30 +64,28 @@ class SteppedModel(LatentVariableModel):
         check_fits(4 * 4 * n_params, what)
         return network
 
-    def _warmup_epochs(self) -> int:
-        return 0
-
     def check_settings(self, n_features: int) -> None:
         """Raise a ValueError unless `fit` could train on data with `n_features` features."""
         self._validate_params()
-        self._settings(1)
         self._new_network(n_features)
-        get_optimizer(self.optimizer)
+
+    def _validate_params(self) -> None:
+        """Raise an InvalidParameterError unless the parameters are allowed, each and together."""
+        super()._validate_params()
+        try:
+            self._settings(1)
+            self._make_network(1)
+            get_optimizer(self.optimizer)
+        except ValueError as error:
+            raise InvalidParameterError(str(error)) from error
 
     def _settings(self, n_rows: int) -> TrainingSettings:
         if self.dynamic_binarization and self.likelihood != "bernoulli":
             raise ValueError('dynamic_binarization makes binary data; it needs likelihood="bernoulli"')
-        settings = TrainingSettings(
-            learning_rate=self.learning_rate,
-            batch_size=self.batch_size,
-            max_epochs=1 if self.max_epochs is None else self.max_epochs,
-            tol=self.tol,
-            kl_warmup_epochs=self._warmup_epochs(),
-            early_stopping=self.early_stopping,
-            n_iter_no_change=self.n_iter_no_change,
-            dynamic_binarization=self.dynamic_binarization,
-            n_threads=self.n_threads,
-        )
+        values = self._python_values()
+        names = {field.name for field in dataclasses.fields(TrainingSettings)} & values.keys()
+        values |= {"max_epochs": 1 if self.max_epochs is None else values["max_epochs"]}
+        settings = TrainingSettings(**{name: values[name] for name in names})
         if self.max_epochs is not None:
             return settings
         n_steps = -(-n_rows // settings.batch_size)
@@ -104,7 +107,7 @@ class SteppedModel(LatentVariableModel):
         """
         network = self._new_network(data.shape[1])
         if isinstance(network, VAENetwork):
-            n_rows = min(self.batch_size, len(rows))
+            n_rows = min(int(self.batch_size), len(rows))
             what = f"the noise of a step with {n_rows} rows, n_draws={network.n_draws} and "
             what += f"latent_dim={network.latent_dim}"
             check_fits(4 * math.prod(network.noise_shape(n_rows)), what)
@@ -147,15 +150,19 @@ class SteppedModel(LatentVariableModel):
             return None
         return Units(columns.mean, float(np.sqrt(columns.variance.mean())))
 
-    def _continue(self, columns: Columns | None, n_features: int) -> Stepper:
-        """Return the stepper of the training so far, with the network that the settings now describe."""
-        network = self._make_network(n_features)
+    def _check_continues(self) -> None:
+        """Raise a ValueError unless the settings describe a network that has the present parameters."""
+        network = self._make_network(self.n_features_in_)
         if type(network) is not type(self.network_) or network.shapes() != self.network_.shapes():
             raise ValueError(
                 "warm_start=True continues with the present parameters, but the settings now describe a "
                 f"network with other parameters: {network}; the trained one is {self.network_}. Set "
                 "warm_start=False to start from scratch"
             )
+
+    def _continue(self, columns: Columns | None) -> Stepper:
+        """Return the stepper of the training so far, with the network that the settings now describe."""
+        network = self._make_network(self.n_features_in_)
         optimizer = get_optimizer(self.optimizer)
         stepper = self._own_stepper(columns)
         if stepper.optimizer != optimizer:
@@ -193,12 +200,12 @@ class SteppedModel(LatentVariableModel):
         least = least_noise_variance(self.data_range_)
         return Stepper(network, self.params_, optimizer, rng, self.max_grad_norm, least, units)
 
-    def _split(self, n: int, rng: np.random.Generator, *, again: bool) -> tuple[np.ndarray, np.ndarray]:
+    def _split(self, n: int, rng: np.random.Generator, *, again: bool) -> HeldOut:
         """Set rows aside for early stopping; continued training on as many rows keeps the same split."""
-        kept = getattr(self, "_held_out", None)
-        if not (again and kept is not None and kept[0] == (n, self.validation_fraction)):
-            self._held_out = (n, self.validation_fraction), split_rows(n, self.validation_fraction, rng)
-        return self._held_out[1]
+        kept, fraction = getattr(self, "_held_out", None), float(self.validation_fraction)
+        if again and kept is not None and kept[0] == (n, fraction):
+            return kept
+        return (n, fraction), split_rows(n, fraction, rng)
 
     def _widen_range(self, columns: Columns | None) -> None:
         if columns is not None:
@@ -208,8 +215,8 @@ class SteppedModel(LatentVariableModel):
 
 def split_rows(n: int, fraction: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Split the row numbers 0 .. n - 1 at random; the second part holds `fraction` of them."""
-    if round(n * (1 - fraction)) < 1 or n < 2:
-        raise ValueError(
+    if math.ceil(fraction * n) >= n:
+        raise InvalidParameterError(
             "validation_fraction must leave at least one sample for training and one for validation, got "
             f"{fraction!r} of {n} samples"
         )
@@ -217,6 +224,6 @@ def split_rows(n: int, fraction: float, rng: np.random.Generator) -> tuple[np.nd
         from sklearn.model_selection import train_test_split  # it loads much that is not needed elsewhere
 
     train_rows, held_out = train_test_split(
-        np.arange(n), test_size=fraction, random_state=int(rng.integers(2**31))
+        row_numbers(n), test_size=fraction, random_state=int(rng.integers(2**31))
     )
     return train_rows, held_out

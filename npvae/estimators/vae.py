@@ -225,12 +225,14 @@ class VAE(TrainableModel):
         return np.stack(self.network_.encode(params, x), axis=1)
 
     def _make_network(self, n_features: int) -> VAENetwork:
-        settings = self._network_settings(n_features) | {"beta": self.beta}
+        values = self._python_values()
+        settings, free_bits = self._network_settings(n_features), float(self.free_bits)
+        settings["beta"] = values["beta"]
         if self.objective == "elbo" and self.n_draws == 1:
-            if self.free_bits != 0:
-                return FreeBitsVAENetwork(**settings, free_bits=self.free_bits)
+            if free_bits != 0:
+                return FreeBitsVAENetwork(**settings, free_bits=free_bits)
             return VAENetwork(**settings)
-        if self.free_bits != 0:
+        if free_bits != 0:
             raise ValueError(
                 f"free_bits={self.free_bits!r} is for the ELBO with one draw of z; leave it at 0, or set "
                 'objective="elbo" and n_draws=1'
@@ -240,10 +242,7 @@ class VAE(TrainableModel):
                 'objective="iwae" with n_draws=1 is the ELBO with a sampled instead of the exact KL term; '
                 'use more draws, for example n_draws=5, or objective="elbo"'
             )
-        return MultiSampleVAENetwork(**settings, objective=self.objective, n_draws=self.n_draws)
-
-    def _warmup_epochs(self) -> int:
-        return self.kl_warmup_epochs
+        return MultiSampleVAENetwork(**settings, objective=self.objective, n_draws=values["n_draws"])
 
     def _codes(self, params: Parameters, x: np.ndarray) -> np.ndarray:
         return self.network_.encode(params, x)[0]

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import warnings
 from types import SimpleNamespace
 
@@ -269,6 +271,17 @@ def test_settings_that_cannot_be_stored_are_refused_before_training(tmp_path):
     assert not hasattr(model, "params_")
 
 
+def test_arrays_and_numbers_of_numpy_are_stored(tmp_path):
+    path = tmp_path / "checkpoint"
+    settings = SMALL | {"hidden": np.array([7, 5]), "batch_size": np.uint8(16), "beta": np.longdouble(0.5)}
+    model = VAE(np.int16(2), **settings).fit(X, checkpoint=path)
+    model.save(tmp_path / "model")
+    for read in (VAE.resume(path, X), npvae.load(tmp_path / "model")):
+        assert read.params_ == model.params_
+        assert (read.latent_dim, read.hidden, read.batch_size, read.beta) == (2, (7, 5), 16, 0.5)
+        assert {type(width) for width in read.hidden} == {int}
+
+
 def test_a_checkpoint_that_cannot_be_written_does_not_end_training(tmp_path, monkeypatch):
     unbroken, path = VAE(2, **SMALL).fit(X), tmp_path / "checkpoint"
 
@@ -301,6 +314,36 @@ def test_ctrl_c_in_a_callback_is_kept(tmp_path):
     broken = quietly(VAE(2, **SMALL).fit, X, callbacks=[press], checkpoint=path, checkpoint_every=4)
     assert broken.stop_reason_ == "interrupted"
     assert_same(VAE.resume(path, X), unbroken, X)
+
+
+TERMINATED = """
+import signal
+import sys
+
+import numpy as np
+
+from npvae import VAE
+
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+model = VAE(2, hidden=(8,), max_epochs=10**9, tol=None, random_state=0)
+X = np.random.default_rng(0).random((90, 6))
+tell = lambda end: print(end.epoch, flush=True)
+model.fit(X, callbacks=[tell], checkpoint=sys.argv[1], checkpoint_every=10**9)
+print(model.stop_reason_)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGTERM ends the process at once there")
+def test_a_program_can_have_sigterm_end_training_with_a_checkpoint(tmp_path):
+    """As the notes of `fit` say."""
+    path = tmp_path / "checkpoint"
+    command = [sys.executable, "-c", TERMINATED, path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()  # after the first epoch
+        process.terminate()
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output.split()[-1]) == (0, "interrupted"), errors
+    assert Checkpoint.load(path).state.position.epoch >= 1
 
 
 def test_a_training_that_a_callback_has_ended_stays_ended(tmp_path):

@@ -1,12 +1,17 @@
 """Unsuitable data and settings: errors name the fix and leave an earlier fit as it was."""
 
 import re
+import warnings
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
+from sklearn.utils._param_validation import InvalidParameterError
 
+import npvae
 from npvae import VAE, Autoencoder
 from npvae.training import SGD, TrainingDivergedError
 
@@ -36,6 +41,8 @@ WRONG = [
     [],
     {},
     np.datetime64("2026-01-01"),
+    np.timedelta64(1, "s"),
+    Fraction(1, 2),
     Unknown(),
     int,
 ]
@@ -60,6 +67,7 @@ OUT_OF_RANGE += [
     *(({name: 10**12}, name) for name in ("n_threads", "random_state")),
     ({"learning_rate": 1e38}, "learning_rate"),
     ({"learning_rate": lambda epoch: -1}, "learning_rate"),
+    ({"learning_rate": len}, "learning_rate"),
     ({"optimizer": SGD}, "optimizer"),
     ({"dynamic_binarization": True}, 'dynamic_binarization.*needs likelihood="bernoulli"'),
 ]
@@ -84,9 +92,135 @@ def test_settings_out_of_range(cls, settings, message, X):
         pytest.skip("a parameter of VAE alone")
     for method in ("fit", "partial_fit"):
         model = cls(**{**SMALL, **settings})
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(InvalidParameterError, match=message):
             getattr(model, method)(X)
         assert not hasattr(model, "params_")
+
+
+ODD = [
+    *WRONG,
+    *(
+        10**30,
+        10**400,
+        1e-320,
+        1j,
+        Decimal("0.5"),
+        np.timedelta64(2),
+        np.True_,
+        b"text",
+        "a\0b",
+        np.str_("he"),
+    ),
+    *(np.int8(2), np.uint8(8), np.uint64(3), np.float16(0.5), np.float64(2), np.longdouble("0.5")),
+    *(np.longdouble("1e400"), np.longdouble("1e-400"), np.array(0.5), np.ma.masked, len, lambda: 1),
+    *(lambda epoch: np.float32(1e-3), lambda epoch: np.timedelta64(1), lambda epoch: [1e-3]),
+    *(
+        (7, 5),
+        [np.uint8(7)],
+        np.array([7, 5]),
+        np.array([7.5]),
+        np.array([[7]]),
+        (np.timedelta64(7),),
+        ("a",),
+    ),
+    *(np.random.RandomState(0), np.random.default_rng, SGD, SGD(0.5), SGD(np.float32(0.5))),
+]
+
+
+@both
+@pytest.mark.parametrize("name", ALLOWED)
+def test_odd_values_work_or_raise_the_one_kind_of_error(cls, name, X, tmp_path):
+    """An error names the parameter, and changes nothing of a fitted model; other values can be saved."""
+    if name not in cls().get_params():
+        pytest.skip("a parameter of VAE alone")
+    settings = SMALL | {"early_stopping": True, "tol": None}
+    fitted, untouched = cls(**settings).fit(X), cls(**settings).fit(X)
+    for value in ODD:
+        model, path = cls(**{**SMALL, name: value}), tmp_path / "model"
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model.fit(X, callbacks=[lambda end: True]).partial_fit(X[:30]).save(path)
+        except (MemoryError, TrainingDivergedError):
+            continue
+        except InvalidParameterError as error:
+            assert name in str(error), value  # noqa: PT017 (some values are allowed)
+        else:
+            assert npvae.load(path).params_ == model.params_, value
+            continue
+        for method in (fitted.set_params(**{name: value}).fit, fitted.partial_fit):
+            with pytest.raises(InvalidParameterError, match=name):
+                method(X)
+    for model in (fitted, untouched):
+        model.set_params(**untouched.get_params() | {"warm_start": True}).fit(X)
+    assert fitted.params_ == untouched.params_
+
+
+WRONG_ARGUMENTS = [
+    *(("callbacks", value) for value in (len, None, [5], "ab", [None], {len: 1}, [len, "len"])),
+    *(("checkpoint", value) for value in (5, b"file", "dir\0x", "\ud800", ["file"], True, Unknown())),
+    *(("checkpoint_every", value) for value in (0, 1.5, True, "1", np.timedelta64(1, "s"), [1])),
+]
+
+
+@both
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize(("name", "value"), WRONG_ARGUMENTS, ids=lambda value: ascii(value).split(" at ")[0])
+def test_arguments_of_fit_that_are_not_allowed(cls, name, value, warm_start, X, tmp_path):
+    path = tmp_path / "checkpoint"
+    model = cls(**SMALL, warm_start=warm_start).fit(X, checkpoint=path)
+    params, history, rng_state = model.params_.copy(), model.history_, model._stepper.rng.bit_generator.state
+    with pytest.raises(InvalidParameterError, match=f"^{name} must be"):
+        model.fit(X[:, :3], **{name: value})  # before the data are looked at
+    if name == "callbacks":
+        with pytest.raises(InvalidParameterError, match=r"^callbacks must be"):
+            cls.resume(path, X, callbacks=value)
+    if name == "checkpoint":
+        with pytest.raises(InvalidParameterError, match=r"^checkpoint must be"):
+            cls.resume(value, X)
+    resumed, saved = cls.prepare_resume(path, {})
+    if name != "checkpoint":
+        with pytest.raises(InvalidParameterError, match=f"^{name} must be"):
+            resumed.train_resumed(saved, path, X, **{name: value})
+    assert (model.params_, model.history_) == (params, history)
+    assert model._stepper.rng.bit_generator.state == rng_state
+
+
+@both
+@pytest.mark.parametrize(
+    "change",
+    [{"verbose": "x"}, {"verbose": -1}, {"n_threads": 0}, {"n_threads": "2"}, {"n_threads": True}],
+    ids=str,
+)
+def test_settings_of_resume_that_are_not_allowed(cls, change, X, tmp_path):
+    cls(**SMALL).fit(X, checkpoint=tmp_path / "checkpoint")
+    with pytest.raises(
+        InvalidParameterError, match=f"The '{next(iter(change))}' parameter of {cls.__name__}"
+    ):
+        cls.resume(tmp_path / "checkpoint", X, **change)
+
+
+@both
+def test_a_refused_warm_start_draws_nothing(cls, X, tmp_path):
+    """What fails after the parameters were checked leaves the random numbers and the split as they were."""
+    settings = SMALL | {"early_stopping": True, "warm_start": True, "tol": None}
+    model, untouched = cls(**settings).fit(X), cls(**settings).fit(X)
+    taken = tmp_path / "taken"
+    taken.write_text("no checkpoint")
+    with pytest.raises(InvalidParameterError, match=r"checkpoint=.* exists and is no checkpoint"):
+        model.fit(X[:30], checkpoint=taken)
+    with pytest.raises(ValueError, match="Set warm_start=False"):
+        model.set_params(hidden=(9,)).fit(X[:30])
+    with pytest.raises(MemoryError):
+        model.set_params(latent_dim=10**12, warm_start=False).fit(X[:30])
+    model.set_params(**settings, latent_dim=2)
+    assert model.fit(X).params_ == untouched.fit(X).params_
+
+
+@pytest.mark.parametrize("fraction", [0.7, 0.999])
+def test_a_split_that_leaves_no_rows_for_training(fraction, X):
+    with pytest.raises(InvalidParameterError, match="validation_fraction must leave at least one sample"):
+        VAE(**SMALL, early_stopping=True, validation_fraction=fraction).fit(X[:3])
 
 
 def test_numpy_numbers_and_lists_are_allowed(X):
@@ -186,16 +320,24 @@ def test_more_latent_dimensions_than_scipy_has_sobol_sequences_for(X):
 
 
 @both
-@pytest.mark.parametrize("seed", [True, -1, "text"])
+@pytest.mark.parametrize("seed", [True, -1, "text", np.timedelta64(1, "s")], ids=repr)
 def test_seeds_of_methods(cls, seed, X):
     with pytest.raises(ValueError, match=r"random_state must be|cannot be used to seed"):
         cls(**SMALL).fit(X).sample(random_state=seed)
 
 
 @both
-@pytest.mark.parametrize("n_samples", [0, -1, 2.0, None, True])
+@pytest.mark.parametrize("path", [5, None, "dir\0x"])
+def test_paths_to_save_at(cls, path, X):
+    with pytest.raises(InvalidParameterError, match=r"^path must be the path of a file"):
+        cls(**SMALL).fit(X).save(path)
+
+
+@both
+@pytest.mark.parametrize("n_samples", [0, -1, 2.0, None, True, np.timedelta64(1, "s")], ids=repr)
 def test_the_number_of_samples(cls, n_samples, X):
-    with pytest.raises(ValueError, match=f"n_samples must be an integer of at least 1, got {n_samples!r}"):
+    message = f"n_samples must be an integer of at least 1, got {n_samples!r}"
+    with pytest.raises(ValueError, match=re.escape(message)):
         cls(**SMALL).fit(X).sample(n_samples)
 
 

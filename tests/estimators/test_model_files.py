@@ -282,6 +282,7 @@ CONTINUED = {
     "gaussian": VAE(2, hidden=(8,), batch_size=8, random_state=0),
     "bernoulli, sgd": VAE(2, hidden=(8,), likelihood="bernoulli", optimizer=SGD(0.5), random_state=0),
     "autoencoder": Autoencoder(2, hidden=(8,), max_grad_norm=1.0, random_state=0),
+    "early stopping": VAE(2, hidden=(8,), early_stopping=True, validation_fraction=0.25, random_state=0),
 }
 
 
@@ -301,8 +302,48 @@ def test_partial_fit_after_loading_has_the_bits_of_not_having_saved(name, comple
     for _ in range(3):
         model.partial_fit(X)
         loaded.partial_fit(X)
+    for continued in (model, loaded):
+        continued.set_params(warm_start=True, max_epochs=3).fit(X)
     assert loaded.params_ == model.params_
     assert loaded.history_["loss"] == model.history_["loss"]
+
+
+def test_a_file_without_the_held_out_rows_is_read(X, path):
+    """As files of before they were kept."""
+    model = VAE(**SMALL, early_stopping=True).fit(X)
+    model.save(path)
+    description, tensors = content(path)
+    assert tensors["training.rows"].dtype == np.uint8
+    del tensors["training.rows"], tensors["training.held_out"]
+    del description["metadata"]["training"]["state"]["held_out_of"]
+    rewrite(path, description, tensors)
+    assert npvae.load(path).partial_fit(X).params_ == model.partial_fit(X).params_
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda of, rows, held_out: (of, rows, held_out[:-1]),
+        lambda of, rows, held_out: (of, rows, held_out[:0]),
+        lambda of, rows, held_out: (of, rows, rows[: len(held_out)]),
+        lambda of, rows, held_out: (of, rows, held_out + np.uint8(100)),
+        lambda of, rows, held_out: (of, rows.astype(np.float32), held_out),
+        lambda of, rows, held_out: (of, rows[:, None], held_out[:, None]),
+        lambda of, rows, held_out: ([41, of[1]], rows, held_out),
+        lambda of, rows, held_out: (["40", of[1]], rows, held_out),
+        lambda of, rows, held_out: ([of[0], "0.1"], rows, held_out),
+        lambda of, rows, held_out: (40, rows, held_out),
+        lambda of, rows, held_out: (None, rows, held_out),
+    ],
+)
+def test_held_out_rows_that_cannot_be_are_refused(change, X, path):
+    VAE(**SMALL, early_stopping=True).fit(X).save(path)
+    description, tensors = content(path)
+    state, names = description["metadata"]["training"]["state"], ("training.rows", "training.held_out")
+    state["held_out_of"], *split = change(state["held_out_of"], *(tensors[name] for name in names))
+    rewrite(path, description, tensors | {name: part.copy() for name, part in zip(names, split, strict=True)})
+    with pytest.raises(ModelFileError, match="its description of the estimator is not valid"):
+        npvae.load(path)
 
 
 def test_save_in_a_callback_saves_the_state_of_that_moment(X, path):
