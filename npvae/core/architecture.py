@@ -1,8 +1,9 @@
 """What the AE and the VAE have in common: their description, the decoder and the reconstruction term."""
 
+import sys
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 
@@ -170,6 +171,8 @@ def is_count(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 
-def is_number(value: Any) -> bool:
-    """Say whether a value is a real number; True and False are not."""
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+def is_number(value: Any) -> TypeGuard[float]:
+    """Say whether a value is a real number that a float can hold; True and False are not."""
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    return isinstance(value, float | np.integer | np.floating)
