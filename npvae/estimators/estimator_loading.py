@@ -113,6 +113,11 @@ def validated_data_range(metadata: dict[str, Any], n_features: int) -> np.ndarra
     training = metadata["training"]
     if not is_history(training["history"]):
         raise ValueError("history must be lists of numbers")
-    if not is_index(training["n_iter"]):
-        raise ValueError(f"n_iter must be an integer of at least 0, got {training['n_iter']!r}")
+    n_iter, best = training["n_iter"], training["best_epoch"]
+    if not is_index(n_iter) or n_iter != len(training["history"].get("loss", [])):
+        raise ValueError(f"n_iter must be the number of epochs in the history, got {n_iter!r}")
+    if best is not None and not (is_index(best) and best < n_iter):
+        raise ValueError(f"best_epoch must be one of {n_iter} epochs, got {best!r}")
+    if not isinstance(training["stop_reason"], str):
+        raise ValueError(f"stop_reason must be a word, got {training['stop_reason']!r}")
     return data_range
