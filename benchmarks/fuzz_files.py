@@ -3,18 +3,21 @@
     python benchmarks/fuzz_files.py [--seconds 60] [--seed 0]
 
 Takes whole files (models, a checkpoint, .npy, .npz, CSV and IDX files, plain and compressed) and damages
-them: bits, bytes, lengths, parts cut out, doubled or zeroed, and values within their JSON headers. A file is
-read, or refused with a ValueError or an OSError whose message has one line of at most 2000 printable
-characters; anything else, more than five seconds, or more than 1 GB beyond what the process had, is a
-failure, and its seed and file are printed. Prints how many files of each kind were read and refused. The
-tests run two seconds of it.
+them: bits, bytes, lengths, parts cut out, doubled or zeroed, and values within their JSON headers. A file
+is read, or refused with a ValueError or an OSError whose message has one line of at most 2000 printable
+characters. A checkpoint is read by training one epoch from it, which may also diverge, or need more memory
+than there is, and say so. Anything else, more than five seconds, or more than 1 GB beyond what the process
+had, is a failure, and its seed and file are printed. Prints how many files of each kind were read and
+refused. The tests run two seconds of it.
 """
 
 import argparse
 import gzip
 import io
+import itertools
 import json
 import resource
+import signal
 import struct
 import sys
 import tempfile
@@ -22,22 +25,25 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
 import npvae
 from npvae.data import load_dataset, read_idx
-from npvae.estimators.checkpoints import Checkpoint
+from npvae.training import Adam, CosineDecay, Stepper, TrainingDivergedError
 
 Reader = Callable[[Path], object]
 Rng = np.random.Generator
 
 LONGEST, LONGEST_MESSAGE, MOST_MEMORY = 5.0, 2000, 10**9  # seconds, characters, bytes
 _VALUES: list[Any] = [
-    None, True, -1, 0, 1e308, 10**30, "", "x" * 10**5, "\x1b[2J\n", [], {}, [[]], [[[[1]]]], {"a": {"b": []}},
-    float("nan"), ["relu"], [1] * 10**5,
+    None, True, -1, 0, 1, 5, 1.5, 1e308, 10**9, 10**12, 10**30, 10**400, float("nan"), float("inf"),
+    "", "1", "I32", "F16", "x" * 10**5, "\x1b[2J\n", [], {}, [[]], [[[[1]]]], {"a": {"b": []}},
+    ["relu"], [0.5], [10**9], [1] * 10**5,
 ]  # fmt: skip
 
 
@@ -46,9 +52,11 @@ def whole_files(folder: Path) -> dict[str, tuple[bytes, str, Reader]]:
     rng = np.random.default_rng(0)
     X = rng.random((60, 5)).astype(np.float32)
     settings: dict[str, Any] = {"hidden": (4,), "batch_size": 16, "max_epochs": 2, "tol": None}
-    checkpoint = folder / "whole.checkpoint"
-    vae = npvae.VAE(2, **settings, random_state=0).fit(X, checkpoint=checkpoint)
+    vae = npvae.VAE(2, **settings, random_state=0).fit(X)
     autoencoder = npvae.Autoencoder(1, **settings, likelihood="bernoulli", random_state=0).fit(X)
+    checkpoint = folder / "whole.checkpoint"
+    settings |= {"optimizer": Adam(), "learning_rate": CosineDecay(1e-3, 2), "early_stopping": True}
+    _interrupted(npvae.VAE(2, **settings, random_state=0), X, checkpoint)
     vae.save(folder / "vae.safetensors")
     autoencoder.save(folder / "ae.safetensors")
     npy, npz, csv = io.BytesIO(), io.BytesIO(), io.StringIO()
@@ -59,7 +67,7 @@ def whole_files(folder: Path) -> dict[str, tuple[bytes, str, Reader]]:
     return {
         "VAE": ((folder / "vae.safetensors").read_bytes(), ".safetensors", npvae.load),
         "autoencoder": ((folder / "ae.safetensors").read_bytes(), ".safetensors", npvae.load),
-        "checkpoint": (checkpoint.read_bytes(), ".checkpoint", _resume),
+        "checkpoint": (checkpoint.read_bytes(), ".checkpoint", partial(_resume, X)),
         ".npy": (npy.getvalue(), ".npy", load_dataset),
         ".npz": (npz.getvalue(), ".npz", load_dataset),
         "CSV": (csv.getvalue().encode(), ".csv", load_dataset),
@@ -68,8 +76,23 @@ def whole_files(folder: Path) -> dict[str, tuple[bytes, str, Reader]]:
     }
 
 
-def _resume(path: Path) -> object:
-    return npvae.VAE.prepare_resume(path, {"verbose": 0}), Checkpoint.load(path)
+def _interrupted(model: npvae.VAE, X: np.ndarray, checkpoint: Path) -> None:
+    """Begin a training, and press Ctrl-C in the middle of its second epoch of four steps."""
+    step, n_steps = Stepper.step, itertools.count(1)
+
+    def counted(self: Stepper, *args: Any) -> object:
+        if next(n_steps) == 6:
+            signal.raise_signal(signal.SIGINT)
+        return step(self, *args)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with mock.patch.object(Stepper, "step", counted):
+        model.fit(X, checkpoint=checkpoint)
+    signal.signal(signal.SIGINT, before)
+
+
+def _resume(X: np.ndarray, path: Path) -> object:
+    return npvae.VAE.resume(path, X, callbacks=[lambda end: True], verbose=0, n_threads=1)
 
 
 def damaged(content: bytes, rng: Rng) -> bytes:
@@ -135,8 +158,10 @@ def fault_of(read: Reader, path: Path) -> tuple[str, str | None]:
     memory, started, outcome, fault = _peak_memory(), time.perf_counter(), "read", None
     try:
         read(path)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, TrainingDivergedError, MemoryError) as error:
         outcome, text = "refused", str(error)
+        if isinstance(error, MemoryError) and "needs at least" not in text:  # not `check_fits`, but NumPy
+            fault = f"MemoryError: {text[:200]!r}"
         if not text.isprintable() or not 0 < len(text) <= LONGEST_MESSAGE:
             fault = f"a message of {len(text)} characters: {text[:200]!r}"
     except Exception as error:

@@ -20,14 +20,14 @@ def make_params(network, dtype=np.float32):
     return init_parameters(network.shapes(), np.random.default_rng(0), dtype=dtype)
 
 
-def content(path):
+def content(path, key="npvae"):
     """The description and the tensors of a file, read with safetensors alone."""
     with safe_open(path, framework="np") as file:
-        return json.loads(file.metadata()["npvae"]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return json.loads(file.metadata()[key]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
-def rewrite(path, description, tensors):
-    save_file(tensors, path, metadata={"npvae": json.dumps(description)})
+def rewrite(path, description, tensors, key="npvae"):
+    save_file(tensors, path, metadata={key: json.dumps(description)})
 
 
 def assert_refused(path, message=""):

@@ -1,8 +1,9 @@
 """What the AE and the VAE have in common: their description, the decoder and the reconstruction term."""
 
+import sys
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 
@@ -170,8 +171,10 @@ def is_count(value: Any) -> bool:
     return is_number(value) and isinstance(value, int | np.integer) and bool(value >= 1)
 
 
-def is_number(value: Any) -> bool:
-    """Say whether a value is a real number; True, False and NumPy's time spans are not."""
+def is_number(value: Any) -> TypeGuard[float]:
+    """Say whether a value is a real number that a float can hold; True and NumPy's time spans are not."""
     if isinstance(value, bool | np.timedelta64):  # subclasses of int and np.integer
         return False
-    return isinstance(value, int | float | np.integer | np.floating)
+    if isinstance(value, int):
+        return abs(value) <= sys.float_info.max
+    return isinstance(value, float | np.integer | np.floating)

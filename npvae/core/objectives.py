@@ -283,6 +283,6 @@ class FreeBitsVAENetwork(VAENetwork):
     ) -> tuple[VAELoss, tuple[Any, ...]]:
         """Return the loss, and the arguments of `backward`."""
         *before, (mu, log_var) = cache
-        term, term_cache = free_bits_forward(mu, log_var, self.free_bits)
+        term, term_cache = free_bits_forward(mu, log_var, float(self.free_bits))
         loss, d_reconstruction, d_term = self._loss(terms[0], term, beta)
         return loss._replace(kl=batch_mean(terms[1])[0]), (d_reconstruction, d_term, (*before, term_cache))

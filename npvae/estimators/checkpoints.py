@@ -1,6 +1,7 @@
 """Checkpoints of `fit`: an interrupted training resumes from them with bit-identical results."""
 
 import os
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -8,11 +9,17 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
-from npvae.core.architecture import is_count
+from npvae.core.architecture import is_count, is_number
 from npvae.data.hashing import content_hash
-from npvae.estimators.estimator_saving import HeldOut, decoded, encoded, is_history, validated_held_out
+from npvae.estimators.descriptions import (
+    check_data_description,
+    check_least_noise_variance,
+    checked_units,
+    is_history,
+)
+from npvae.estimators.estimator_saving import HeldOut, decoded, encoded, validated_held_out
 from npvae.persistence import ModelFileError, load_tensors, save_tensors
-from npvae.training.state import Position, TrainingState, generator_with
+from npvae.training.state import Position, TrainingState
 from npvae.training.units import Units
 
 
@@ -28,6 +35,18 @@ class DataIdentity:
     def of(cls, data: np.ndarray) -> Self:
         """Compute it in one pass over the data."""
         return cls(list(data.shape), str(data.dtype), content_hash(data))
+
+    def validate(self) -> None:
+        """Raise a TypeError or ValueError unless this can be the identity of a matrix."""
+        shape = self.shape
+        if not (
+            isinstance(shape, list) and len(shape) == 2 and all(is_count(n) and n < 2**63 for n in shape)
+        ):
+            raise ValueError(f"shape must be two integers of at least 1 and below 2^63, got {shape!r}")
+        if not isinstance(self.dtype, str) or str(np.dtype(self.dtype)) != self.dtype:
+            raise ValueError(f"dtype must be the name of a NumPy type, got {self.dtype!r}")
+        if not isinstance(self.sha256, str) or not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"sha256 must be 64 hexadecimal digits, got {self.sha256!r}")
 
     def difference(self, other: "DataIdentity") -> str | None:
         """Describe how other data differ from these; None if they are the same."""
@@ -131,37 +150,98 @@ class Checkpoint:
                 best_loss=found["best_loss"],
                 best_params=tensors.get("best_params"),
             )
-            generator_with(state.rng_state)
-            if not isinstance(found["estimator"], str) or not (
-                found["every"] is None or is_count(found["every"])
-            ):
-                raise ValueError("estimator must be a name, every an integer or null")
-            if not is_history(state.history):
-                raise ValueError("history must be lists of numbers")
-            return cls(
+            optional = {
+                "best_params": found["best_epoch"],
+                "mean": found["scale"],
+                "rows": found["held_out_of"],
+                "held_out": found["held_out_of"],
+            }
+            expected = {"params", *(f"moments.{i}" for i in range(n_moments))}
+            expected |= {name for name, value in optional.items() if value is not None}
+            if tensors.keys() != expected:
+                raise ValueError(f"its tensors must be {sorted(expected)}, but are {sorted(tensors)}")
+            data = DataIdentity(**found["data"])
+            data.validate()
+            saved = cls(
                 estimator=found["estimator"],
                 hyperparameters=found["hyperparameters"],
                 feature_names=found["feature_names"],
                 data_range=np.array(found["data_range"], dtype=np.float64),
                 pixels=found["pixels"],
-                data=DataIdentity(**found["data"]),
-                validation=DataIdentity(**found["validation"]) if found["validation"] else None,
+                data=data,
+                validation=None if found["validation"] is None else DataIdentity(**found["validation"]),
                 every=found["every"],
-                units=Units(tensors["mean"], found["scale"]) if "mean" in tensors else None,
+                units=checked_units(tensors["mean"], found["scale"], data.shape[1])
+                if "mean" in tensors
+                else None,
                 least_noise_variance=found["least_noise_variance"],
                 held_out=validated_held_out(found["held_out_of"], tensors["rows"], tensors["held_out"])
                 if "rows" in tensors
                 else None,
                 state=state,
             )
+            saved.validate()
+            return saved
         except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
             raise ModelFileError(
                 f"{path}: its description of the training is not valid ({error!r})"
             ) from error
 
+    def validate(self) -> None:
+        """Raise an error unless the fields have their types and fit each other.
+
+        Raises
+        ------
+        TypeError, ValueError
+        """
+        if not isinstance(self.estimator, str) or not isinstance(self.hyperparameters, dict):
+            raise ValueError("estimator must be a name, hyperparameters must be values by name")
+        if self.every is not None and not is_count(self.every):
+            raise ValueError(f"every must be an integer of at least 1 or null, got {self.every!r}")
+        check_data_description(self.data_range, self.pixels, self.feature_names, self.data.shape[1])
+        if self.validation is not None:
+            self.validation.validate()
+        check_least_noise_variance(self.least_noise_variance)
+        if self.held_out is not None:
+            _check_split(*self.held_out)
+        if not is_history(self.state.history):
+            raise ValueError("history must be lists of numbers")
+        self.state.validate()
+
+    @property
+    def splits_data(self) -> bool:
+        """Whether early stopping watches rows that it holds out of the training data."""
+        return bool(self.hyperparameters.get("early_stopping")) and self.validation is None
+
+    def n_rows(self) -> int:
+        """Return the number of rows to train on.
+
+        Raises
+        ------
+        ValueError
+            Some rows are to be held out, but there is no split of this data.
+        """
+        n = int(self.data.shape[0])
+        if not self.splits_data:
+            return n
+        if self.held_out is None or self.held_out[0][0] != n:
+            raise ValueError(f"early stopping needs a split of the {n} rows into rows and held_out")
+        return len(self.held_out[1][0])
+
     def settings(self) -> dict[str, Any]:
         """Return the hyperparameters, decoded."""
         return {name: decoded(value) for name, value in self.hyperparameters.items()}
+
+
+def _check_split(of: tuple[int, float], parts: tuple[np.ndarray, np.ndarray]) -> None:
+    """Raise a ValueError unless the parts are a split of so many rows."""
+    if len(of) != 2 or not is_count(of[0]) or not is_number(of[1]):
+        raise ValueError(f"held_out_of must be a number of rows and a fraction, got {of!r}")
+    if not all(part.ndim == 1 and len(part) and part.dtype.kind in "iu" for part in parts):
+        raise ValueError("rows and held_out must be lists of row numbers, and not empty")
+    rows = np.sort(np.concatenate(parts))
+    if len(rows) != of[0] or not np.array_equal(rows, np.arange(len(rows))):
+        raise ValueError(f"rows and held_out must together have each of {of[0]} row numbers once")
 
 
 def encoded_settings(estimator: Any) -> dict[str, Any]:

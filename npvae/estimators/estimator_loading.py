@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from npvae.estimators.autoencoder import Autoencoder
-from npvae.estimators.estimator_saving import decoded, is_history, restored_split, restored_stepper
+from npvae.estimators.descriptions import check_data_description, is_history
+from npvae.estimators.estimator_saving import decoded, restored_split, restored_stepper
 from npvae.estimators.vae import VAE
 from npvae.persistence import ModelFileError, load_model_and_state
+from npvae.training.state import is_index
 
 _ESTIMATORS = {"VAE": VAE, "Autoencoder": Autoencoder}
 
@@ -74,14 +76,11 @@ def load(path: str | os.PathLike[str]) -> VAE | Autoencoder:
         cls = _ESTIMATORS[metadata["estimator"]]
         estimator = cls(**{name: decoded(value) for name, value in metadata["hyperparameters"].items()})
         training = metadata["training"]
-        validate_metadata(metadata, network.n_features)
+        data_range = validated_data_range(metadata, network.n_features)
         estimator.network_, estimator.params_ = network, params
         estimator.n_features_in_ = network.n_features
         if metadata["feature_names"]:
             estimator.feature_names_in_ = np.array(metadata["feature_names"], dtype=object)
-        data_range = np.array(metadata["data_range"], dtype=np.float64)
-        if data_range.shape == (2,):  # older files have one range for all columns
-            data_range = np.tile(data_range[:, None], network.n_features)
         estimator.data_range_, estimator.pixels_ = data_range, metadata.get("pixels", True)
         estimator.history_, estimator.n_iter_ = training["history"], training["n_iter"]
         estimator.stop_reason_, estimator.best_epoch_ = training["stop_reason"], training["best_epoch"]
@@ -101,8 +100,8 @@ def load(path: str | os.PathLike[str]) -> VAE | Autoencoder:
     return estimator
 
 
-def validate_metadata(metadata: dict[str, Any], n_features: int) -> None:
-    """Raise an error unless a model file's description of its training data and history is valid.
+def validated_data_range(metadata: dict[str, Any], n_features: int) -> np.ndarray:
+    """Return the data range (2, D) of a model file, whose description of data and history is valid.
 
     `npvae.persistence` has validated the network and its parameters before.
 
@@ -111,18 +110,18 @@ def validate_metadata(metadata: dict[str, Any], n_features: int) -> None:
     KeyError, TypeError, ValueError
         An entry is missing or has the wrong type or length.
     """
+    data_range = np.array(metadata["data_range"], dtype=np.float64)
+    if data_range.shape == (2,):  # older files have one range for all columns
+        data_range = np.tile(data_range[:, None], n_features)
+    check_data_description(data_range, metadata.get("pixels", True), metadata["feature_names"], n_features)
     training = metadata["training"]
-    low, high = metadata["data_range"]
-    ranges = [low, high] if isinstance(low, list) else [[low], [high]]
-    if not is_history(training["history"]) or not all(
-        isinstance(x, int | float) for numbers in ranges for x in numbers
-    ):
-        raise ValueError("history and data range must be lists of numbers")
-    if isinstance(low, list) and not len(low) == len(high) == n_features:
-        raise ValueError(f"data_range must have two numbers for each of {n_features} features")
-    if any(lowest > highest for lowest, highest in zip(*ranges, strict=True)):
-        raise ValueError("data_range must not have a lowest value above the highest")
-    if not isinstance(training["n_iter"], int) or not isinstance(metadata.get("pixels", True), bool):
-        raise ValueError("n_iter must be an integer, pixels true or false")
-    if len(metadata["feature_names"]) not in (0, n_features):
-        raise ValueError(f"{len(metadata['feature_names'])} feature names for {n_features} features")
+    if not is_history(training["history"]):
+        raise ValueError("history must be lists of numbers")
+    n_iter, best = training["n_iter"], training["best_epoch"]
+    if not is_index(n_iter) or n_iter != len(training["history"].get("loss", [])):
+        raise ValueError(f"n_iter must be the number of epochs in the history, got {n_iter!r}")
+    if best is not None and not (is_index(best) and best < n_iter):
+        raise ValueError(f"best_epoch must be one of {n_iter} epochs, got {best!r}")
+    if not isinstance(training["stop_reason"], str):
+        raise ValueError(f"stop_reason must be a word, got {training['stop_reason']!r}")
+    return data_range

@@ -9,13 +9,13 @@ import numpy as np
 
 from npvae.core.architecture import is_count, is_number
 from npvae.core.parameters import Parameters
+from npvae.estimators.descriptions import check_least_noise_variance, checked_units
 from npvae.persistence import save_model
 from npvae.training import Stepper
 from npvae.training.optimizers import SGD, Adagrad, Adam, get_optimizer
 from npvae.training.schedules import CosineDecay
 from npvae.training.state import Position, TrainingState, generator_with
 from npvae.training.step import Network
-from npvae.training.units import Units
 from npvae.version import __version__
 
 # The split for early stopping: of how many rows, which fraction; the training rows and the held-out rows.
@@ -113,18 +113,15 @@ def restored_stepper(
     KeyError, TypeError, ValueError, AttributeError
         It is none, or of another network.
     """
-    scale, least, max_norm = state["scale"], state["least_noise_variance"], state["max_grad_norm"]
+    scale, max_norm = state["scale"], state["max_grad_norm"]
     n_moments = len(arrays) - (0 if scale is None else 2)
-    units = None if scale is None else Units(arrays["mean"].astype(np.float64), float(scale))
-    if units is not None and not (units.mean.shape == (network.n_features,) and 0 < units.scale < np.inf):
-        raise ValueError("mean and scale do not fit the network")
-    if not (isinstance(least, float) and 0 < least < np.inf):
-        raise ValueError(f"least_noise_variance must be a positive number, got {least!r}")
+    units = None if scale is None else checked_units(arrays["mean"], scale, network.n_features)
+    check_least_noise_variance(state["least_noise_variance"])
     if max_norm is not None and not is_number(max_norm):
         raise ValueError(f"max_grad_norm must be a number or None, got {max_norm!r}")
     optimizer, rng = get_optimizer(decoded(state["optimizer"])), generator_with(state["rng_state"])
     stepper = Stepper(network, params, optimizer, rng, max_norm, 1.0, units)
-    stepper.least_noise_variance = least
+    stepper.least_noise_variance = state["least_noise_variance"]
     TrainingState(
         position=Position(0, 0),
         rng_state=state["rng_state"],
@@ -182,11 +179,3 @@ def decoded(value: Any) -> Any:
     if isinstance(value, dict):
         return _OBJECTS[value["object"]](**value["fields"])
     return tuple(value) if isinstance(value, list) else value
-
-
-def is_history(value: Any) -> bool:
-    """Say whether a value is a history: lists of numbers, by name."""
-    return isinstance(value, dict) and all(
-        isinstance(numbers, list) and all(isinstance(x, int | float) for x in numbers)
-        for numbers in value.values()
-    )

@@ -1,6 +1,7 @@
 """`fit`, `partial_fit` and `resume` of the estimators, built on `npvae.training`."""
 
 import dataclasses
+import math
 import os
 import warnings
 from collections.abc import Sequence
@@ -12,14 +13,16 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import InvalidParameterError
 
+from npvae.core.autoencoder import AutoencoderLoss
 from npvae.core.parameters import Parameters
+from npvae.core.vae import VAELoss, VAENetwork
 from npvae.counted import counted
 from npvae.data.file_rows import row_numbers
 from npvae.estimators.checkpoints import Checkpoint, DataIdentity, encoded_settings, is_checkpoint
 from npvae.estimators.columns import check_pixel_units, examine, far_validation_warning
 from npvae.estimators.constraints import check_path, check_training_arguments
 from npvae.estimators.inputs import check_pixels, check_rows, check_validation_rows
-from npvae.estimators.steppers import SteppedModel
+from npvae.estimators.steppers import SteppedModel, check_noise_fits
 from npvae.persistence import ModelFileError
 from npvae.printable import printable
 from npvae.training import Training, TrainingDivergedError, TrainingSettings, train
@@ -28,6 +31,7 @@ from npvae.training.optimizers import get_optimizer
 from npvae.training.parallel import is_first_rank
 from npvae.training.schedules import kl_weight
 from npvae.training.state import CheckpointSchedule, TrainingState, generator_with
+from npvae.training.step import Network
 from npvae.writing import check_writable
 
 _DIAGNOSED_TOL = 1e-2  # tolerance of the diagnosis if `tol` is None or 0
@@ -234,12 +238,12 @@ class TrainableModel(SteppedModel):
                 f"{checkpoint} is a checkpoint of {of}: call {of}.resume, not {cls.__name__}.resume"
             )
         try:
-            estimator = cls(**saved.settings() | changes)
+            estimator = cls(**saved.settings())
             estimator._validate_params()
-            network = estimator._make_network(saved.data.shape[1])
-            params = Parameters(network.shapes(), dtype=saved.state.params.dtype)
+            network = estimator._network_of(saved)
             rng = generator_with(saved.state.rng_state)
-            estimator.network_, estimator.params_ = network, params
+            estimator.network_ = network
+            estimator.params_ = Parameters(network.shapes(), dtype=saved.state.params.dtype)
             estimator.data_range_, estimator.pixels_ = saved.data_range, saved.pixels
             estimator.n_features_in_ = network.n_features
             if saved.feature_names:
@@ -249,12 +253,41 @@ class TrainableModel(SteppedModel):
             saved.state.restore(stepper, rng)
         except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
             raise ModelFileError(f"{checkpoint}: its description is not valid ({error!r})") from error
+        estimator.set_params(**changes)
+        check_noise_fits(network, min(estimator.batch_size, saved.n_rows()))
         estimator._stepper, estimator.params_ = stepper, stepper.data_params()
         estimator.history_, estimator.n_iter_ = saved.state.history, len(saved.state.history.get("loss", []))
         estimator.stop_reason_, estimator.best_epoch_ = "interrupted", saved.state.best_epoch
         if saved.held_out is not None:
             estimator._held_out = saved.held_out
         return estimator, saved
+
+    def _network_of(self, saved: Checkpoint) -> Network:
+        """Return the network of a checkpoint, whose parameters and position fit it and the settings.
+
+        Raises
+        ------
+        ValueError
+            They do not fit.
+        """
+        n_params, position = saved.state.params.size, saved.state.position
+        if len(self.hidden) > n_params:  # before work that grows with their number
+            raise ValueError(f"{len(self.hidden)} hidden layers, but the file has {n_params} parameters")
+        network = self._make_network(saved.data.shape[1])
+        expected = sum(map(math.prod, network.shapes().values()))
+        if expected != n_params:
+            raise ValueError(f"its network has {expected} parameters, but the file has {n_params}")
+        n_rows = saved.n_rows()
+        settings = self._settings(n_rows)
+        n_epochs, n_steps = position.epoch - position.first_epoch, -(-n_rows // settings.batch_size)
+        if n_epochs + (position.n_steps > 0) > settings.max_epochs:
+            raise ValueError(f"epoch {position.epoch} is beyond the {settings.max_epochs} of max_epochs")
+        if position.n_steps > n_steps:
+            raise ValueError(f"n_steps is {position.n_steps}, but an epoch has {n_steps} steps")
+        fields = VAELoss._fields if isinstance(network, VAENetwork) else AutoencoderLoss._fields
+        if position.sums.keys() != (set(fields) if position.n_steps else set()):
+            raise ValueError(f"sums has {sorted(position.sums)} after {position.n_steps} steps of the epoch")
+        return network
 
     def train_resumed(
         self,
@@ -293,7 +326,7 @@ class TrainableModel(SteppedModel):
         if validation is not None and saved.validation is not None:
             _check_same("X_val", saved.validation, DataIdentity.of(validation))
         rows, rows_val = row_numbers(len(data)), None
-        if validation is None and self.early_stopping:
+        if saved.splits_data:
             rows, rows_val = self._held_out[1]
         every = saved.every if checkpoint_every is None else checkpoint_every
         checkpoints = self._checkpoints(checkpoint, every, saved.data, saved.validation)

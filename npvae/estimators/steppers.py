@@ -106,11 +106,7 @@ class SteppedModel(LatentVariableModel):
         needed.
         """
         network = self._new_network(data.shape[1])
-        if isinstance(network, VAENetwork):
-            n_rows = min(int(self.batch_size), len(rows))
-            what = f"the noise of a step with {n_rows} rows, n_draws={network.n_draws} and "
-            what += f"latent_dim={network.latent_dim}"
-            check_fits(4 * math.prod(network.noise_shape(n_rows)), what)
+        check_noise_fits(network, min(int(self.batch_size), len(rows)))
         pixels, gaussian = columns is None, self.likelihood == "gaussian"
         data_range = np.array([[0.0], [1.0]]).repeat(data.shape[1], axis=1)
         if columns is not None:
@@ -211,6 +207,14 @@ class SteppedModel(LatentVariableModel):
         if columns is not None:
             low, high = self.data_range_
             self.data_range_ = np.array([np.minimum(low, columns.low), np.maximum(high, columns.high)])
+
+
+def check_noise_fits(network: Network, n_rows: int) -> None:
+    """Raise a MemoryError unless the noise of a step with so many rows fits into memory."""
+    if isinstance(network, VAENetwork):
+        what = f"the noise of a step with {n_rows} rows, n_draws={network.n_draws} and "
+        what += f"latent_dim={network.latent_dim}"
+        check_fits(4 * math.prod(network.noise_shape(n_rows)), what)
 
 
 def split_rows(n: int, fraction: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

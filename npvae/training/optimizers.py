@@ -178,7 +178,7 @@ class Adagrad:
         """Take one step in place."""
         state.t += 1
         (squares,) = state.vectors
-        adagrad(theta, gradient, squares, learning_rate, self.epsilon)
+        adagrad(theta, gradient, squares, learning_rate, float(self.epsilon))
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ class Adam:
         """Take one step in place."""
         state.t += 1
         m, v = state.vectors
-        adam(theta, gradient, m, v, learning_rate, self.beta1, self.beta2, self.epsilon, state.t)
+        adam(theta, gradient, m, v, learning_rate, self.beta1, self.beta2, float(self.epsilon), state.t)
 
 
 OPTIMIZERS: dict[str, type[SGD] | type[Adagrad] | type[Adam]] = {"adam": Adam, "adagrad": Adagrad, "sgd": SGD}

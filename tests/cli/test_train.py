@@ -11,6 +11,7 @@ from npvae import VAE, Autoencoder
 from npvae.data import load_dataset
 from npvae.training import Stepper, TrainingDivergedError
 from tests.cli.tools import assert_refused, invoke
+from tests.model_files import content, rewrite
 
 QUICK = ("--epochs", 2, "--hidden", 8)
 
@@ -371,3 +372,17 @@ def test_a_resumed_training_that_diverges_is_saved(images, data, tmp_path, monke
     assert result.code == 2
     assert npvae.load(path).n_iter_ == 1
     assert path.with_suffix(".checkpoint").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("n_updates", 10**400), ("hyperparameters", []), ("best_loss", "x")], ids=str
+)
+def test_a_forged_checkpoint_is_refused_in_one_line(name, value, images, data, tmp_path):
+    path, checkpoint = tmp_path / "m.safetensors", tmp_path / "m.checkpoint"
+    model = VAE(hidden=(8,), likelihood="bernoulli", batch_size=32, max_epochs=2, tol=None, random_state=0)
+    model.fit(data.X_train, X_val=data.X_test, checkpoint=checkpoint)
+    description, tensors = content(checkpoint, "npvae_checkpoint")
+    rewrite(checkpoint, description | {name: value}, tensors, "npvae_checkpoint")
+    result = invoke("train", "vae", "--data", images, *QUICK, "--out", path, "--resume")
+    assert_refused(result, str(checkpoint), name)
+    assert not path.exists()

@@ -1,9 +1,13 @@
 """An interrupted training that is resumed ends with the bits of one that was not interrupted."""
 
+import copy
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from types import SimpleNamespace
 
@@ -16,6 +20,7 @@ from npvae.estimators.checkpoints import Checkpoint
 from npvae.kernels import has_compiled_products
 from npvae.persistence import ModelFileError
 from npvae.training import SGD, CosineDecay, Stepper, loop
+from tests.model_files import content, rewrite
 
 X = np.random.default_rng(0).random((90, 6)).astype(np.float32)
 PIXELS = (255 * X).astype(np.uint8)
@@ -381,3 +386,195 @@ def test_any_generator(kind, tmp_path):
     with pytest.raises(CrashError):
         model().fit(X, callbacks=[crash(2)], checkpoint=tmp_path / "checkpoint")
     assert_same(VAE.resume(tmp_path / "checkpoint", X), unbroken, X)
+
+
+@pytest.fixture(scope="module")
+def half_trained(tmp_path_factory):
+    """Description and tensors of a checkpoint in the middle of the third of six epochs."""
+    path, step, n_steps = tmp_path_factory.mktemp("half") / "checkpoint", Stepper.step, [0]
+
+    def interrupted(self, *args):
+        n_steps[0] += 1
+        if n_steps[0] == 12:  # an epoch has 5
+            signal.raise_signal(signal.SIGINT)
+        return step(self, *args)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stepper, "step", interrupted)
+        quietly(VAE(2, **SPLIT).fit, X, checkpoint=path)
+    signal.signal(signal.SIGINT, before)
+    return content(path, "npvae_checkpoint")
+
+
+SPLIT = SMALL | {"early_stopping": True, "validation_fraction": 0.25}
+NAN, INF = float("nan"), float("inf")
+# Where in the description, what is put there, part of the message.
+FORGED_VALUES = [
+    ("hyperparameters.hidden", [1] * 10**6, "1000000 hidden layers, but the file has"),
+    ("hyperparameters.hidden", [5 * 10**7], "parameters, but the file has"),
+    ("hyperparameters.hidden", [10**9], "parameters, but the file has"),
+    ("hyperparameters.hidden", [-1], "hidden must be a tuple of positive integers"),
+    ("hyperparameters.hidden", "abc", "'hidden' parameter"),
+    ("hyperparameters.latent_dim", 10**12, "parameters, but the file has"),
+    ("hyperparameters.latent_dim", 0, "'latent_dim' parameter"),
+    ("hyperparameters.batch_size", 0, "'batch_size' parameter"),
+    ("hyperparameters.max_epochs", -5, "'max_epochs' parameter"),
+    ("hyperparameters.max_epochs", 2, "epoch 2 is beyond the 2 of max_epochs"),
+    ("hyperparameters.n_threads", 10000, "'n_threads' parameter"),
+    ("hyperparameters.beta", 10**400, "'beta' parameter"),
+    ("hyperparameters.optimizer", "eval", "'optimizer' parameter"),
+    ("hyperparameters.optimizer", {"object": "Adam", "fields": {"epsilon": 10**400}}, "epsilon must be"),
+    ("hyperparameters.depth", 3, "depth"),
+    ("hyperparameters", [], "hyperparameters must be values by name"),
+    ("position.epoch", "1", "epoch must be an integer of at least 0, got '1'"),
+    ("position.epoch", -3, "epoch must be an integer of at least 0, got -3"),
+    ("position.epoch", True, "epoch must be an integer of at least 0, got True"),
+    ("position.epoch", 1, "history must have 1 entries"),
+    ("position.epoch", 10**9, "history must have 1000000000 entries"),
+    ("position.first_epoch", 5, "first_epoch 5 is after epoch 2"),
+    ("position.first_epoch", -1, "first_epoch must be an integer of at least 0"),
+    ("position.n_steps", "x", "n_steps must be an integer of at least 0, got 'x'"),
+    ("position.n_steps", -1, "n_steps must be an integer of at least 0, got -1"),
+    ("position.n_steps", 6, "n_steps is 6, but an epoch has 5 steps"),
+    ("position.n_steps", 0, "sums has"),
+    ("position.sums", {}, "sums has"),
+    ("position.sums", {"total": 1.0}, "sums has"),
+    ("position.sums", {"total": "x", "reconstruction": 1, "kl": 1}, "sums must be finite numbers"),
+    ("position.seconds", None, "seconds must be a number of at least 0, got None"),
+    ("position.seconds", 10**400, "seconds must be a number of at least 0"),
+    ("position.order_state", "abc", "the state of a generator must be a dict, got 'abc'"),
+    ("position.order_state", None, "order_state is missing after 2 steps"),
+    ("position.ended", "yes", "ended must be true or false"),
+    ("rng_state", "abc", "the state of a generator must be a dict"),
+    ("best_epoch", "x", "best_epoch must be an epoch of this training, got 'x'"),
+    ("best_epoch", 2, "best_epoch must be an epoch of this training, got 2"),
+    ("best_epoch", None, "its tensors must be"),
+    ("best_loss", "x", "best_loss must be a number, got 'x'"),
+    ("best_loss", NAN, "best_loss must be a number, got nan"),
+    ("n_updates", 10**400, "n_updates must be an integer from 0 to 2^53"),
+    ("n_updates", True, "n_updates must be an integer from 0 to 2^53"),
+    ("data_range", 1, "data_range must have two numbers for each of 6 features"),
+    ("data_range", [[0] * 5, [1] * 5], "data_range must have two numbers for each of 6 features"),
+    ("data_range", [[NAN] * 6, [1] * 6], "data_range must have finite numbers"),
+    ("data_range", [[0] * 6, [INF] * 6], "data_range must have finite numbers"),
+    ("data_range", [[1] * 6, [0] * 6], "a lowest value above the highest"),
+    ("pixels", "yes", "pixels must be true or false, got 'yes'"),
+    ("least_noise_variance", "x", "least_noise_variance must be a positive number, got 'x'"),
+    ("least_noise_variance", -1, "least_noise_variance must be a positive number, got -1"),
+    ("scale", 0, "scale must be a positive number, got 0"),
+    ("scale", None, "its tensors must be"),
+    ("feature_names", ["a", "b"], "2 feature names for 6 features"),
+    ("feature_names", "abcdef", "feature_names must be a list of names"),
+    ("history", {}, "history must have 2 entries"),
+    ("history.kl", [1.0], "history must have 2 entries"),
+    ("history.validation_loss", [1.0] * 3, "history must have 2 entries"),
+    ("history.seconds", [1.0, None], "history must be lists of numbers"),
+    ("history.loss", [1.0, 10**400], "history must be lists of numbers"),
+    ("held_out_of", [91, 0.25], "each of 91 row numbers once"),
+    ("held_out_of", ["x", 0.25], "held_out_of must be a number of rows and a fraction"),
+    ("held_out_of", None, "its tensors must be"),
+    ("every", 0, "every must be an integer of at least 1 or null, got 0"),
+    ("estimator", ["VAE"], "estimator must be a name"),
+    ("data.shape", [90], "shape must be two integers"),
+    ("data.shape", [90, 10**400], "shape must be two integers"),
+    ("data.shape", [91, 6], "early stopping needs a split of the 91 rows"),
+    ("data.dtype", "x" * 10**5, "data type"),
+    ("data.sha256", "x" * 10**5, "sha256 must be 64 hexadecimal digits"),
+    ("validation", {}, "missing"),
+]
+# Name, what becomes of it, part of the message.
+FORGED_TENSORS = [
+    ("params", lambda a: a.astype(np.int32), "must all be float32 or all be float64"),
+    ("params", lambda a: a.astype(np.float16), "must all be float32 or all be float64"),
+    ("params", lambda a: a[1:].copy(), "parameters, but the file has"),
+    ("params", lambda a: a[None].copy(), "must have shape"),
+    ("moments.0", lambda a: a.astype(np.float64), "must all be float32 or all be float64"),
+    ("best_params", lambda a: a[1:].copy(), "must have shape"),
+    ("mean", lambda a: a.astype(np.int64), "mean must have 6 floats"),
+    ("mean", lambda a: a[1:].copy(), "mean must have 6 floats"),
+    ("rows", lambda a: a.astype(np.float64), "rows and held_out must be lists of row numbers"),
+    ("rows", lambda a: a[:0], "rows and held_out must be lists of row numbers, and not empty"),
+    ("rows", lambda a: a + 1000, "each of 90 row numbers once"),
+    ("rows", lambda a: np.full_like(a, a[0]), "each of 90 row numbers once"),
+    ("rows", None, "rows"),
+    ("held_out", lambda a: a[:0], "rows and held_out must be lists of row numbers, and not empty"),
+    ("moments.1", None, "parameters and 2 moments"),
+]
+
+
+def assert_refused_at_once(forged, path, message):
+    rewrite(path, *forged, "npvae_checkpoint")
+    started = time.perf_counter()
+    with pytest.raises(ModelFileError, match=re.escape(message)) as caught:
+        VAE.resume(path, X)
+    assert time.perf_counter() - started < 5
+    text = str(caught.value)
+    assert text.startswith(str(path))
+    assert text.isprintable()
+    assert len(text) < 2000
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    FORGED_VALUES,
+    ids=[f"{place}={str(value)[:20]}" for place, value, _ in FORGED_VALUES],
+)
+def test_a_forged_description_is_refused(place, value, message, half_trained, tmp_path):
+    description, tensors = copy.deepcopy(half_trained)
+    *outer, last = place.split(".")
+    entry = description
+    for key in outer:
+        entry = entry[key]
+    entry[last] = value
+    assert_refused_at_once((description, tensors), tmp_path / "checkpoint", message)
+
+
+@pytest.mark.parametrize(("name", "change", "message"), FORGED_TENSORS)
+def test_forged_tensors_are_refused(name, change, message, half_trained, tmp_path):
+    description, tensors = half_trained[0], dict(half_trained[1])
+    tensor = tensors.pop(name)
+    if change is not None:
+        tensors[name] = change(tensor)
+    assert_refused_at_once((description, tensors), tmp_path / "checkpoint", message)
+
+
+def test_early_stopping_without_its_split_is_refused(half_trained, tmp_path):
+    description, tensors = half_trained[0] | {"held_out_of": None}, dict(half_trained[1])
+    del tensors["rows"], tensors["held_out"]
+    message = "early stopping needs a split of the 90 rows"
+    assert_refused_at_once((description, tensors), tmp_path / "checkpoint", message)
+
+
+@pytest.mark.parametrize("at", [-(10**8), -1, 625, 10**8])
+def test_a_generator_that_would_read_beyond_its_buffer_is_refused(at, half_trained, tmp_path):
+    """NumPy sets such a state, and drawing from it can end the process."""
+    twister, philox = np.random.MT19937(0).state, np.random.Philox(0).state
+    twister["state"]["pos"] = philox["buffer_pos"] = at
+    for state in (twister, philox):
+        forged = half_trained[0] | {"rng_state": json.loads(json.dumps(state, default=np.ndarray.tolist))}
+        message = f"position {at} in its buffer"
+        assert_refused_at_once((forged, half_trained[1]), tmp_path / "checkpoint", message)
+
+
+def test_the_file_is_resumed_without_a_forgery(half_trained, tmp_path):
+    rewrite(tmp_path / "checkpoint", *half_trained, "npvae_checkpoint")
+    unbroken = quietly(VAE(2, **SPLIT).fit, X)
+    assert_same(quietly(VAE.resume, tmp_path / "checkpoint", X), unbroken, X)
+
+
+def test_impossible_threads_of_the_caller_are_not_the_fault_of_the_file(tmp_path):
+    VAE(2, **SMALL).fit(X, checkpoint=tmp_path / "checkpoint")
+    with pytest.raises(ValueError, match="'n_threads' parameter") as caught:
+        VAE.resume(tmp_path / "checkpoint", X, n_threads=0)
+    assert not isinstance(caught.value, ModelFileError)
+
+
+def test_noise_that_does_not_fit_into_memory_is_found_before_training(tmp_path):
+    path = tmp_path / "checkpoint"
+    VAE(2, n_draws=3, **SMALL).fit(X, checkpoint=path)
+    description, tensors = content(path, "npvae_checkpoint")
+    description["hyperparameters"]["n_draws"] = 10**15
+    rewrite(path, description, tensors, "npvae_checkpoint")
+    with pytest.raises(MemoryError, match=r"the noise of a step with .* needs at least"):
+        VAE.resume(path, X)

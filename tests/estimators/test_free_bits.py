@@ -43,3 +43,7 @@ def test_only_the_elbo_with_one_draw(X):
         VAE(2, free_bits=0.5, objective="iwae", n_draws=5).fit(X)
     with pytest.raises(ValueError, match=r"free_bits.*\[0\.0, inf\)"):
         VAE(2, free_bits=-1).fit(X)
+
+
+def test_an_integer_beyond_int64(X):
+    assert np.isfinite(VAE(2, hidden=(4,), free_bits=10**30, max_epochs=1, tol=None).fit(X).history_["loss"])

@@ -208,10 +208,20 @@ EDITS = {
     "half a data range": lambda m: m.update(data_range=[0]),
     "a data range with its ends crossed": lambda m: m.update(data_range=[[1.0] * 4, [0.0] * 4]),
     "too few data ranges": lambda m: m.update(data_range=[[0], [1]]),
+    "a data range of NaN": lambda m: m.update(data_range=[[float("nan")] * 4, [1.0] * 4]),
+    "an infinite data range": lambda m: m.update(data_range=[[0.0] * 4, [float("inf")] * 4]),
+    "one infinite data range": lambda m: m.update(data_range=[0.0, float("inf")]),
+    "a history too large for floats": lambda m: m["training"]["history"].update(loss=[10**400]),
+    "number of epochs that is negative": lambda m: m["training"].update(n_iter=-1),
+    "another number of epochs": lambda m: m["training"].update(n_iter=3),
+    "best epoch that is text": lambda m: m["training"].update(best_epoch="x"),
+    "best epoch beyond the last": lambda m: m["training"].update(best_epoch=2),
+    "stop reason that is a list": lambda m: m["training"].update(stop_reason=[]),
     "pixels that are text": lambda m: m.update(pixels="yes"),
     "data range that is text": lambda m: m.update(data_range="wide"),
     "no feature names": lambda m: m.pop("feature_names"),
     "too few feature names": lambda m: m.update(feature_names=["a"]),
+    "feature names that are text": lambda m: m.update(feature_names="abcd"),
 }
 
 
@@ -378,10 +388,12 @@ def test_a_hand_changed_model_is_saved_as_it_is(X, path):
 @pytest.mark.parametrize(
     "change",
     [
+        {"n_updates": 10**400}, {"n_updates": True},
         {"n_updates": -1}, {"n_updates": "3"}, {"rng_state": {}}, {"rng_state": None}, {"scale": 0.0},
         {"scale": "wide"}, {"scale": None}, {"optimizer": "eval"}, {"max_grad_norm": "1"},
         {"optimizer": {"object": "os", "fields": {}}},
-        {"least_noise_variance": None}, {"max_grad_norm": [1]},
+        {"least_noise_variance": None}, {"max_grad_norm": [1]}, {"max_grad_norm": 10**400},
+        {"scale": 10**400},
     ],
     ids=str,
 )  # fmt: skip

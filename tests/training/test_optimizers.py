@@ -143,3 +143,10 @@ def test_what_is_no_optimizer_is_refused(thing):
 def test_an_object_is_taken_as_it_is():
     optimizer = Adam(epsilon=1e-4)
     assert get_optimizer(optimizer) is optimizer
+
+
+@pytest.mark.parametrize("optimizer", [Adam(epsilon=10**30), Adagrad(epsilon=10**30)])
+def test_an_epsilon_beyond_int64_is_a_float(optimizer):
+    theta = np.ones(3, np.float32)
+    optimizer.update(theta, np.ones(3, np.float32), optimizer.start(theta), 0.1)
+    np.testing.assert_array_equal(theta, 1)
