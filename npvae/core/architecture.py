@@ -168,7 +168,8 @@ def _shapes(part: str, widths: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
 
 def is_count(value: Any) -> bool:
     """Say whether a value is an integer of at least 1; True is not."""
-    return is_number(value) and isinstance(value, int | np.integer) and bool(value >= 1)
+    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64)
+    return is_integer and bool(value >= 1)
 
 
 def is_number(value: Any) -> TypeGuard[float]:

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
-from npvae.core.architecture import is_count, is_number
+from npvae.core.architecture import is_count
 from npvae.data.hashing import content_hash
 from npvae.estimators.descriptions import (
     check_data_description,
@@ -202,8 +202,6 @@ class Checkpoint:
         if self.validation is not None:
             self.validation.validate()
         check_least_noise_variance(self.least_noise_variance)
-        if self.held_out is not None:
-            _check_split(*self.held_out)
         if not is_history(self.state.history):
             raise ValueError("history must be lists of numbers")
         self.state.validate()
@@ -231,17 +229,6 @@ class Checkpoint:
     def settings(self) -> dict[str, Any]:
         """Return the hyperparameters, decoded."""
         return {name: decoded(value) for name, value in self.hyperparameters.items()}
-
-
-def _check_split(of: tuple[int, float], parts: tuple[np.ndarray, np.ndarray]) -> None:
-    """Raise a ValueError unless the parts are a split of so many rows."""
-    if len(of) != 2 or not is_count(of[0]) or not is_number(of[1]):
-        raise ValueError(f"held_out_of must be a number of rows and a fraction, got {of!r}")
-    if not all(part.ndim == 1 and len(part) and part.dtype.kind in "iu" for part in parts):
-        raise ValueError("rows and held_out must be lists of row numbers, and not empty")
-    rows = np.sort(np.concatenate(parts))
-    if len(rows) != of[0] or not np.array_equal(rows, np.arange(len(rows))):
-        raise ValueError(f"rows and held_out must together have each of {of[0]} row numbers once")
 
 
 def encoded_settings(estimator: Any) -> dict[str, Any]:

@@ -95,11 +95,13 @@ def validated_held_out(of: Any, rows: np.ndarray, held_out: np.ndarray) -> HeldO
         It is none: some of the N rows are missing, there twice, or in neither part.
     """
     n, fraction = of
-    both = np.concatenate([rows, held_out])
-    if not (is_count(n) and is_number(fraction) and both.shape == (n,) and len(rows) and len(held_out)):
-        raise ValueError("rows and held_out must be two vectors of row numbers")
-    if both.dtype.kind not in "iu" or not np.array_equal(np.sort(both), np.arange(n)):
-        raise ValueError(f"rows and held_out must hold each of 0 to {n - 1} once")
+    if not (is_count(n) and is_number(fraction)):
+        raise ValueError(f"held_out_of must be a number of rows and a fraction, got {of!r}")
+    if not all(part.ndim == 1 and len(part) and part.dtype.kind in "iu" for part in (rows, held_out)):
+        raise ValueError("rows and held_out must be lists of row numbers, and not empty")
+    both = np.sort(np.concatenate([rows, held_out]))
+    if len(both) != n or not np.array_equal(both, np.arange(n)):
+        raise ValueError(f"rows and held_out must together have each of {n} row numbers once")
     return (n, fraction), (rows, held_out)
 
 

@@ -495,7 +495,7 @@ FORGED_TENSORS = [
     ("mean", lambda a: a[1:].copy(), "mean must have 6 floats"),
     ("rows", lambda a: a.astype(np.float64), "rows and held_out must be lists of row numbers"),
     ("rows", lambda a: a[:0], "rows and held_out must be lists of row numbers, and not empty"),
-    ("rows", lambda a: a + 1000, "each of 90 row numbers once"),
+    ("rows", lambda a: a.astype(np.int64) + 1000, "each of 90 row numbers once"),
     ("rows", lambda a: np.full_like(a, a[0]), "each of 90 row numbers once"),
     ("rows", None, "rows"),
     ("held_out", lambda a: a[:0], "rows and held_out must be lists of row numbers, and not empty"),
