@@ -159,6 +159,7 @@ def test_an_interruption_before_the_first_piece_leaves_nobody_waiting(monkeypatc
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:os.fork\\(\\) was called")  # of JAX, where another test has imported it
 def test_a_forked_process_has_no_team():
     with using_team(2), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads
